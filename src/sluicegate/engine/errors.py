@@ -1,0 +1,222 @@
+"""Every error that a caller can be told, as one tree; each carries its contract code.
+
+These are the *caller's* mistakes and our refusals. A receiver's failure is a value
+(`sluicegate.engine.outcome.Outcome`), and a bug of ours is neither: it crashes the actor.
+The HTTP status of a code lives in `sluicegate.http.errors`.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+__all__ = [
+    "AlreadyPausedError",
+    "CannotDeleteLastKeyError",
+    "DuplicateUrlError",
+    "EndpointBlockedError",
+    "EndpointNotFoundError",
+    "EndpointUnreachableError",
+    "IdempotencyMismatchError",
+    "InvalidEndpointError",
+    "InvalidHeadersError",
+    "InvalidRequestError",
+    "MaxSigningKeysReachedError",
+    "MethodNotAllowedError",
+    "NotFoundError",
+    "NotPausedError",
+    "PayloadTooLargeError",
+    "PayloadUnavailableError",
+    "RateLimitedError",
+    "SettingError",
+    "SluicegateError",
+    "StorageLockedError",
+    "StorageVersionError",
+    "UnauthorizedError",
+    "UnavailableError",
+]
+
+
+class SluicegateError(Exception):
+    """Base of every error that Sluicegate raises on purpose."""
+
+    code: ClassVar[str] = "INTERNAL_ERROR"
+    default_message: ClassVar[str] = "internal error"
+
+    def __init__(
+        self, message: str | None = None, *, details: Mapping[str, object] | None = None
+    ) -> None:
+        """Carry a sentence for people and, in `details`, the field and its limit for programs."""
+        self.message = message if message is not None else self.default_message
+        self.details = dict(details) if details else {}
+        super().__init__(self.message)
+
+
+class UnauthorizedError(SluicegateError):
+    """No key, a malformed one, or one that is not known (any more)."""
+
+    code = "UNAUTHORIZED"
+    default_message = "Invalid or missing API key"
+
+
+class InvalidRequestError(SluicegateError):
+    """A value of the wrong type, form or range."""
+
+    code = "INVALID_REQUEST"
+    default_message = "invalid request"
+
+
+class InvalidEndpointError(SluicegateError):
+    """The URL is not one that may be delivered to."""
+
+    code = "INVALID_ENDPOINT"
+    default_message = "endpoint must be a valid HTTPS URL"
+
+
+class EndpointBlockedError(SluicegateError):
+    """The URL leads to an address that is not on the public internet."""
+
+    code = "ENDPOINT_BLOCKED"
+    default_message = "endpoint address is private or internal"
+
+
+class EndpointUnreachableError(SluicegateError):
+    """The URL's host name does not resolve."""
+
+    code = "ENDPOINT_UNREACHABLE"
+    default_message = "endpoint host name does not resolve"
+
+
+class DuplicateUrlError(SluicegateError):
+    """Another endpoint of the project has this URL."""
+
+    code = "DUPLICATE_URL"
+    default_message = "an endpoint with this URL already exists"
+
+
+class InvalidHeadersError(SluicegateError):
+    """A header that is reserved, malformed, or one too many."""
+
+    code = "INVALID_HEADERS"
+    default_message = "invalid headers"
+
+
+class PayloadTooLargeError(SluicegateError):
+    """The payload is over the limit."""
+
+    code = "PAYLOAD_TOO_LARGE"
+    default_message = "payload is too large"
+
+
+class EndpointNotFoundError(SluicegateError):
+    """The project has no such endpoint."""
+
+    code = "ENDPOINT_NOT_FOUND"
+    default_message = "endpoint not found"
+
+
+class NotFoundError(SluicegateError):
+    """The project has no such message, key or route."""
+
+    code = "NOT_FOUND"
+    default_message = "not found"
+
+
+class MethodNotAllowedError(SluicegateError):
+    """The route exists, but not for this method."""
+
+    code = "METHOD_NOT_ALLOWED"
+    default_message = "method not allowed"
+
+
+class IdempotencyMismatchError(SluicegateError):
+    """The key stands for another payload."""
+
+    code = "IDEMPOTENCY_MISMATCH"
+    default_message = "Idempotency key already used with different payload"
+
+
+class AlreadyPausedError(SluicegateError):
+    """A pause of what is paused."""
+
+    code = "ALREADY_PAUSED"
+    default_message = "Endpoint is already paused"
+
+
+class NotPausedError(SluicegateError):
+    """A resume of what is not paused."""
+
+    code = "NOT_PAUSED"
+    default_message = "Endpoint is not paused"
+
+
+class MaxSigningKeysReachedError(SluicegateError):
+    """Two keys live already."""
+
+    code = "MAX_SIGNING_KEYS_REACHED"
+    default_message = "Endpoint already has the maximum of 2 signing keys"
+
+
+class CannotDeleteLastKeyError(SluicegateError):
+    """The last signing key of an endpoint, or the last API key of a project."""
+
+    code = "CANNOT_DELETE_LAST_KEY"
+    default_message = "the last key cannot be deleted"
+
+
+class PayloadUnavailableError(SluicegateError):
+    """The payload was removed; the record of the message stays."""
+
+    code = "PAYLOAD_UNAVAILABLE"
+    default_message = "payload is no longer available"
+
+
+class RateLimitedError(SluicegateError):
+    """Too many failed authentication attempts from one address.
+
+    Attributes:
+        retry_after_s: whole seconds after which to try again.
+    """
+
+    code = "RATE_LIMITED"
+    default_message = "too many failed authentication attempts"
+
+    def __init__(self, message: str | None = None, *, retry_after_s: int = 1) -> None:
+        """Say when to come back."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class UnavailableError(SluicegateError):
+    """Not now: overloaded, out of disk, or shutting down. Nothing was stored unless said so.
+
+    Attributes:
+        retry_after_s: whole seconds after which to try again.
+    """
+
+    code = "UNAVAILABLE"
+    default_message = "temporarily unavailable, try again"
+
+    def __init__(self, message: str | None = None, *, retry_after_s: int = 1) -> None:
+        """Say when to come back."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class SettingError(SluicegateError):
+    """A setting with a value that is not allowed; stops the start."""
+
+    code = "INVALID_SETTING"
+    default_message = "invalid setting"
+
+
+class StorageLockedError(SluicegateError):
+    """Another process owns the database file."""
+
+    code = "STORAGE_LOCKED"
+    default_message = "the database is in use by another process"
+
+
+class StorageVersionError(SluicegateError):
+    """The database was written by a newer version."""
+
+    code = "STORAGE_VERSION"
+    default_message = "the database was written by a newer version"
