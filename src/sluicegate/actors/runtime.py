@@ -332,7 +332,7 @@ class AsyncioActor(pykka.Actor):
     def _end(self) -> None:
         """Answer whoever still waits in the mailbox; nothing refers to the actor afterwards."""
         for envelope in self.actor_inbox.close():
-            if isinstance(envelope.message, StopMessage):
+            if type(envelope.message) is StopMessage:
                 _reply(envelope.reply_to, None)
             elif envelope.reply_to is not None:
                 _reply_error(envelope.reply_to, self._dead())
