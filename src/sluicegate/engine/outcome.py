@@ -25,6 +25,8 @@ class OutcomeKind(StrEnum):
     """The handshake or the certificate failed."""
     BLOCKED = "blocked"
     """The address is not allowed; nothing was sent to it."""
+    RECALLED = "recalled"
+    """The endpoint was paused before the first byte was sent: this was no attempt."""
 
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True):

@@ -88,6 +88,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     timeout_s: float
     """For the whole attempt, from the DNS look-up to the last byte read."""
+    may_start: Callable[[], bool] | None = None
+    """Asked once, when the connection stands and before the first byte is sent; on `False` nothing
+    is sent and the outcome is `RECALLED`. So a pause also stops what is still connecting."""
 
 
 class Sender(Protocol):
@@ -444,6 +447,10 @@ class Storage(Protocol):
 
     async def record_attempt(self, result: AttemptResult) -> None:
         """Store a finished attempt and all that follows from it, in one commit."""
+        ...
+
+    async def give_up_message(self, endpoint_id: str, seq: int, *, error: str, at_ms: int) -> None:
+        """Turn one waiting message into `FAILED_PERMANENT`; anything else stays as it is."""
         ...
 
     async def work(self) -> list[WorkItem]:

@@ -1,0 +1,142 @@
+"""One attempt: sign, post, and say what follows from what came back."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from sluicegate.actors.messages import AttemptFinished
+from sluicegate.actors.outstanding import Flight, Outstanding
+from sluicegate.actors.parts import Parts
+from sluicegate.engine import circuit
+from sluicegate.engine.decision import decide, pause_reason
+from sluicegate.engine.errors import UnavailableError
+from sluicegate.engine.headers import request_headers
+from sluicegate.engine.model import (
+    AttemptResult,
+    EndpointState,
+    PauseReason,
+    RetryType,
+    Verdict,
+    WaitingMessage,
+)
+from sluicegate.engine.outcome import Outcome, OutcomeKind
+from sluicegate.engine.ports import Request
+from sluicegate.engine.signing import signature_headers
+
+__all__ = ["attempt", "judge", "rescheduled"]
+
+
+async def attempt(
+    flight: Flight,
+    *,
+    state: EndpointState,
+    parts: Parts,
+    outstanding: Outstanding,
+    may_start: Callable[[], bool],
+) -> None:
+    """Run one attempt to its end, leave its outcome on the flight and report it.
+
+    Runs as a task of its own on the engine's loop. It never raises: a bug of ours is left on
+    the flight for the actor to crash on. Cancelled (at the end of a drain), it reports
+    nothing and the message stays as it is stored.
+    """
+    try:
+        flight.outcome = await _post(flight, state=state, parts=parts, may_start=may_start)
+    except UnavailableError:
+        flight.outcome = None
+    except Exception as error:  # noqa: BLE001 - the actor raises it again, and is restarted
+        flight.crash = error
+    finally:
+        flight.finished_at_ms = parts.clock.wall_ms()
+        parts.slots.release()
+    outstanding.report(AttemptFinished(flight))
+
+
+async def _post(
+    flight: Flight, *, state: EndpointState, parts: Parts, may_start: Callable[[], bool]
+) -> Outcome | None:
+    message = flight.message
+    payload = message.payload
+    if payload is None:
+        payload = await parts.storage.get_payload_by_seq(message.seq)
+    if payload is None:
+        return None
+    if not may_start():
+        return Outcome(kind=OutcomeKind.RECALLED)
+    flight.request_headers = request_headers(
+        user_agent=parts.user_agent,
+        endpoint_headers=state.config.headers,
+        message_headers=message.headers,
+        signature=signature_headers(
+            message_id=message.id,
+            timestamp_s=flight.started_at_ms // 1000,
+            body=payload,
+            secrets=state.secrets,
+        ),
+        attempt_no=flight.attempt_no,
+    )
+    return await parts.sender.post(
+        Request(
+            url=state.config.url,
+            headers=flight.request_headers,
+            body=payload,
+            timeout_s=state.config.timeout_s,
+            may_start=may_start,
+        )
+    )
+
+
+def judge(
+    flight: Flight, outcome: Outcome, *, state: EndpointState, parts: Parts
+) -> AttemptResult:
+    """Decide what an outcome does to its message and its endpoint. Pure but for the ports."""
+    settings, message = parts.settings, flight.message
+    now_ms = parts.clock.steady_ms()
+    verdict = decide(
+        outcome,
+        schedule=parts.schedule,
+        cycle_attempts=message.cycle_attempts + 1,
+        fast_retries=message.fast_retries,
+        now_ms=now_ms,
+        wall_ms=parts.clock.wall_ms(),
+        chance=parts.random.random(),
+        circuit_open=circuit.is_open(state.health, failures_max=settings.circuit_failures),
+        endpoint_deleted=state.deleted,
+    )
+    health = circuit.after_attempt(state.health, outcome=outcome, at_ms=now_ms)
+    pause: PauseReason | None = None
+    if not state.paused and not state.deleted:
+        pause = pause_reason(outcome)
+        if pause is None and circuit.is_given_up(
+            health, at_ms=now_ms, pause_after_s=settings.circuit_pause_after_s
+        ):
+            pause = PauseReason.FAILING
+    return AttemptResult(
+        attempt_id=flight.attempt_id,
+        seq=message.seq,
+        message_id=message.id,
+        endpoint_id=state.id,
+        attempt_no=flight.attempt_no,
+        started_at_ms=flight.started_at_ms,
+        finished_at_ms=flight.finished_at_ms,
+        accepted_at_ms=message.accepted_at_ms,
+        request_headers=flight.request_headers,
+        outcome=outcome,
+        verdict=verdict,
+        release_no=state.release_no,
+        health=health if health != state.health else None,
+        pause=pause,
+    )
+
+
+def rescheduled(message: WaitingMessage, verdict: Verdict, *, release_no: int) -> WaitingMessage:
+    """Return a message as its row reads after a retryable attempt was recorded."""
+    return msgspec.structs.replace(
+        message,
+        status=verdict.status,
+        next_attempt_at_ms=verdict.next_attempt_at_ms,
+        release_no=release_no,
+        attempt_count=message.attempt_count + 1,
+        cycle_attempts=message.cycle_attempts + 1,
+        fast_retries=message.fast_retries + (verdict.retry_type is RetryType.FAST),
+    )

@@ -1,0 +1,107 @@
+"""The commands of an endpoint: who may give them, and the write that each one is."""
+
+import asyncio
+from collections.abc import Set as AbstractSet
+
+from sluicegate.actors.messages import (
+    AddSigningKey,
+    Command,
+    CommandDone,
+    Delete,
+    Pause,
+    Reconfigure,
+    RemoveSigningKey,
+    Resume,
+)
+from sluicegate.actors.outstanding import Outstanding
+from sluicegate.actors.parts import Parts
+from sluicegate.engine.errors import (
+    AlreadyPausedError,
+    EndpointNotFoundError,
+    NotPausedError,
+    SluicegateError,
+    UnavailableError,
+)
+from sluicegate.engine.log import log
+from sluicegate.engine.model import EndpointState, PauseReason
+
+__all__ = ["carry_out", "refusal", "sweep_deleted"]
+
+_SWEEP_ROWS = 500
+_SWEEP_PAUSE_S = 1.0
+
+
+def refusal(command: Command, state: EndpointState) -> SluicegateError | None:
+    """Return why `command` cannot be carried out on an endpoint in `state`, or `None`."""
+    if state.deleted or state.project_id != command.project_id:
+        return EndpointNotFoundError()
+    match command:
+        case Pause() if state.paused:
+            return AlreadyPausedError()
+        case Resume() if not state.paused:
+            return NotPausedError()
+    return None
+
+
+async def carry_out(
+    command: Command, endpoint_id: str, parts: Parts, *, in_flight: AbstractSet[str]
+) -> CommandDone:
+    """Make a command durable.
+
+    Args:
+        command: what to do; `refusal` had nothing against it.
+        endpoint_id: on which endpoint.
+        parts: the ports.
+        in_flight: ids of the endpoint's messages whose attempts are not yet recorded.
+
+    Raises:
+        SluicegateError: the write was refused, or storage is unavailable.
+    """
+    storage, at_ms = parts.storage, parts.clock.wall_ms()
+    answer: int | None = None
+    match command:
+        case Pause():
+            state = await storage.pause(endpoint_id, reason=PauseReason.MANUAL, at_ms=at_ms)
+            log.info("endpoint.paused", endpoint_id=endpoint_id, reason=PauseReason.MANUAL)
+        case Resume():
+            state, answer = await storage.resume(endpoint_id, at_ms=at_ms, in_flight=in_flight)
+            log.info("endpoint.resumed", endpoint_id=endpoint_id, messages_requeued=answer)
+        case Reconfigure():
+            state = await storage.update_config(endpoint_id, command.change, at_ms=at_ms)
+            log.info("endpoint.updated", endpoint_id=endpoint_id)
+        case AddSigningKey():
+            state = await storage.add_signing_key(endpoint_id, command.key)
+            log.info("signing_key.created", endpoint_id=endpoint_id, key_id=command.key.id)
+        case RemoveSigningKey():
+            state = await storage.remove_signing_key(endpoint_id, command.key_id, at_ms=at_ms)
+            log.info("signing_key.deleted", endpoint_id=endpoint_id, key_id=command.key_id)
+        case Delete():
+            state = await storage.delete_endpoint(endpoint_id, at_ms=at_ms)
+            log.info("endpoint.deleted", endpoint_id=endpoint_id)
+        case _:
+            msg = f"unknown command {command!r}"
+            raise TypeError(msg)
+    return CommandDone(state, answer, None)
+
+
+async def sweep_deleted(endpoint_id: str, parts: Parts, outstanding: Outstanding) -> None:
+    """Give up what waits on a deleted endpoint, some rows a commit, until nothing is left.
+
+    Readers see it as given up from the moment of the deletion; this makes the rows say so.
+    Interrupted, it goes on at the next start.
+    """
+    while True:
+        in_flight = {flight.message.id for flight in outstanding.flights.values()}
+        try:
+            swept = await parts.storage.give_up_waiting(
+                endpoint_id,
+                error="endpoint deleted",
+                at_ms=parts.clock.wall_ms(),
+                limit=_SWEEP_ROWS,
+                in_flight=in_flight,
+            )
+        except UnavailableError:
+            await asyncio.sleep(_SWEEP_PAUSE_S)
+            continue
+        if swept < _SWEEP_ROWS:
+            return

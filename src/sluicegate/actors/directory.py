@@ -1,0 +1,275 @@
+"""Where endpoint actors live: activation on demand, retirement, supervision, shutdown.
+
+Theory of operation
+===================
+
+An endpoint without due work has no actor and no entry here: it costs a row. A hint or a command
+activates it; when idle it retires, leaving at most the moment of its next retry behind, all of
+which share one timer. This replaces Pykka's process-wide registry: two engines in one process
+never see each other's actors.
+
+An actor that crashes is restarted from storage after a growing pause. One that keeps crashing
+is *parked*: an alarm goes to the log, its messages stay stored, and only a command (or a new
+start of the process) tries again. The process goes on in any case.
+"""
+
+import asyncio
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from pykka import ActorDeadError
+
+from sluicegate.actors.alarms import Alarms
+from sluicegate.actors.endpoint import EndpointActor
+from sluicegate.actors.messages import (
+    AddSigningKey,
+    Command,
+    Delete,
+    Pause,
+    Reconfigure,
+    RemoveSigningKey,
+    Resume,
+    Wake,
+)
+from sluicegate.actors.outstanding import Outstanding
+from sluicegate.actors.parts import Parts
+from sluicegate.actors.runtime import AsyncioActor
+from sluicegate.actors.supervision import Restarts
+from sluicegate.engine.errors import UnavailableError
+from sluicegate.engine.log import log
+from sluicegate.engine.model import EndpointConfig, WaitingMessage
+from sluicegate.engine.ports import SigningKeyRow
+
+__all__ = ["Directory"]
+
+
+class _Entry:
+    """An endpoint that has an actor, or had one that crashed."""
+
+    __slots__ = ("asking", "hinted", "outstanding", "restarts")
+
+    def __init__(self, outstanding: Outstanding) -> None:
+        self.outstanding = outstanding
+        self.hinted = False
+        """A hint is in the mailbox: another would say nothing new."""
+        self.asking = 0
+        """Commands that wait for an answer."""
+        self.restarts: Restarts | None = None
+        """Set by the first crash."""
+
+
+class Directory:
+    """Implements `sluicegate.engine.ports.Owners`. Used on the event loop only."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Create an empty directory; `start` brings it to life."""
+        self.closing = False
+        self._parts = parts
+        self._entries: dict[str, _Entry] = {}
+        self._in_flight: dict[str, None] = {}
+        self._alarms = Alarms(parts.clock, self.hint)
+
+    async def start(self) -> None:
+        """Activate every endpoint that has work now, and remember when the others will."""
+        for item in await self._parts.storage.work():
+            self._alarms.set(item.endpoint_id, item.due_at_ms)
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Start nothing more and let what is in flight end.
+
+        Returns:
+            Whether everything ended within `timeout_s` seconds. What did not is still running:
+            `close` cuts it.
+        """
+        self.closing = True
+        self._alarms.cancel()
+        try:
+            async with asyncio.timeout(timeout_s):
+                for entry in list(self._entries.values()):
+                    await entry.outstanding.ended()
+        except TimeoutError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Stop every actor. An attempt still in flight is cut; its message stays waiting."""
+        self.closing = True
+        self._alarms.cancel()
+        tasks: list[asyncio.Task[None]] = []
+        for entry in list(self._entries.values()):
+            actor, entry.outstanding.actor = entry.outstanding.actor, None
+            if actor is not None and actor.is_alive():
+                await actor.stop(block=False)
+            tasks += entry.outstanding.cut()
+        if tasks:
+            await asyncio.wait(tasks)
+        self._entries.clear()
+
+    @property
+    def active(self) -> int:
+        """How many endpoints have an actor."""
+        return len(self._entries)
+
+    # -- Owners -------------------------------------------------------------------------------
+
+    async def pause(self, project_id: str, endpoint_id: str) -> None:
+        """See `Owners.pause`."""
+        await self._ask(endpoint_id, Pause(project_id))
+
+    async def resume(self, project_id: str, endpoint_id: str) -> int:
+        """See `Owners.resume`."""
+        held: int = await self._ask(endpoint_id, Resume(project_id))
+        return held
+
+    async def reconfigure(
+        self,
+        project_id: str,
+        endpoint_id: str,
+        change: Callable[[EndpointConfig], EndpointConfig],
+    ) -> None:
+        """See `Owners.reconfigure`."""
+        await self._ask(endpoint_id, Reconfigure(project_id, change))
+
+    async def add_signing_key(
+        self, project_id: str, endpoint_id: str, key: SigningKeyRow
+    ) -> None:
+        """See `Owners.add_signing_key`."""
+        await self._ask(endpoint_id, AddSigningKey(project_id, key))
+
+    async def remove_signing_key(self, project_id: str, endpoint_id: str, key_id: str) -> None:
+        """See `Owners.remove_signing_key`."""
+        await self._ask(endpoint_id, RemoveSigningKey(project_id, key_id))
+
+    async def delete(self, project_id: str, endpoint_id: str) -> None:
+        """See `Owners.delete`."""
+        await self._ask(endpoint_id, Delete(project_id))
+
+    def hint(self, endpoint_id: str) -> None:
+        """See `Owners.hint`."""
+        if self.closing:
+            return
+        entry = self._entries.get(endpoint_id)
+        if entry is None:
+            entry = self._activate(endpoint_id)
+        if not entry.hinted:
+            entry.hinted = entry.outstanding.report(Wake())
+
+    def hint_all(self, endpoint_ids: AbstractSet[str]) -> None:
+        """Hint each: the listener of `Storage.on_accepted`."""
+        for endpoint_id in sorted(endpoint_ids):  # sorted: sets have no stable order
+            self.hint(endpoint_id)
+
+    def in_flight(self) -> AbstractSet[str]:
+        """See `Owners.in_flight`."""
+        return self._in_flight.keys()
+
+    async def _ask(self, endpoint_id: str, command: Command) -> Any:
+        while True:
+            if self.closing:
+                msg = "the engine is shutting down"
+                raise UnavailableError(msg)
+            entry = self._entries.get(endpoint_id) or self._activate(endpoint_id)
+            actor = entry.outstanding.actor
+            if actor is None:
+                actor = self._revive(endpoint_id, entry)
+            if entry.asking >= self._parts.settings.mailbox_max:
+                msg = "too many commands wait for this endpoint"
+                raise UnavailableError(msg)
+            entry.asking += 1
+            try:
+                return await actor.ask(command, block=False)
+            except ActorDeadError:
+                continue  # it retired before it saw the command
+            finally:
+                entry.asking -= 1
+
+    # -- activation ---------------------------------------------------------------------------
+
+    def _activate(self, endpoint_id: str) -> _Entry:
+        self._alarms.drop(endpoint_id)
+        entry = self._entries[endpoint_id] = _Entry(Outstanding(self._in_flight))
+        self._start(endpoint_id, entry)
+        return entry
+
+    def _start(self, endpoint_id: str, entry: _Entry) -> None:
+        actor = EndpointActor.start(
+            endpoint_id, parts=self._parts, outstanding=entry.outstanding, home=self
+        )
+        entry.outstanding.actor = actor
+
+    # -- what actors say (`sluicegate.actors.endpoint.Home`) ------------------------------------
+
+    def hint_taken(self, endpoint_id: str) -> None:
+        """The actor has seen the last hint."""
+        entry = self._entries.get(endpoint_id)
+        if entry is not None:
+            entry.hinted = False
+
+    def unknown(self, endpoint_id: str) -> None:
+        """There is no such endpoint."""
+        self._entries.pop(endpoint_id, None)
+
+    def retired(self, endpoint_id: str, wake_ms: int | None) -> None:
+        """An actor was idle and stops."""
+        self._entries.pop(endpoint_id, None)
+        if wake_ms is not None:
+            self._alarms.set(endpoint_id, wake_ms)
+
+    def crashed(self, actor: AsyncioActor, error: BaseException) -> None:
+        """An actor's code failed: restart it from storage, or park its endpoint."""
+        if not isinstance(actor, EndpointActor):
+            return
+        endpoint_id = actor.endpoint_id
+        entry = self._entries.get(endpoint_id)
+        if entry is None or self.closing:
+            return
+        entry.outstanding.actor = None
+        entry.hinted = False
+        if entry.restarts is None:
+            entry.restarts = Restarts(self._parts.settings.actor_restarts_max)
+        delay_s = entry.restarts.crashed(self._parts.clock.monotonic_s())
+        poison = actor.suspect.message if actor.suspect is not None else None
+        suspect = poison.id if poison is not None else None
+        log.error(
+            "actor.crashed",
+            endpoint_id=endpoint_id,
+            message_id=suspect,
+            restart_in_s=delay_s,
+            exc_info=error,
+        )
+        if entry.restarts.poisoned(poison.seq if poison is not None else None) and poison is not None:
+            entry.outstanding.write(self._give_up(endpoint_id, poison, error))
+        if delay_s is None:
+            log.critical("endpoint.parked", endpoint_id=endpoint_id, message_id=suspect)
+        else:
+            asyncio.get_running_loop().call_later(delay_s, self._restart, endpoint_id, entry)
+
+    async def _give_up(
+        self, endpoint_id: str, message: WaitingMessage, error: BaseException
+    ) -> None:
+        """Put a message that keeps crashing its actor into the dead letter queue."""
+        try:
+            await self._parts.storage.give_up_message(
+                endpoint_id,
+                message.seq,
+                error=f"internal error: {type(error).__name__}",
+                at_ms=self._parts.clock.wall_ms(),
+            )
+        except UnavailableError:
+            return  # it crashes the actor once more, and is given up then
+        log.error("message.dead_lettered", endpoint_id=endpoint_id, message_id=message.id)
+
+    def _restart(self, endpoint_id: str, entry: _Entry) -> None:
+        if self._entries.get(endpoint_id) is entry and entry.outstanding.actor is None:
+            log.info("actor.restarted", endpoint_id=endpoint_id)
+            if not self.closing:
+                self._start(endpoint_id, entry)
+
+    def _revive(self, endpoint_id: str, entry: _Entry) -> Any:
+        if entry.restarts is not None and not entry.restarts.parked:
+            msg = "the endpoint's actor is being restarted, try again"
+            raise UnavailableError(msg)
+        entry.restarts = None
+        self._start(endpoint_id, entry)
+        return entry.outstanding.actor

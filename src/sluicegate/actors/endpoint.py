@@ -1,0 +1,446 @@
+"""The actor that owns one endpoint: its queue, its pause, its timer, its attempts in flight.
+
+Theory of operation
+===================
+
+Handlers are short and synchronous. Whatever takes time (an attempt, a write, a read) is a task
+that reports back by message, so the mailbox is never held and a pause is handled at once. After
+each batch of messages `pump` starts what may start. The delivery loop is nothing more than
+that, so stopping it is shutting the gate: `pump` starts nothing through a shut gate.
+
+The gate is shut from the moment a `Pause` is *received*, before it is written. Commands are
+carried out one at a time, in order; a second `Pause` waits for the first one's commit.
+"""
+
+import asyncio
+import math
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, Protocol
+
+import msgspec
+
+from sluicegate.actors.attempt import attempt, judge, rescheduled
+from sluicegate.actors.command_queue import CommandQueue
+from sluicegate.actors.commands import carry_out, sweep_deleted
+from sluicegate.actors.messages import (
+    COMMANDS,
+    AttemptFinished,
+    Command,
+    CommandDone,
+    Crashed,
+    Loaded,
+    Recorded,
+    SlotGranted,
+    Tick,
+    Wake,
+    WindowLoaded,
+)
+from sluicegate.actors.outstanding import Flight, Outstanding
+from sluicegate.actors.parts import Parts
+from sluicegate.actors.reading import read_window
+from sluicegate.actors.recording import record
+from sluicegate.actors.runtime import AsyncioActor, Later
+from sluicegate.actors.timer import OneTimer
+from sluicegate.actors.window import NotLoaded, Wants, Window
+from sluicegate.engine import circuit
+from sluicegate.engine.errors import EndpointNotFoundError, SluicegateError, UnavailableError
+from sluicegate.engine.lifecycle import MessageStatus
+from sluicegate.engine.model import EndpointState, Health, WaitingMessage
+from sluicegate.engine.outcome import OutcomeKind
+from sluicegate.engine.rate_limit import TokenBucket
+
+__all__ = ["EndpointActor", "Home"]
+
+_TROUBLE_S = 1.0
+"""How long to leave storage alone after it could not answer."""
+
+
+class Home(Protocol):
+    """Where endpoint actors live: the directory."""
+
+    closing: bool
+    """The engine is shutting down: no attempt may start."""
+
+    def hint_taken(self, endpoint_id: str) -> None:
+        """The actor has seen the last hint; a further one must be sent."""
+        ...
+
+    def unknown(self, endpoint_id: str) -> None:
+        """There is no such endpoint; its actor stops."""
+        ...
+
+    def crashed(self, actor: AsyncioActor, error: BaseException) -> None:
+        """The actor's code failed and it has stopped."""
+        ...
+
+    def retired(self, endpoint_id: str, wake_ms: int | None) -> None:
+        """The actor stops; wake the endpoint again at `wake_ms` (steady clock), if given."""
+        ...
+
+
+class EndpointActor(AsyncioActor):
+    """Owns one endpoint while it has work. Runs on the engine's event loop only."""
+
+    control_types = frozenset({*COMMANDS, CommandDone, Loaded, Tick, SlotGranted})
+
+    def __init__(self, endpoint_id: str, *, parts: Parts, outstanding: Outstanding, home: Home) -> None:
+        """Create the actor; it reads its state when it starts.
+
+        Args:
+            endpoint_id: whom it owns.
+            parts: what all actors share.
+            outstanding: attempts and writes under way, perhaps of a predecessor that crashed.
+            home: who is told when it retires.
+        """
+        super().__init__()
+        self.supervisor = home.crashed
+        self.endpoint_id = endpoint_id
+        self.state: EndpointState | None = None
+        self.suspect: Flight | None = None
+        """The flight that was being handled; after a crash, what it may have been due to."""
+        self._parts = parts
+        self._outstanding = outstanding
+        self._home = home
+        self._window = Window(parts.settings.window)
+        self._bucket: TokenBucket | None = None
+        self._commands = CommandQueue()
+        self._grants = 0
+        self._reading: asyncio.Task[None] | None = None
+        self._timer = OneTimer(self._tick)
+        self._idle_since: float | None = None
+        self._retired = False
+        self._trouble_until = 0.0
+
+    # -- life -------------------------------------------------------------------------------
+
+    def on_start(self) -> None:
+        """Read the endpoint's state, once every write of a predecessor has ended."""
+        self._loop_now = asyncio.get_running_loop().time
+        self._spawn_read(self._load())
+
+    def on_stop(self) -> None:
+        """Let go of the timer, the line for slots, and whoever still waits for an answer."""
+        self._let_go(UnavailableError("the engine is shutting down"))
+
+    def on_failure(
+        self,
+        exception_type: type[BaseException] | None,  # noqa: ARG002 - Pykka's signature
+        exception_value: BaseException | None,  # noqa: ARG002 - Pykka's signature
+        traceback: TracebackType | None,  # noqa: ARG002 - Pykka's signature
+    ) -> None:
+        """Answer whoever waits; the supervisor restarts the endpoint from storage."""
+        self._let_go(UnavailableError("the endpoint's actor was restarted, try again"))
+
+    def _let_go(self, error: SluicegateError) -> None:
+        self._retired = True
+        self._timer.cancel()
+        if self._reading is not None:
+            self._reading.cancel()
+        self._parts.slots.leave(self.endpoint_id)
+        self._return_grants()
+        self._commands.abandon(error)
+
+    def is_callers_error(self, error: BaseException) -> bool:
+        """Whether an exception of a handler belongs to the asker; any other is our bug."""
+        return isinstance(error, SluicegateError)
+
+    # -- mail -------------------------------------------------------------------------------
+
+    def on_receive(self, message: Any) -> Any:
+        """Handle one message; see `sluicegate.actors.messages`."""
+        match message:
+            case Command():
+                return self._on_command(message)
+            case Wake():
+                self._home.hint_taken(self.endpoint_id)
+                self._window.expect_more()
+            case AttemptFinished():
+                self._on_attempt_finished(message.flight)
+            case Recorded():
+                self._on_recorded(message)
+            case CommandDone():
+                self._on_command_done(message)
+            case WindowLoaded():
+                self._on_window_loaded(message)
+            case Loaded():
+                self._on_loaded(message.state)
+            case SlotGranted():
+                self._grants += 1
+            case Tick():
+                pass  # what is due is seen after the batch
+            case Crashed():
+                raise message.error
+            case _:
+                return super().on_receive(message)
+        return None
+
+    def after_batch(self) -> None:
+        """Start what may start, read what is wanted, set the timer."""
+        if self.state is not None and not self._retired:
+            self._pump(self.state)
+
+    def _on_loaded(self, state: EndpointState | None) -> None:
+        self._reading = None
+        if state is None:
+            self._home.unknown(self.endpoint_id)
+            self._let_go(EndpointNotFoundError())
+            self.stop()
+            return
+        self._adopt(state)
+        for flight in list(self._outstanding.flights.values()):
+            if flight.settling:  # its write has ended: the predecessor waited for no less
+                self._outstanding.remove(flight)
+            elif flight.ended:
+                self._on_attempt_finished(flight)
+        if state.deleted:
+            self._spawn_write(sweep_deleted(self.endpoint_id, self._parts, self._outstanding))
+        self._next_command()
+
+    def _adopt(self, state: EndpointState) -> None:
+        self.state = state
+        config, now_s = state.config, self._parts.clock.monotonic_s()
+        if self._bucket is None:
+            self._bucket = TokenBucket(
+                rate_per_s=config.rate_limit_rps, burst=config.burst, now_s=now_s
+            )
+        else:
+            self._bucket.reconfigure(
+                rate_per_s=config.rate_limit_rps, burst=config.burst, now_s=now_s
+            )
+        if state.paused or state.deleted:
+            self._window.reset()
+
+    # -- commands ---------------------------------------------------------------------------
+
+    def _on_command(self, command: Command) -> Later:
+        answer = self._commands.add(command)
+        self._next_command()
+        return Later(answer)
+
+    def _next_command(self) -> None:
+        if self.state is not None:
+            command = self._commands.start_next(self.state)
+            if command is not None:
+                self._spawn_write(self._carry_out(command))
+
+    async def _carry_out(self, command: Command) -> None:
+        flights = self._outstanding.flights.values()
+        in_flight = frozenset(flight.message.id for flight in flights)
+        try:
+            done = await carry_out(command, self.endpoint_id, self._parts, in_flight=in_flight)
+        except SluicegateError as error:
+            done = CommandDone(None, None, error)
+        self._outstanding.report(done)
+
+    def _on_command_done(self, done: CommandDone) -> None:
+        state = self.state
+        if state is not None and done.state is not None:
+            released = done.state.release_no != state.release_no
+            # Results may have been judged since that write; a resume starts the count anew.
+            health = done.state.health if released else state.health
+            self._adopt(msgspec.structs.replace(done.state, health=health))
+        self._commands.finish(done)
+        if done.state is not None and done.state.deleted:
+            self._spawn_write(sweep_deleted(self.endpoint_id, self._parts, self._outstanding))
+        self._next_command()
+
+    # -- the delivery loop --------------------------------------------------------------------
+
+    def _may_start(self) -> bool:
+        state = self.state
+        return not (
+            state is None
+            or state.paused
+            or state.deleted
+            or self._commands.pausing
+            or self._home.closing
+            or self.actor_stopped.is_set()
+        )
+
+    def _pump(self, state: EndpointState) -> None:
+        wake_ms: int | None = None
+        bucket = self._bucket
+        if bucket is not None and self._may_start() and self._loop_now() >= self._trouble_until:
+            strict = state.config.ordered or circuit.is_open(
+                state.health, failures_max=self._parts.settings.circuit_failures
+            )
+            self._window.set_mode(strict=strict, release_no=state.release_no)
+            wake_ms = self._start_due(state, bucket, 1 if strict else state.config.max_in_flight)
+            self._read_window()
+        else:
+            self._parts.slots.leave(self.endpoint_id)
+        self._return_grants()
+        self._rest(wake_ms)
+
+    def _start_due(
+        self, state: EndpointState, bucket: TokenBucket, in_flight_max: int
+    ) -> int | None:
+        """Start attempts while pause, rate, circuit and caps allow; return when to look again."""
+        clock = self._parts.clock
+        while len(self._outstanding.flights) < in_flight_max:
+            found = self._window.next(clock.steady_ms())
+            if found is None or isinstance(found, int):
+                return found
+            if isinstance(found, NotLoaded):
+                return None
+            wait_s = bucket.wait_s(clock.monotonic_s())
+            if wait_s > 0:
+                return clock.steady_ms() + math.ceil(wait_s * 1000)
+            if not self._take_slot():
+                return None
+            bucket.try_take(clock.monotonic_s())
+            self._window.take(found)
+            self._start(found, state)
+        return None
+
+    def _start(self, message: WaitingMessage, state: EndpointState) -> None:
+        parts = self._parts
+        flight = Flight(
+            message, attempt_id=parts.random.uuid7(), started_at_ms=parts.clock.wall_ms()
+        )
+        self._outstanding.add(flight)
+        flight.task = asyncio.get_running_loop().create_task(
+            attempt(
+                flight,
+                state=state,
+                parts=parts,
+                outstanding=self._outstanding,
+                may_start=self._may_start,
+            )
+        )
+
+    def _take_slot(self) -> bool:
+        if self._grants:
+            self._grants -= 1
+            return True
+        return self._parts.slots.try_take(self.endpoint_id, self._slot_granted)
+
+    def _slot_granted(self) -> None:
+        if not self._outstanding.report(SlotGranted()):
+            self._parts.slots.release()
+
+    def _return_grants(self) -> None:
+        while self._grants:
+            self._grants -= 1
+            self._parts.slots.release()
+
+    def _on_attempt_finished(self, flight: Flight) -> None:
+        if self.state is None or flight.settling:
+            return  # `_on_loaded` looks at every flight
+        self.suspect = flight
+        if flight.crash is not None:
+            crash, flight.crash = flight.crash, None
+            self._outstanding.remove(flight)
+            raise crash
+        outcome = flight.outcome
+        if outcome is None or outcome.kind is OutcomeKind.RECALLED:
+            self.suspect = None
+            self._outstanding.remove(flight)
+            self._window.give_back(flight.message)
+            if outcome is None:
+                self._trouble_until = self._loop_now() + _TROUBLE_S
+            return
+        result = judge(flight, outcome, state=self.state, parts=self._parts)
+        flight.settling = True
+        if result.health is not None:
+            self._note_health(self.state, result.health)
+        if result.pause is not None:
+            self._commands.pausing += 1
+        self._spawn_write(record(flight, result, parts=self._parts, outstanding=self._outstanding))
+        self.suspect = None
+
+    def _note_health(self, state: EndpointState, health: Health) -> None:
+        self.state = msgspec.structs.replace(state, health=health)
+
+    def _on_recorded(self, recorded: Recorded) -> None:
+        flight, verdict = recorded.flight, recorded.verdict
+        self._outstanding.remove(flight)
+        state = self.state
+        if state is None:
+            return
+        if recorded.pause is not None:
+            self._commands.pausing -= 1
+            if not state.paused:
+                state = msgspec.structs.replace(state, paused=True, pause_reason=recorded.pause)
+                self._adopt(state)
+        if verdict.status is MessageStatus.PENDING_RETRY and not (state.paused or state.deleted):
+            self._window.add_retry(
+                rescheduled(flight.message, verdict, release_no=recorded.release_no)
+            )
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def _spawn_read(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._reading = asyncio.get_running_loop().create_task(self._guarded(coroutine))
+
+    def _spawn_write(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._outstanding.write(self._guarded(coroutine))
+
+    async def _guarded(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        try:
+            await coroutine
+        except Exception as error:  # noqa: BLE001 - a bug of ours crashes the actor, by message
+            self._outstanding.report(Crashed(error))
+
+    async def _load(self) -> None:
+        await self._outstanding.written()
+        state = await self._parts.storage.load_state(self.endpoint_id)
+        self._outstanding.report(Loaded(state))
+
+    def _read_window(self) -> None:
+        if self._reading is not None:
+            return
+        wants = self._window.begin_read()
+        if wants is not None:
+            self._spawn_read(self._read(wants))
+
+    async def _read(self, wants: Wants) -> None:
+        loaded = await read_window(
+            self._parts.storage, self.endpoint_id, wants, limit=self._window.size
+        )
+        self._outstanding.report(loaded)
+
+    def _on_window_loaded(self, loaded: WindowLoaded) -> None:
+        self._reading = None
+        if loaded.failed:
+            self._trouble_until = self._loop_now() + _TROUBLE_S
+        self._window.end_read(
+            loaded.wants,
+            queued=loaded.queued,
+            due=loaded.due,
+            in_order=loaded.in_order,
+            flying=self._outstanding.flights,
+        )
+
+    # -- rest -----------------------------------------------------------------------------------
+
+    def _rest(self, wake_ms: int | None) -> None:
+        """Set the one timer: to the next due moment, or to retirement; or retire now."""
+        now = self._loop_now()
+        wake_at: float | None = None
+        if self._trouble_until > now:
+            wake_at = self._trouble_until
+        elif wake_ms is not None:
+            wake_at = now + max(0.0, (wake_ms - self._parts.clock.steady_ms()) / 1000)
+        busy = not (self._reading is None and self._commands.idle and self._outstanding.idle)
+        if busy or self._trouble_until > now:
+            self._idle_since = None
+        else:
+            if self._idle_since is None:
+                self._idle_since = now
+            retire_at = self._idle_since + self._parts.settings.actor_idle_s
+            if now >= retire_at and (wake_at is None or wake_at > now):
+                self._retire(wake_ms)
+                return
+            wake_at = retire_at if wake_at is None else min(wake_at, retire_at)
+        self._timer.set(wake_at)
+
+    def _tick(self) -> None:
+        self._outstanding.report(Tick())
+
+    def _retire(self, wake_ms: int | None) -> None:
+        if self.actor_inbox.empty():
+            self._retired = True
+            self._home.retired(self.endpoint_id, wake_ms)
+            self.stop()

@@ -1,0 +1,160 @@
+"""What an endpoint's actor can be told.
+
+Commands come from callers and are answered when they are durable. The rest are reports of
+the actor's own tasks and timers. A hint (`Wake`) may be lost or repeated: the rows are the
+truth.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from sluicegate.actors.outstanding import Flight
+from sluicegate.actors.window import Wants
+from sluicegate.engine.errors import SluicegateError
+from sluicegate.engine.model import (
+    EndpointConfig,
+    EndpointState,
+    PauseReason,
+    Verdict,
+    WaitingMessage,
+)
+from sluicegate.engine.ports import SigningKeyRow
+
+
+__all__ = [
+    "COMMANDS",
+    "AddSigningKey",
+    "AttemptFinished",
+    "Command",
+    "CommandDone",
+    "Crashed",
+    "Delete",
+    "Loaded",
+    "Pause",
+    "Reconfigure",
+    "Recorded",
+    "RemoveSigningKey",
+    "Resume",
+    "SlotGranted",
+    "Tick",
+    "Wake",
+    "WindowLoaded",
+]
+
+
+class _Record(msgspec.Struct, frozen=True, gc=False):
+    """A message: immutable, compared by value."""
+
+
+class Command(_Record, frozen=True):
+    """Something a caller asks of an endpoint."""
+
+    project_id: str
+    """The caller's project: an endpoint of another one answers as if unknown."""
+
+
+class Pause(Command, frozen=True):
+    """Shut the gate at once, make it durable, answer."""
+
+
+class Resume(Command, frozen=True):
+    """Make everything held due, answer with how many messages that were."""
+
+
+class Reconfigure(Command, frozen=True, gc=True):
+    """Change the configuration; the next attempt uses the result."""
+
+    change: Callable[[EndpointConfig], EndpointConfig]
+    """Pure; applied to the stored configuration inside the write."""
+
+
+class AddSigningKey(Command, frozen=True):
+    """Add a second signing key."""
+
+    key: SigningKeyRow
+
+
+class RemoveSigningKey(Command, frozen=True):
+    """Remove one of two signing keys."""
+
+    key_id: str
+
+
+class Delete(Command, frozen=True):
+    """Delete the endpoint and give up what waits."""
+
+
+COMMANDS: tuple[type[Command], ...] = (
+    Pause,
+    Resume,
+    Reconfigure,
+    AddSigningKey,
+    RemoveSigningKey,
+    Delete,
+)
+"""Every command."""
+
+
+class Loaded(_Record, frozen=True):
+    """The endpoint's state was read."""
+
+    state: EndpointState | None
+    """`None`: there is no such endpoint."""
+
+
+class CommandDone(_Record, frozen=True, gc=True):
+    """A command's write has ended."""
+
+    state: EndpointState | None
+    """The endpoint after it; `None` when the write failed."""
+    answer: Any
+    """What the caller is told."""
+    error: SluicegateError | None
+
+
+class Wake(_Record, frozen=True):
+    """There may be work: look again."""
+
+
+class WindowLoaded(_Record, frozen=True, gc=True):
+    """Rows for the window were read; `None` for a source that was not asked."""
+
+    wants: Wants
+    queued: list[WaitingMessage] | None
+    due: list[WaitingMessage] | None
+    in_order: list[WaitingMessage] | None
+    failed: bool = False
+    """Storage could not answer; ask again later."""
+
+
+class AttemptFinished(_Record, frozen=True, gc=True):
+    """An attempt has ended; its outcome is on the flight."""
+
+    flight: Flight
+
+
+class Recorded(_Record, frozen=True, gc=True):
+    """An attempt's result is durable."""
+
+    flight: Flight
+    verdict: Verdict
+    release_no: int
+    """Under which `release_no` a retry was scheduled."""
+    pause: PauseReason | None
+    """The endpoint was paused in the same write."""
+
+
+class SlotGranted(_Record, frozen=True):
+    """The process-wide cap has room for one more attempt of this endpoint."""
+
+
+class Tick(_Record, frozen=True):
+    """The actor's one timer has fired."""
+
+
+class Crashed(_Record, frozen=True, gc=True):
+    """A task of the actor met a bug of ours; handling this crashes the actor."""
+
+    error: BaseException

@@ -1,0 +1,139 @@
+"""What an endpoint has under way outside its actor: attempts, and writes not yet durable.
+
+It outlives the actor. When an actor crashes, its successor takes the same object over: no
+attempt is repeated because of our bug, and no row is read while a write to it is under way.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from sluicegate.actors.ref import AsyncioActorRef
+from sluicegate.engine.model import WaitingMessage
+from sluicegate.engine.outcome import Outcome
+
+__all__ = ["Flight", "Outstanding"]
+
+
+class Flight:
+    """One attempt, from its start until its result is durable."""
+
+    __slots__ = (
+        "attempt_id",
+        "attempt_no",
+        "crash",
+        "finished_at_ms",
+        "message",
+        "outcome",
+        "request_headers",
+        "settling",
+        "started_at_ms",
+        "task",
+    )
+
+    def __init__(self, message: WaitingMessage, *, attempt_id: str, started_at_ms: int) -> None:
+        """Begin an attempt of `message`; moments are wall-clock milliseconds."""
+        self.message = message
+        self.attempt_id = attempt_id
+        self.attempt_no = message.attempt_count + 1
+        self.started_at_ms = started_at_ms
+        self.finished_at_ms = started_at_ms
+        self.request_headers: tuple[tuple[str, str], ...] = ()
+        self.outcome: Outcome | None = None
+        """What it came to; `None` while under way, or when nothing was sent."""
+        self.crash: BaseException | None = None
+        """A bug of ours that ended it."""
+        self.settling = False
+        """Its result is being written."""
+        self.task: asyncio.Task[None] | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is on the wire any more."""
+        return self.task is None or self.task.done()
+
+
+class Outstanding:
+    """The attempts and writes of one endpoint. Used on the event loop only."""
+
+    __slots__ = ("_everywhere", "_writes", "actor", "flights")
+
+    def __init__(self, everywhere: dict[str, None]) -> None:
+        """Start with nothing under way.
+
+        Args:
+            everywhere: the engine's set of messages in flight, by id, kept up to date here.
+        """
+        self.flights: dict[int, Flight] = {}
+        """By the message's `seq`, in the order of their starts."""
+        self.actor: AsyncioActorRef[Any] | None = None
+        """Who is told; `None` between a crash and the restart."""
+        self._everywhere = everywhere
+        self._writes: dict[asyncio.Task[None], None] | None = None
+
+    def add(self, flight: Flight) -> None:
+        """Take note that an attempt starts."""
+        self.flights[flight.message.seq] = flight
+        self._everywhere[flight.message.id] = None
+
+    def remove(self, flight: Flight) -> None:
+        """Take note that an attempt's result is durable (or that nothing was sent)."""
+        self.flights.pop(flight.message.seq, None)
+        self._everywhere.pop(flight.message.id, None)
+
+    def report(self, message: object) -> bool:
+        """Tell the actor; `False` when there is none now. A successor looks at `flights` itself."""
+        if self.actor is None or not self.actor.is_alive():
+            return False
+        self.actor.tell(message)
+        return True
+
+    def write(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a write as a task of its own; it must report its end and never raise."""
+        if self._writes is None:
+            self._writes = {}
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._writes[task] = None
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        if self._writes is not None:
+            self._writes.pop(task, None)
+            if not self._writes:
+                self._writes = None
+
+    @property
+    def writing(self) -> bool:
+        """Whether a write is not yet known to be durable."""
+        return bool(self._writes)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing at all is under way."""
+        return not self.flights and not self._writes
+
+    async def written(self) -> None:
+        """Wait until every write that is under way has ended."""
+        while self._writes:
+            await asyncio.wait(list(self._writes))
+
+    async def ended(self) -> None:
+        """Wait until every attempt has ended and every write with it."""
+        while not self.idle:
+            tasks = [f.task for f in self.flights.values() if f.task and not f.task.done()]
+            tasks += list(self._writes or ())
+            if tasks:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            else:
+                await asyncio.sleep(0)
+
+    def cut(self) -> list[asyncio.Task[None]]:
+        """Cancel every attempt and every write that still waits; return the tasks to wait for.
+
+        A message whose attempt is cut stays as it is stored.
+        """
+        tasks = [f.task for f in self.flights.values() if f.task and not f.task.done()]
+        tasks += list(self._writes or ())
+        for task in tasks:
+            task.cancel()
+        return tasks

@@ -1,0 +1,23 @@
+"""What every endpoint actor of one engine shares."""
+
+import msgspec
+
+from sluicegate.actors.slots import Slots
+from sluicegate.engine.ports import Clock, Random, Sender, Storage
+from sluicegate.engine.schedule import RetrySchedule
+from sluicegate.engine.settings import Settings
+
+__all__ = ["Parts"]
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """The ports and limits that an endpoint actor works with."""
+
+    storage: Storage
+    sender: Sender
+    clock: Clock
+    random: Random
+    slots: Slots
+    schedule: RetrySchedule
+    settings: Settings
+    user_agent: str

@@ -1,0 +1,33 @@
+"""Read what a window wants."""
+
+from sluicegate.actors.messages import WindowLoaded
+from sluicegate.actors.window import Wants
+from sluicegate.engine.errors import UnavailableError
+from sluicegate.engine.ports import Storage
+
+__all__ = ["read_window"]
+
+
+async def read_window(
+    storage: Storage, endpoint_id: str, wants: Wants, *, limit: int
+) -> WindowLoaded:
+    """Read up to `limit` rows of each order that is wanted."""
+    queued = due = in_order = None
+    failed = False
+    try:
+        if wants.queued_after is not None:
+            queued = await storage.load_queued(
+                endpoint_id, after_seq=wants.queued_after, limit=limit
+            )
+        if wants.due:
+            due = await storage.load_retries_due(endpoint_id, limit=limit)
+        if wants.in_order_after is not None:
+            in_order = await storage.load_retries_in_order(
+                endpoint_id,
+                after_seq=wants.in_order_after,
+                below_release_no=wants.below_release_no,
+                limit=limit,
+            )
+    except UnavailableError:
+        failed = True
+    return WindowLoaded(wants=wants, queued=queued, due=due, in_order=in_order, failed=failed)

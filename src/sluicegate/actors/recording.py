@@ -1,0 +1,66 @@
+"""Make an attempt's result durable, whatever it takes, and then say so."""
+
+import asyncio
+
+from sluicegate.actors.messages import Recorded
+from sluicegate.actors.outstanding import Flight, Outstanding
+from sluicegate.actors.parts import Parts
+from sluicegate.engine.errors import UnavailableError
+from sluicegate.engine.lifecycle import MessageStatus
+from sluicegate.engine.log import log
+from sluicegate.engine.model import AttemptResult
+
+__all__ = ["record"]
+
+_AGAIN_S = 0.5
+
+
+async def record(
+    flight: Flight, result: AttemptResult, *, parts: Parts, outstanding: Outstanding
+) -> None:
+    """Write a result until it is durable; the receiver's answer must not be forgotten.
+
+    Runs as a task of its own. Cancelled (at the end of a drain), the message stays waiting and
+    will be delivered again.
+    """
+    while True:
+        try:
+            await parts.storage.record_attempt(result)
+            break
+        except UnavailableError as error:
+            log.warning(
+                "attempt.unrecorded",
+                message_id=result.message_id,
+                endpoint_id=result.endpoint_id,
+                error=error.message,
+            )
+            await asyncio.sleep(_AGAIN_S)
+    _log(result)
+    if not outstanding.report(Recorded(flight, result.verdict, result.release_no, result.pause)):
+        outstanding.remove(flight)
+
+
+def _log(result: AttemptResult) -> None:
+    outcome, verdict = result.outcome, result.verdict
+    log.info(
+        "attempt.finished",
+        message_id=result.message_id,
+        endpoint_id=result.endpoint_id,
+        attempt_no=result.attempt_no,
+        outcome=outcome.kind,
+        response_status=outcome.status,
+        latency_ms=round(outcome.timings.total_ms, 3),
+        status=verdict.status,
+        next_attempt_at_ms=verdict.next_attempt_at_ms,
+        error=verdict.last_error,
+    )
+    if verdict.status is MessageStatus.FAILED_PERMANENT:
+        log.warning(
+            "message.dead_lettered",
+            message_id=result.message_id,
+            endpoint_id=result.endpoint_id,
+            attempts=result.attempt_no,
+            error=verdict.last_error,
+        )
+    if result.pause is not None:
+        log.warning("endpoint.paused", endpoint_id=result.endpoint_id, reason=result.pause)

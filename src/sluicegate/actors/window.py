@@ -1,0 +1,294 @@
+"""The part of an endpoint's backlog that is in memory: the heads of its three orders.
+
+Theory of operation
+===================
+
+A backlog may hold a million rows; an actor holds at most a window's worth of each order that
+it needs, and fetches on. The orders are
+
+- *queued*: untried messages by `seq` (acceptance);
+- *due*: scheduled retries by the moment they are due;
+- *in order*: retries by `seq`. Normally only those that a resume made due (they were scheduled
+  under a lower `release_no`); in strict mode (ordered endpoints, open circuit) all of them.
+
+A row may stand in *due* and *in order* at once; taking it removes it from both. *queued* and
+*in order* are read behind a cursor, so nothing is read twice. Rows that are in flight, or were
+touched while a read was under way, are dropped from that read's result: it may be older than
+they are. What is put back during a read is placed when the read has ended, and a hint that
+arrives during a read marks its order as *having more*, so nothing is missed either.
+"""
+
+from bisect import insort
+from collections.abc import Container
+
+import msgspec
+
+from sluicegate.engine.lifecycle import MessageStatus
+from sluicegate.engine.model import WaitingMessage
+
+__all__ = ["NotLoaded", "Wants", "Window"]
+
+
+class Wants(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What to read next; `None` for an order that needs nothing."""
+
+    reset_no: int
+    queued_after: int | None
+    due: bool
+    in_order_after: int | None
+    below_release_no: int | None
+
+
+class NotLoaded:
+    """The answer of `Window.next` when the head is not in memory."""
+
+
+_NOT_LOADED = NotLoaded()
+
+
+def _by_seq(message: WaitingMessage) -> int:
+    return message.seq
+
+
+def _by_due(message: WaitingMessage) -> tuple[int, int]:
+    return (message.next_attempt_at_ms or 0, message.seq)
+
+
+class _Order:
+    """One order's head: sorted rows, and whether storage holds more behind them."""
+
+    __slots__ = ("cursor", "more", "rows", "stale")
+
+    def __init__(self, *, more: bool) -> None:
+        self.rows: list[WaitingMessage] = []
+        self.more = more
+        self.cursor = 0
+        self.stale = False
+        """The read that is under way will not have seen everything."""
+
+    def remove(self, seq: int) -> None:
+        for index, row in enumerate(self.rows):
+            if row.seq == seq:
+                del self.rows[index]
+                return
+
+    def expect_more(self) -> None:
+        self.more = True
+        self.stale = True
+
+
+class Window:
+    """The heads of one endpoint's backlog. Pure memory: it says what it wants to be read."""
+
+    __slots__ = (
+        "_due",
+        "_in_order",
+        "_late",
+        "_queued",
+        "_release_no",
+        "_reset_no",
+        "_size",
+        "_strict",
+        "_touched",
+    )
+
+    def __init__(self, size: int) -> None:
+        """Start empty, knowing nothing of what is stored; `size` rows an order, at least 1."""
+        self._size = size
+        self._reset_no = 0
+        self._strict = False
+        self._release_no = 0
+        self._touched: set[int] | None = None
+        """Rows that changed during the read that is under way."""
+        self._late: list[WaitingMessage] | None = None
+        """Rows to place once that read has ended."""
+        self._queued = _Order(more=True)
+        self._due = _Order(more=True)
+        self._in_order = _Order(more=False)
+
+    def reset(self) -> None:
+        """Forget every row; all is read anew."""
+        self._reset_no += 1
+        for order in (self._queued, self._due, self._in_order):
+            order.rows.clear()
+            order.cursor = 0
+            order.expect_more()
+        if not self._strict and self._release_no == 0:
+            self._in_order.more = False
+
+    def set_mode(self, *, strict: bool, release_no: int) -> None:
+        """Say whether rows must be taken strictly by `seq`, and which retries are released."""
+        if strict == self._strict and release_no == self._release_no:
+            return
+        self._strict, self._release_no = strict, release_no
+        order = self._in_order
+        order.rows.clear()
+        order.cursor = 0
+        order.more = strict or release_no > 0
+        order.stale = True
+
+    def expect_more(self) -> None:
+        """A hint came: new messages may be queued behind the cursor."""
+        self._queued.expect_more()
+
+    # -- choosing ---------------------------------------------------------------------------
+
+    def next(self, now_ms: int) -> WaitingMessage | NotLoaded | int | None:
+        """Return what may start now; or the moment when something will; or `None`: nothing waits.
+
+        Args:
+            now_ms: the steady clock.
+        """
+        queued, in_order = self._queued, self._in_order
+        if (queued.more and not queued.rows) or (in_order.more and not in_order.rows):
+            return _NOT_LOADED
+        best = queued.rows[0] if queued.rows else None
+        if in_order.rows and (best is None or in_order.rows[0].seq < best.seq):
+            best = in_order.rows[0]
+        if self._strict:
+            if best is None or best.status is MessageStatus.QUEUED or self._is_due(best, now_ms):
+                return best
+            return best.next_attempt_at_ms
+        due = self._due
+        if due.more and not due.rows:
+            return _NOT_LOADED
+        for row in due.rows:
+            if (row.next_attempt_at_ms or 0) > now_ms:
+                break
+            if best is None or row.seq < best.seq:
+                best = row
+        if best is None and due.rows:
+            return due.rows[0].next_attempt_at_ms
+        return best
+
+    def _is_due(self, row: WaitingMessage, now_ms: int) -> bool:
+        return row.release_no < self._release_no or (row.next_attempt_at_ms or 0) <= now_ms
+
+    def take(self, message: WaitingMessage) -> None:
+        """Remove a message: its attempt starts."""
+        if self._touched is not None:
+            self._touched.add(message.seq)
+        if message.status is MessageStatus.QUEUED:
+            self._queued.remove(message.seq)
+        else:
+            self._due.remove(message.seq)
+            self._in_order.remove(message.seq)
+
+    def give_back(self, message: WaitingMessage) -> None:
+        """Put a message back that was taken, unchanged: nothing was sent."""
+        self._put(message)
+
+    def add_retry(self, message: WaitingMessage) -> None:
+        """Add a retry that was just made durable."""
+        if self._touched is not None:
+            self._touched.add(message.seq)
+        self._put(message)
+
+    def _put(self, message: WaitingMessage) -> None:
+        if self._late is not None:  # the read under way may move the cursors: place it after
+            self._late.append(message)
+            return
+        if message.status is MessageStatus.QUEUED:
+            self._put_by_seq(self._queued, message)
+            return
+        due = self._due
+        if not due.more or (due.rows and _by_due(message) < _by_due(due.rows[-1])):
+            insort(due.rows, message, key=_by_due)
+            if len(due.rows) > 2 * self._size:
+                del due.rows[self._size :]
+                due.more = True
+        if self._strict or message.release_no < self._release_no:
+            self._put_by_seq(self._in_order, message)
+
+    def _put_by_seq(self, order: _Order, message: WaitingMessage) -> None:
+        if order.more and message.seq > order.cursor:
+            return  # a read will bring it
+        insort(order.rows, message, key=_by_seq)
+        if len(order.rows) > 2 * self._size:
+            del order.rows[self._size :]
+            order.cursor = order.rows[-1].seq
+            order.more = True
+
+    # -- reading ----------------------------------------------------------------------------
+
+    def begin_read(self) -> Wants | None:
+        """Return what to read now, or `None`. `end_read` must follow before the next."""
+        if self._touched is not None:
+            return None
+        low = self._size // 2
+        queued, due, in_order = self._queued, self._due, self._in_order
+        want_queued = queued.more and len(queued.rows) <= low
+        want_due = due.more and not due.rows and not self._strict
+        want_in_order = in_order.more and len(in_order.rows) <= low
+        if not (want_queued or want_due or want_in_order):
+            return None
+        self._touched, self._late = set(), []
+        queued.stale = due.stale = in_order.stale = False
+        return Wants(
+            reset_no=self._reset_no,
+            queued_after=queued.cursor if want_queued else None,
+            due=want_due,
+            in_order_after=in_order.cursor if want_in_order else None,
+            below_release_no=None if self._strict else self._release_no,
+        )
+
+    def end_read(
+        self,
+        wants: Wants,
+        *,
+        queued: list[WaitingMessage] | None,
+        due: list[WaitingMessage] | None,
+        in_order: list[WaitingMessage] | None,
+        flying: Container[int],
+    ) -> None:
+        """Take in what was read.
+
+        Args:
+            wants: what `begin_read` asked for.
+            queued: rows, or `None` if not asked for (or the read failed).
+            due: likewise.
+            in_order: likewise.
+            flying: `seq` of every message in flight.
+        """
+        touched, self._touched = self._touched or set(), None
+        late, self._late = self._late or [], None
+        if wants.reset_no != self._reset_no:
+            return
+        if queued is not None:
+            self._extend(self._queued, queued, touched, flying)
+        below = None if self._strict else self._release_no
+        if in_order is not None and wants.below_release_no == below:
+            self._extend(self._in_order, in_order, touched, flying)
+        if due is not None:
+            order = self._due
+            known = {row.seq for row in order.rows}
+            fresh = [
+                row
+                for row in due
+                if row.seq not in touched and row.seq not in flying and row.seq not in known
+            ]
+            order.rows = sorted([*order.rows, *fresh], key=_by_due)
+            order.more = len(due) >= self._size or order.stale
+        for message in late:
+            self._put(message)
+
+    def _extend(
+        self,
+        order: _Order,
+        rows: list[WaitingMessage],
+        touched: Container[int],
+        flying: Container[int],
+    ) -> None:
+        order.more = len(rows) >= self._size or order.stale
+        if rows:
+            order.cursor = rows[-1].seq
+        fresh = [row for row in rows if row.seq not in touched and row.seq not in flying]
+        if fresh and order.rows and order.rows[-1].seq > fresh[0].seq:
+            order.rows = sorted([*order.rows, *fresh], key=_by_seq)
+        else:
+            order.rows.extend(fresh)
+
+    @property
+    def size(self) -> int:
+        """How many rows one read asks for."""
+        return self._size

@@ -1,0 +1,217 @@
+"""The window shows the head of a backlog truthfully, whatever happens while it is read."""
+
+import msgspec
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from sluicegate.actors.window import NotLoaded, Wants, Window
+from sluicegate.engine.lifecycle import MessageStatus
+from sluicegate.engine.model import WaitingMessage
+
+SIZE = 3
+
+
+def queued(seq: int) -> WaitingMessage:
+    return WaitingMessage(
+        seq=seq,
+        id=f"m{seq}",
+        status=MessageStatus.QUEUED,
+        accepted_at_ms=0,
+        next_attempt_at_ms=None,
+        release_no=0,
+        attempt_count=0,
+        cycle_attempts=0,
+        fast_retries=0,
+        headers={},
+        payload=b"{}",
+    )
+
+
+class WindowAgainstStorage(RuleBasedStateMachine):
+    """Drive a window as an actor does, with reads that may be older than what they bring."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.window = Window(SIZE)
+        self.rows: dict[int, WaitingMessage] = {}
+        self.flying: dict[int, WaitingMessage] = {}
+        self.settled: dict[int, WaitingMessage | None] = {}
+        self.wants: Wants | None = None
+        self.answer: dict[str, list[WaitingMessage] | None] | None = None
+        self.now_ms = 1000
+        self.release_no = 0
+        self.strict = False
+        self.last_seq = 0
+        self.window.set_mode(strict=False, release_no=0)
+
+    # -- clients ------------------------------------------------------------------------------
+
+    @rule(count=st.integers(1, 5))
+    def messages_are_accepted(self, count: int) -> None:
+        for _ in range(count):
+            self.last_seq += 1
+            self.rows[self.last_seq] = queued(self.last_seq)
+        self.window.expect_more()
+
+    @rule()
+    def the_endpoint_is_paused_and_resumed(self) -> None:
+        self.window.reset()
+        self.release_no += 1
+        self.window.set_mode(strict=self.strict, release_no=self.release_no)
+
+    @rule()
+    def the_mode_changes(self) -> None:
+        self.strict = not self.strict
+        self.window.set_mode(strict=self.strict, release_no=self.release_no)
+
+    @rule(ms=st.integers(1, 60))
+    def time_passes(self, ms: int) -> None:
+        self.now_ms += ms
+
+    # -- reads --------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.wants is None)
+    @rule()
+    def a_read_begins(self) -> None:
+        self.wants = self.window.begin_read()
+
+    @precondition(lambda self: self.wants is not None and self.answer is None)
+    @rule()
+    def storage_answers_a_read(self) -> None:
+        wants = self.wants
+        assert wants is not None
+        rows = [self.rows[seq] for seq in sorted(self.rows)]
+        retries = [row for row in rows if row.status is MessageStatus.PENDING_RETRY]
+        self.answer = {"queued": None, "due": None, "in_order": None}
+        if wants.queued_after is not None:
+            self.answer["queued"] = [
+                row
+                for row in rows
+                if row.status is MessageStatus.QUEUED and row.seq > wants.queued_after
+            ][:SIZE]
+        if wants.due:
+            by_due = sorted(retries, key=lambda row: (row.next_attempt_at_ms or 0, row.seq))
+            self.answer["due"] = by_due[:SIZE]
+        if wants.in_order_after is not None:
+            below = wants.below_release_no
+            self.answer["in_order"] = [
+                row
+                for row in retries
+                if row.seq > wants.in_order_after and (below is None or row.release_no < below)
+            ][:SIZE]
+
+    @precondition(lambda self: self.answer is not None)
+    @rule()
+    def a_read_ends(self) -> None:
+        assert self.wants is not None
+        assert self.answer is not None
+        self.window.end_read(self.wants, **self.answer, flying=self.flying)
+        self.wants = self.answer = None
+
+    # -- attempts -----------------------------------------------------------------------------
+
+    @rule()
+    def an_attempt_starts(self) -> None:
+        found = self.window.next(self.now_ms)
+        if not isinstance(found, WaitingMessage):
+            return
+        assert found.seq in self.rows, "a message that no longer waits"
+        assert found == self.rows[found.seq], "a row as it was before"
+        assert found.seq not in self.flying, "a message twice in flight"
+        waiting = [row for seq, row in self.rows.items() if seq not in self.flying]
+        if self.strict:
+            assert found.seq == min(row.seq for row in waiting), "not the oldest"
+            if self.flying:
+                return
+        else:
+            ready = [
+                row.seq
+                for row in waiting
+                if row.status is MessageStatus.QUEUED or row.release_no < self.release_no
+            ]
+            assert not ready or found.seq <= min(ready), "out of acceptance order"
+        assert self.is_due(found), "too early"
+        self.window.take(found)
+        self.flying[found.seq] = found
+
+    def is_due(self, row: WaitingMessage) -> bool:
+        return (
+            row.status is MessageStatus.QUEUED
+            or row.release_no < self.release_no
+            or (row.next_attempt_at_ms or 0) <= self.now_ms
+        )
+
+    @precondition(lambda self: self.flying)
+    @rule(data=st.data(), delay_ms=st.integers(1, 100), fails=st.booleans())
+    def a_result_becomes_durable(self, data: st.DataObject, delay_ms: int, fails: bool) -> None:
+        open_flights = [seq for seq in self.flying if seq not in self.settled]
+        if not open_flights:
+            return
+        seq = data.draw(st.sampled_from(open_flights))
+        if fails:
+            self.rows[seq] = self.settled[seq] = msgspec.structs.replace(
+                self.flying[seq],
+                status=MessageStatus.PENDING_RETRY,
+                next_attempt_at_ms=self.now_ms + delay_ms,
+                release_no=self.release_no,
+            )
+        else:
+            del self.rows[seq]
+            self.settled[seq] = None
+
+    @precondition(lambda self: self.settled)
+    @rule()
+    def a_result_is_reported(self) -> None:
+        seq = next(iter(self.settled))
+        retry = self.settled.pop(seq)
+        del self.flying[seq]
+        if retry is not None:
+            self.window.add_retry(retry)
+
+    @precondition(lambda self: self.flying)
+    @rule(data=st.data())
+    def an_attempt_is_recalled(self, data: st.DataObject) -> None:
+        open_flights = [seq for seq in self.flying if seq not in self.settled]
+        if open_flights:
+            seq = data.draw(st.sampled_from(open_flights))
+            self.window.give_back(self.flying.pop(seq))
+
+    # -- what must hold -------------------------------------------------------------------------
+
+    @invariant()
+    def memory_is_bounded(self) -> None:
+        for order in (self.window._queued, self.window._due, self.window._in_order):
+            assert len(order.rows) <= 4 * SIZE + len(self.flying)
+
+    def teardown(self) -> None:
+        """In the end everything that waits is found, and nothing is waited for in vain."""
+        while self.flying:
+            seq = next(iter(self.flying))
+            if seq in self.settled:
+                self.a_result_is_reported()
+            else:
+                self.window.give_back(self.flying.pop(seq))
+        for _ in range(10_000):
+            if self.wants is None:
+                self.wants = self.window.begin_read()
+            if self.wants is not None:
+                if self.answer is None:
+                    self.storage_answers_a_read()
+                self.a_read_ends()
+            found = self.window.next(self.now_ms)
+            if isinstance(found, int):
+                assert found > self.now_ms, "told to wait for the past"
+                self.now_ms = found
+            elif found is None:
+                break
+            elif not isinstance(found, NotLoaded):
+                self.window.take(found)
+                assert self.rows.pop(found.seq) == found
+        assert not self.rows, "a message was never found"
+
+
+WindowAgainstStorage.TestCase.settings = settings(
+    max_examples=300, stateful_step_count=60, deadline=None
+)
+TestWindow = WindowAgainstStorage.TestCase
