@@ -1,0 +1,112 @@
+# Everything here needs Python 3.11 or newer and make; each target does its own set-up.
+# PYTHON=python3.12 make test    picks the interpreter (the virtual environment is re-made).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+VERSIONS := 3.11 3.12 3.13
+LOCK := requirements/dev.txt
+UV_VERSION := 0.9.5
+
+# The first interpreter that is new enough: what is called python3, then the versions by name,
+# then pyenv's. Prints nothing if there is none.
+find_python = $(firstword $(foreach p,python3 $(addprefix python,$(VERSIONS)) \
+	$(wildcard $(addsuffix .*/bin/python,$(addprefix $(HOME)/.pyenv/versions/,$(VERSIONS)))),\
+	$(shell $(p) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
+
+# An interpreter of one version ($(1)), by name or from pyenv.
+python_of = $(firstword $(foreach p,python$(1) $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/$(1).*/bin/python))),\
+	$(shell $(p) -c 'import sys, venv, ensurepip; sys.exit("%d.%d" % sys.version_info[:2] != "$(1)")' 2>/dev/null && echo $(p))))
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' \
+		| while IFS=$$'\t' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+.PHONY: demo
+demo: $(VENV)/.ready ## See it work: deliveries flow, are paused, held, resumed; ends by itself
+	@$(VENV)/bin/sluicegate demo
+
+.PHONY: run
+run: $(VENV)/.ready ## Run a development server on 127.0.0.1:8400 (ARGS="--port 9000" adds options)
+	@$(VENV)/bin/sluicegate serve --dev $(ARGS)
+
+.PHONY: test
+test: $(VENV)/.ready ## Run the tests (ARGS="-k pause" picks some)
+	@$(VENV)/bin/python -m pytest $(ARGS)
+
+.PHONY: coverage
+coverage: $(VENV)/.ready ## Run the tests and demand the branch coverage floor
+	@$(VENV)/bin/python -m pytest --cov --cov-report=term
+
+.PHONY: test-all
+test-all: $(addprefix test-,$(VERSIONS)) ## Run the tests on each supported Python that is installed
+
+.PHONY: check
+check: $(VENV)/.ready ## Lint, formatting, types, layers
+	@$(VENV)/bin/ruff check --quiet .
+	@$(VENV)/bin/ruff format --quiet --check .
+	@$(VENV)/bin/mypy --no-error-summary src tests
+	@$(VENV)/bin/lint-imports --no-cache >.lint-imports.log || { cat .lint-imports.log; exit 1; }
+	@rm -f .lint-imports.log
+	@echo 'check: lint, formatting, types and layers are fine'
+
+.PHONY: bench
+bench: $(VENV)/.ready ## Measure, as ratios within one run
+	@$(VENV)/bin/python benchmarks/run.py $(ARGS)
+
+.PHONY: docs
+docs: $(VENV)/.ready ## Re-make the generated documentation
+	@$(VENV)/bin/python -m sluicegate.cli.settings_page docs/settings.md
+
+.PHONY: lock
+lock: ## Re-make the hashed lock file
+	@python=$(or $(PYTHON),$(find_python)); test -d .venvs/tools || $$python -m venv .venvs/tools
+	@.venvs/tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=$(UV_VERSION)'
+	@mkdir -p $(dir $(LOCK))
+	@.venvs/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --group dev --extra uvloop \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+		--upgrade --output-file $(LOCK) pyproject.toml
+	@echo 'lock: $(LOCK) is new'
+
+.PHONY: clean
+clean: ## Remove everything that can be made again
+	@rm -rf $(VENV) .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Set up a virtual environment in $(1) with the interpreter $(2).
+define set_up
+	@test -n '$(2)' || { echo 'sluicegate needs Python 3.11 or newer; set PYTHON to one' >&2; exit 1; }
+	@echo 'setting up $(1) (once) …'
+	@test -x $(1)/bin/python || '$(2)' -m venv $(1)
+	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(1)/.ready
+endef
+
+# Another PYTHON than the environment's own: begin anew.
+ifneq ($(PYTHON),)
+wanted := $(shell $(PYTHON) -c 'import sys; print(sys.version)' 2>/dev/null | head -1)
+found := $(shell $(VENV)/bin/python -c 'import sys; print(sys.version)' 2>/dev/null | head -1)
+ifneq ($(wanted),$(found))
+$(shell rm -rf $(VENV))
+endif
+endif
+
+$(VENV)/.ready: $(LOCK) pyproject.toml
+	$(call set_up,$(VENV),$(or $(PYTHON),$(find_python)))
+
+.venvs/%/.ready: $(LOCK) pyproject.toml
+	$(call set_up,.venvs/$*,$(call python_of,$*))
+
+.PHONY: $(addprefix test-,$(VERSIONS))
+$(addprefix test-,$(VERSIONS)): test-%:
+	@if [ -z '$(call python_of,$*)' ]; then \
+		echo '*** Python $* is not installed: the tests were NOT run on it ***' >&2; \
+	else \
+		echo "--- Python $*"; $(MAKE) .venvs/$*/.ready; .venvs/$*/bin/python -m pytest -q $(ARGS); \
+	fi
