@@ -9,7 +9,7 @@ from sluicegate.actors.window import NotLoaded, Wants, Window
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.model import WaitingMessage
 
-SIZE = 3
+SIZE = 2
 
 
 def queued(seq: int) -> WaitingMessage:
@@ -160,6 +160,37 @@ class WindowAgainstStorage(RuleBasedStateMachine):
             del self.rows[seq]
             self.settled[seq] = None
 
+    @rule(count=st.integers(1, 6), delay_ms=st.integers(1, 100))
+    def attempts_fail_at_once(self, count: int, delay_ms: int) -> None:
+        """A compound step: it fills the retries, which single steps seldom do."""
+        for number in range(count):
+            found = self.window.next(self.now_ms)
+            if not isinstance(found, WaitingMessage) or (self.strict and self.flying):
+                return
+            self.an_attempt_starts()
+            self.rows[found.seq] = self.settled[found.seq] = msgspec.structs.replace(
+                found,
+                status=MessageStatus.PENDING_RETRY,
+                next_attempt_at_ms=self.now_ms + delay_ms + 7 * number,
+                release_no=self.release_no,
+            )
+
+    @precondition(lambda self: self.settled)
+    @rule()
+    def all_results_are_reported(self) -> None:
+        while self.settled:
+            self.a_result_is_reported()
+
+    @rule()
+    def everything_wanted_is_read(self) -> None:
+        for _ in range(3):
+            if self.wants is None:
+                self.wants = self.window.begin_read()
+            if self.wants is not None:
+                if self.answer is None:
+                    self.storage_answers_a_read()
+                self.a_read_ends()
+
     @precondition(lambda self: self.settled)
     @rule()
     def a_result_is_reported(self) -> None:
@@ -212,6 +243,6 @@ class WindowAgainstStorage(RuleBasedStateMachine):
 
 
 WindowAgainstStorage.TestCase.settings = settings(
-    max_examples=300, stateful_step_count=60, deadline=None
+    max_examples=250, stateful_step_count=60, deadline=None
 )
 TestWindow = WindowAgainstStorage.TestCase

@@ -140,7 +140,9 @@ class Window:
             now_ms: the steady clock.
         """
         queued, in_order = self._queued, self._in_order
-        if (queued.more and not queued.rows) or (in_order.more and not in_order.rows):
+        if self._late or (queued.more and not queued.rows):
+            return _NOT_LOADED
+        if in_order.more and not in_order.rows:
             return _NOT_LOADED
         best = queued.rows[0] if queued.rows else None
         if in_order.rows and (best is None or in_order.rows[0].seq < best.seq):
@@ -180,12 +182,12 @@ class Window:
 
     def add_retry(self, message: WaitingMessage) -> None:
         """Add a retry that was just made durable."""
-        if self._touched is not None:
-            self._touched.add(message.seq)
         self._put(message)
 
     def _put(self, message: WaitingMessage) -> None:
-        if self._late is not None:  # the read under way may move the cursors: place it after
+        if self._touched is not None and self._late is not None:
+            # The read under way may move the cursors, and bring the row as it was before.
+            self._touched.add(message.seq)
             self._late.append(message)
             return
         if message.status is MessageStatus.QUEUED:
