@@ -26,9 +26,7 @@ J = TypeVar("J")
 M = TypeVar("M")
 R = TypeVar("R")
 
-_ExcInfo: TypeAlias = tuple[
-    type[BaseException] | None, BaseException | None, TracebackType | None
-]
+_ExcInfo: TypeAlias = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
 _LOOK_S = 0.5
 """How often a blocked `get` looks whether the loop that owes the value still exists."""
@@ -150,6 +148,10 @@ class AsyncioFuture(pykka.Future[T]):
     def done(self) -> bool:
         """Return whether there is a value or an exception. Never blocks."""
         return self._done
+
+    def pushes(self) -> bool:
+        """Return whether the value comes, or has come, by itself; else a get hook must fetch it."""
+        return self._done or self._get_hook is None
 
     def exception(self) -> BaseException | None:
         """Return the exception, or `None` when there is none (yet). Never blocks."""
@@ -289,10 +291,8 @@ class AsyncioFuture(pykka.Future[T]):
 
     def map(self, func: Callable[[T], M]) -> "pykka.Future[M]":
         """Return a future for `func(value)`; `func` runs in the thread that completes this one."""
-        if self._get_hook is not None and not self._done:
-            # The value comes when it is wanted, so it has to be pulled, as Pykka does.
-            return super().map(func)
-        return self._derive(func)
+        # What comes only when it is wanted has to be pulled, as Pykka does.
+        return self._derive(func) if self.pushes() else super().map(func)
 
     def filter(
         self: "AsyncioFuture[Iterable[J]]", func: Callable[[J], bool]
@@ -314,7 +314,7 @@ class AsyncioFuture(pykka.Future[T]):
         If some fail, the first of them in the order of the list decides.
         """
         sources = [self, *futures]
-        pushed = [f for f in sources if isinstance(f, AsyncioFuture) and f._get_hook is None]
+        pushed = [f for f in sources if isinstance(f, AsyncioFuture) and f.pushes()]
         if len(pushed) < len(sources):
             # Not all of them can push, so the values are pulled, as Pykka does.
             return super().join(*futures)

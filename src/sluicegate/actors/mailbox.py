@@ -75,9 +75,7 @@ class Mailbox:
         "_scheduled",
     )
 
-    def __init__(
-        self, *, control_types: frozenset[type] = frozenset(), limit: int = 1000
-    ) -> None:
+    def __init__(self, *, control_types: frozenset[type] = frozenset(), limit: int = 1000) -> None:
         """Make a mailbox that takes messages and hands them on from `open` on.
 
         Args:

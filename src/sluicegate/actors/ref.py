@@ -26,7 +26,7 @@ class AsyncioActorRef(pykka.ActorRef[A]):
         """Return whether the actor has not stopped and its loop is not closed. Never blocks."""
         return not self.actor_stopped.is_set() and not self.actor_inbox.closed
 
-    def tell(self, message: Any) -> None:  # noqa: ANN401 - Pykka's signature
+    def tell(self, message: object) -> None:
         """Send `message` without waiting for an answer. Never blocks.
 
         Raises:
@@ -38,19 +38,21 @@ class AsyncioActorRef(pykka.ActorRef[A]):
 
     @overload
     def ask(
-        self, message: Any, *, block: Literal[False], timeout: float | None = None
+        self, message: object, *, block: Literal[False], timeout: float | None = None
     ) -> AsyncioFuture[Any]: ...
 
     @overload
-    def ask(self, message: Any, *, block: Literal[True], timeout: float | None = None) -> Any: ...
+    def ask(
+        self, message: object, *, block: Literal[True] = True, timeout: float | None = None
+    ) -> Any: ...  # noqa: ANN401 - whatever the handler returns
 
     @overload
     def ask(
-        self, message: Any, *, block: bool = True, timeout: float | None = None
-    ) -> Any | AsyncioFuture[Any]: ...
+        self, message: object, *, block: bool = True, timeout: float | None = None
+    ) -> Any | AsyncioFuture[Any]: ...  # noqa: ANN401 - whatever the handler returns
 
     def ask(
-        self, message: Any, *, block: bool = True, timeout: float | None = None
+        self, message: object, *, block: bool = True, timeout: float | None = None
     ) -> Any | AsyncioFuture[Any]:
         """Send `message` and wait for the answer, or return a future for it.
 
@@ -73,12 +75,13 @@ class AsyncioActorRef(pykka.ActorRef[A]):
         try:
             self._check_alive()
             self.actor_inbox.put(Envelope(message, reply_to=future))
-        except (pykka.ActorDeadError, MailboxFullError):
-            future.set_exception()
+        except (pykka.ActorDeadError, MailboxFullError) as exc:
+            # Without the traceback, whose frame holds the future: refusals must not make garbage.
+            future.set_exception((type(exc), exc.with_traceback(None), None))
         return future.get(timeout=timeout) if block else future
 
     @overload
-    def stop(self, *, block: Literal[True], timeout: float | None = None) -> bool: ...
+    def stop(self, *, block: Literal[True] = True, timeout: float | None = None) -> bool: ...
 
     @overload
     def stop(

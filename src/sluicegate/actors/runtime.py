@@ -15,7 +15,7 @@ actor. Two things are ours. A failure that is not the asker's doing ends the act
 """
 
 import asyncio
-import contextlib
+import functools
 import inspect
 import itertools
 import queue
@@ -27,27 +27,12 @@ from typing import Any, ClassVar, Self, cast
 import pykka
 
 from sluicegate.actors.future import AsyncioFuture, running_loop
+from sluicegate.actors.later import Later, reply, reply_error
 from sluicegate.actors.mailbox import Envelope, Mailbox, StopFlag, StopMessage
 from sluicegate.actors.ref import AsyncioActorRef
 from sluicegate.engine.log import log
 
 __all__ = ["AsyncioActor", "Later"]
-
-
-class Later:
-    """What a handler returns to answer when `future` completes, without holding the mailbox.
-
-    The asker gets the future's value or exception. An exception counts as raised by the handler:
-    it ends the actor if nobody asked, or if it is not the asker's doing. If the future is
-    cancelled, or the actor crashes first, the asker gets `ActorDeadError`. If the actor merely
-    stops first, the answer still comes.
-    """
-
-    __slots__ = ("future",)
-
-    def __init__(self, future: "asyncio.Future[Any] | pykka.Future[Any]") -> None:
-        """Answer with what becomes of `future`."""
-        self.future = future
 
 
 class AsyncioActor(pykka.Actor):
@@ -238,30 +223,33 @@ class AsyncioActor(pykka.Actor):
 
     def _answer(self, reply_to: pykka.Future[Any] | None, result: object) -> None:
         if isinstance(result, Later):
-            self._defer(reply_to, result.future)
+            self._defer(reply_to, result)
         elif inspect.iscoroutine(result):
             self._handler = self.loop.create_task(self._run_coroutine(reply_to, result))
         else:
-            _reply(reply_to, result)
+            reply(reply_to, result)
 
     def _fail(self, reply_to: pykka.Future[Any] | None, exc: BaseException) -> None:
         """Tell the asker, and crash unless the failure was the asker's doing."""
         if reply_to is not None:
             if isinstance(exc, Exception):
-                _reply_error(reply_to, exc)
+                reply_error(reply_to, exc)
                 if self.is_callers_error(exc):
                     return
             else:
                 # In the asker's task this would look like its own cancellation, or end the loop.
                 dead = pykka.ActorDeadError(f"{self} ended on {exc!r}")
                 dead.__cause__ = exc
-                _reply_error(reply_to, dead)
+                reply_error(reply_to, dead)
         self._crash(exc)
 
     async def _run_coroutine(
         self, reply_to: pykka.Future[Any] | None, coroutine: Coroutine[Any, Any, object]
     ) -> None:
-        """Run a handler that is a coroutine; a task must not end on `SystemExit`: it ends the loop."""
+        """Run a handler that is a coroutine.
+
+        The task itself never fails: one that ends on `SystemExit` ends the loop.
+        """
         try:
             result = await coroutine
         except BaseException as exc:  # noqa: BLE001 - decided in `_fail`
@@ -274,40 +262,34 @@ class AsyncioActor(pykka.Actor):
             # Not called from here: the next handlers must not run inside this task.
             self.actor_inbox.again()
 
-    def _defer(
-        self,
-        reply_to: pykka.Future[Any] | None,
-        future: "asyncio.Future[Any] | pykka.Future[Any]",
-    ) -> None:
-        deferred = self._deferred
-        if deferred is None:
-            deferred = self._deferred = {}
+    def _defer(self, reply_to: pykka.Future[Any] | None, later: Later) -> None:
         if reply_to is not None:
-            deferred[reply_to] = None
+            if self._deferred is None:
+                self._deferred = {}
+            self._deferred[reply_to] = None
+        loop, settle = self.loop, functools.partial(self._settle, reply_to)
 
-        def settle(exc: BaseException | None, value: object) -> None:
-            if reply_to is not None:
-                deferred.pop(reply_to, None)
-            if exc is None:
-                _reply(reply_to, value)
-            elif isinstance(exc, asyncio.CancelledError):
-                # Somebody gave the work up, as a shutdown does. That is no fault of the actor.
-                if reply_to is not None:
-                    _reply_error(reply_to, pykka.ActorDeadError(f"{self} gave up answering"))
-            else:
-                self._fail(reply_to, exc)
-
-        def settle_on_loop(done: "asyncio.Future[Any] | AsyncioFuture[Any]") -> None:
-            exc = _exception_of(done)
-            value = done.result() if exc is None else None
-            if running_loop() is self.loop or self.loop.is_closed():
+        def settle_on_loop(exc: BaseException | None, value: object) -> None:
+            if running_loop() is loop or loop.is_closed():
                 settle(exc, value)
             else:
-                self.loop.call_soon_threadsafe(settle, exc, value)
+                loop.call_soon_threadsafe(settle, exc, value)
 
-        if isinstance(future, pykka.Future):
-            future = future if isinstance(future, AsyncioFuture) else _follow(future)
-        future.add_done_callback(settle_on_loop)
+        later.then(settle_on_loop)
+
+    def _settle(
+        self, reply_to: pykka.Future[Any] | None, exc: BaseException | None, value: object
+    ) -> None:
+        """Give an answer that had been deferred."""
+        if reply_to is not None and self._deferred is not None:
+            self._deferred.pop(reply_to, None)
+        if exc is None:
+            reply(reply_to, value)
+        elif isinstance(exc, asyncio.CancelledError):
+            # Somebody gave the work up, as a shutdown does. That is no fault of the actor.
+            reply_error(reply_to, pykka.ActorDeadError(f"{self} gave up answering"))
+        else:
+            self._fail(reply_to, exc)
 
     # -- the end --------------------------------------------------------------------------
 
@@ -323,7 +305,7 @@ class AsyncioActor(pykka.Actor):
         self._end()
         deferred, self._deferred = self._deferred, None
         for reply_to in list(deferred or ()):
-            _reply_error(reply_to, self._dead())
+            reply_error(reply_to, self._dead())
         if self._handler is not None:
             self._handler.cancel()
         if self.supervisor is not None:
@@ -333,9 +315,9 @@ class AsyncioActor(pykka.Actor):
         """Answer whoever still waits in the mailbox; nothing refers to the actor afterwards."""
         for envelope in self.actor_inbox.close():
             if type(envelope.message) is StopMessage:
-                _reply(envelope.reply_to, None)
+                reply(envelope.reply_to, None)
             elif envelope.reply_to is not None:
-                _reply_error(envelope.reply_to, self._dead())
+                reply_error(envelope.reply_to, self._dead())
 
     def _dead(self) -> pykka.ActorDeadError:
         return pykka.ActorDeadError(f"{self} stopped before handling the message")
@@ -345,28 +327,3 @@ class AsyncioActor(pykka.Actor):
             hook(*args)
         except BaseException as exc:  # noqa: BLE001 - a hook's bug must not leave the end half done
             log.error("actor.hook_failed", actor=str(self), exc_info=exc)
-
-
-def _reply(reply_to: pykka.Future[Any] | None, value: object) -> None:
-    if reply_to is not None:
-        # Full: answered already, by the crash of the actor.
-        with contextlib.suppress(queue.Full):
-            reply_to.set(value)
-
-
-def _reply_error(reply_to: pykka.Future[Any], exc: BaseException) -> None:
-    with contextlib.suppress(queue.Full):
-        reply_to.set_exception((type(exc), exc, exc.__traceback__))
-
-
-def _exception_of(done: "asyncio.Future[Any] | AsyncioFuture[Any]") -> BaseException | None:
-    if isinstance(done, asyncio.Future) and done.cancelled():
-        return asyncio.CancelledError()
-    return done.exception()
-
-
-def _follow(future: pykka.Future[Any]) -> AsyncioFuture[Any]:
-    """Return a future that does what `future`, of another runtime, does."""
-    follower = AsyncioFuture[Any]()
-    follower.set_get_hook(lambda timeout: future.get(timeout=timeout))
-    return follower
