@@ -55,10 +55,10 @@ def test_control_goes_by_the_exact_type() -> None:
 
 
 def test_a_stop_waits_for_what_was_sent_before_it() -> None:
-    """It goes the way of the data."""
+    """Data or control; and nothing overtakes it, control included."""
     box = mailbox()
-    put(box, "a", StopMessage(), "b", Urgent(1))
-    assert drained(box) == [Urgent(1), "a", StopMessage(), "b"]
+    put(box, "a", Urgent(1), StopMessage(), "b", Urgent(2))
+    assert drained(box) == [Urgent(1), "a", StopMessage(), "b", Urgent(2)]
 
 
 def test_an_empty_mailbox_has_nothing_to_give() -> None:

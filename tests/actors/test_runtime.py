@@ -78,7 +78,7 @@ async def test_a_stop_waits_for_what_was_sent_before_and_drops_what_came_after()
     seen = actor_of(ref).seen
     before = ref.ask("before", block=False)
     stopped = ref.stop(block=False)
-    after = ref.ask("after", block=False)
+    after = ref.ask(Urgent(), block=False)
     ref.tell("told after")
     again = ref.stop(block=False)
     assert await stopped is True

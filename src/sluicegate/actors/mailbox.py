@@ -59,7 +59,8 @@ class Mailbox:
 
     `put` may be called from any thread and never blocks. Everything else belongs to the loop.
     The control lane is emptied before the data lane. Messages of one lane are handled in the
-    order in which they were put. The deques are made on demand: an idle mailbox has none.
+    order in which they were put. Nothing overtakes a stop. The deques are made on demand: an
+    idle mailbox has none.
     """
 
     __slots__ = (
@@ -73,6 +74,7 @@ class Mailbox:
         "_lock",
         "_loop",
         "_scheduled",
+        "_stopping",
     )
 
     def __init__(self, *, control_types: frozenset[type] = frozenset(), limit: int = 1000) -> None:
@@ -90,6 +92,7 @@ class Mailbox:
         self._context: contextvars.Context | None = None
         self._drain: Callable[[], None] | None = None
         self._scheduled = False
+        self._stopping = False
         self._closed = False
         # Re-entrant: a signal handler or a finalizer may send while this thread sends.
         self._lock = threading.RLock()
@@ -131,11 +134,12 @@ class Mailbox:
             pykka.ActorDeadError: the mailbox, or its loop, is closed.
         """
         kind = type(envelope.message)
-        control = kind in self._control_types
         with self._lock:
             if self.closed:
                 msg = "the actor has stopped"
                 raise pykka.ActorDeadError(msg)
+            # What is sent after a stop must not be handled, so it must not overtake the stop.
+            control = kind in self._control_types and not self._stopping
             lane = self._control if control else self._data
             if lane is None:
                 lane = deque()
@@ -145,6 +149,7 @@ class Mailbox:
                 self._schedule()
                 self._scheduled = True
             lane.append(envelope)
+            self._stopping |= kind is StopMessage
             if control:
                 self._control = lane
             else:

@@ -138,7 +138,7 @@ class AsyncioActor(pykka.Actor):
     def after_batch(self) -> None:
         """Run after each batch of messages, on the loop. What it raises ends the actor."""
 
-    def is_callers_error(self, exc: Exception) -> bool:  # noqa: ARG002 - for overriding
+    def is_callers_error(self, exc: Exception, /) -> bool:  # noqa: ARG002 - for overriding
         """Return whether `exc`, raised while answering an ask, leaves the actor sound.
 
         When not, the asker gets `exc` all the same, and the actor crashes to its supervisor.
