@@ -191,8 +191,10 @@ async def test_a_crash_answers_those_who_wait_for_a_later_answer(log: list[Any])
         asked.get()
 
 
-async def test_a_crash_ends_a_handler_that_is_under_way(log: list[Any]) -> None:
-    """Its task is cancelled, and who asked for it is answered."""
+async def test_a_crash_ends_a_handler_that_is_under_way(
+    log: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its task is cancelled, and who asked for it is answered; only the crash is logged."""
     ref, exc = Fragile.start(log), ValueError("no")
     answer = asyncio.get_running_loop().create_future()
 
@@ -206,6 +208,7 @@ async def test_a_crash_ends_a_handler_that_is_under_way(log: list[Any]) -> None:
     with pytest.raises(pykka.ActorDeadError):
         await asked
     assert log == [("on_failure", exc), ("supervisor", exc, True)]
+    assert len(caplog.records) == 1
 
 
 async def test_a_failing_start_ends_the_actor(log: list[Any]) -> None:

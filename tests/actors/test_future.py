@@ -159,7 +159,9 @@ async def test_two_loops_may_await_one_future() -> None:
     assert [await here, await asyncio.wait_for(other, SOON_S)] == [5, 5]
 
 
-async def test_a_loop_that_was_closed_meanwhile_does_not_disturb_the_setter() -> None:
+async def test_a_loop_that_was_closed_meanwhile_does_not_disturb_the_setter(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """Nobody waits there any more."""
     future = AsyncioFuture[int]()
 
@@ -174,6 +176,7 @@ async def test_a_loop_that_was_closed_meanwhile_does_not_disturb_the_setter() ->
 
     await asyncio.to_thread(await_and_leave)
     assert future.get() == 1
+    assert not caplog.records
 
 
 async def test_cancelling_who_awaits_does_not_touch_the_future() -> None:
@@ -189,10 +192,39 @@ async def test_cancelling_who_awaits_does_not_touch_the_future() -> None:
     assert await patient == 3
 
 
+async def test_a_value_and_a_cancellation_may_cross() -> None:
+    """The value came from a thread, and before the loop saw it the waiting task was cancelled."""
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, what: complaints.append(what))
+    future = AsyncioFuture[int]()
+    waiting = asyncio.ensure_future(_awaited(future))
+    await asyncio.sleep(0)
+    setter = threading.Thread(target=future.set, args=(1,))
+    setter.start()
+    setter.join(SOON_S)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    await asyncio.sleep(0)
+    assert waiting.cancelled()
+    assert complaints == []
+
+
+async def test_who_gave_up_waiting_is_forgotten() -> None:
+    """A future that is long in coming must not collect those who tried."""
+    future = AsyncioFuture[int]()
+    for _ in range(10):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(_awaited(future), 0.001)
+        with pytest.raises(pykka.Timeout):
+            await asyncio.to_thread(future.get, timeout=0.001)
+    assert future._callbacks == []  # noqa: SLF001 - a test looks inside
+
+
 async def test_yield_from_does_not_block_either() -> None:
     """Pykka's `__iter__` blocks; ours is the awaiting one."""
     future = AsyncioFuture[int]()
-    asyncio.get_running_loop().call_soon(future.set, 4)
+    loop = asyncio.get_running_loop()
+    loop.call_soon(loop.call_soon, loop.call_soon, future.set, 4)
 
     class Wrapped:
         __await__ = future.__iter__

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextvars
+import gc
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -273,6 +275,20 @@ async def test_a_stopped_actor_still_gives_its_later_answers() -> None:
     assert await asked == "kept"
 
 
+async def test_a_later_answer_once_given_is_forgotten() -> None:
+    """An actor that lives long must not collect those who asked."""
+    ref = Recorder.start()
+    answer = asyncio.get_running_loop().create_future()
+    asked = ref.ask(lambda: Later(answer), block=False)
+    answer.set_result("given")
+    assert await asked == "given"
+    asked_weakly = weakref.ref(asked)
+    actor_of(ref).seen.clear()
+    del asked
+    gc.collect()
+    assert asked_weakly() is None
+
+
 async def test_the_mailbox_waits_for_a_handler_that_is_a_coroutine() -> None:
     """One message at a time: the next is handled when the coroutine has ended."""
     go = asyncio.Event()
@@ -344,6 +360,7 @@ async def test_handlers_run_in_the_context_in_which_the_actor_was_started() -> N
     ref = Recorder.start()
     variable.set("send")
     assert await ref.ask(variable.get, block=False) == "start"
+    assert await ref.ask(variable.get, block=False) == "start", "woken by this very ask"
 
 
 async def test_actors_are_numbered_unless_they_are_named() -> None:

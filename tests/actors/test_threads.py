@@ -8,9 +8,10 @@ from typing import Any
 import pykka
 import pytest
 
+from sluicegate.actors.future import AsyncioFuture
 from sluicegate.actors.mailbox import MailboxFullError
 from sluicegate.actors.ref import AsyncioActorRef
-from sluicegate.actors.runtime import AsyncioActor
+from sluicegate.actors.runtime import AsyncioActor, Later
 
 THREADS = 8
 ASKS = 2000
@@ -165,6 +166,25 @@ def test_everything_of_an_actor_runs_on_its_loop(host: LoopThread) -> None:
     assert threads == ["the-loop", "the-loop"]
 
 
+def test_a_later_answer_from_a_thread_fails_on_the_loop(host: LoopThread) -> None:
+    """Whoever completes the future, the actor's own code runs where it always does."""
+    failed_in: list[str] = []
+    done = threading.Event()
+
+    class Failing(Counter):
+        def on_failure(self, *_args: object) -> None:
+            failed_in.append(threading.current_thread().name)
+            done.set()
+
+    ref = Failing.start(loop=host.loop)
+    answer = AsyncioFuture[None]()
+    ref.tell(lambda: Later(answer))
+    assert ref.ask("handled", timeout=SOON_S) == "handled"
+    answer.set_exception((ValueError, ValueError("no"), None))
+    assert done.wait(SOON_S)
+    assert failed_in == ["the-loop"]
+
+
 def test_an_exception_crosses_to_the_thread_that_asked(host: LoopThread) -> None:
     """And the actor lives on."""
     ref = Counter.start(loop=host.loop)
@@ -204,12 +224,13 @@ def test_a_closed_loop_is_a_dead_actor(host: LoopThread) -> None:
 def test_a_thread_that_waits_while_the_loop_closes_is_released(host: LoopThread) -> None:
     """Its answer will never come."""
     ref = Counter.start(loop=host.loop)
-    asked = ref.ask(host.loop.stop, block=False)
-    assert asked.get(timeout=SOON_S) is None
-    never = ref.ask("never", block=False)
-    host.end()
-    with pytest.raises(pykka.ActorDeadError):
-        never.get()
+
+    def close_unanswered() -> Later:
+        host.loop.stop()
+        return Later(AsyncioFuture())
+
+    with pytest.raises(pykka.ActorDeadError, match="closed before the answer"):
+        ref.ask(close_unanswered)
 
 
 async def test_asks_from_the_loop_and_from_threads_mix() -> None:
