@@ -372,6 +372,15 @@ async def test_actors_are_numbered_unless_they_are_named() -> None:
     assert str(named) == "Recorder (urn:sluicegate:endpoint:ep_1)"
 
 
+async def test_pykkas_own_reference_works_too() -> None:
+    """Its asks are answered through a future of this runtime, so awaiting one does not block."""
+    ref = Recorder.start()
+    actor = actor_of(ref)
+    asked = pykka.ActorRef(actor).ask("asked", block=False)
+    assert isinstance(asked, AsyncioFuture)
+    assert await asked == "asked"
+
+
 async def test_a_message_that_nobody_handles_is_no_failure() -> None:
     """As in Pykka it is logged and answered with nothing."""
     ref = AsyncioActor.start()
