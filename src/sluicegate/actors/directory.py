@@ -231,12 +231,8 @@ class Directory:
         delay_s = entry.restarts.crashed(self._parts.clock.monotonic_s())
         poison = actor.suspect.message if actor.suspect is not None else None
         suspect = poison.id if poison is not None else None
-        log.error(
-            "actor.crashed",
-            endpoint_id=endpoint_id,
-            message_id=suspect,
-            restart_in_s=delay_s,
-            exc_info=error,
+        log.error(  # the traceback was logged where it crashed
+            "actor.restarting", endpoint_id=endpoint_id, message_id=suspect, delay_s=delay_s
         )
         if entry.restarts.poisoned(poison.seq if poison is not None else None) and poison is not None:
             entry.outstanding.write(self._give_up(endpoint_id, poison, error))

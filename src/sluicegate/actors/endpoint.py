@@ -93,7 +93,8 @@ class EndpointActor(AsyncioActor):
             outstanding: attempts and writes under way, perhaps of a predecessor that crashed.
             home: who is told when it retires.
         """
-        super().__init__()
+        # The directory bounds the commands; the actor's own reports must always find room.
+        super().__init__(mailbox_max=parts.settings.mailbox_max + 1024)
         self.supervisor = home.crashed
         self.endpoint_id = endpoint_id
         self.state: EndpointState | None = None
@@ -141,9 +142,9 @@ class EndpointActor(AsyncioActor):
         self._return_grants()
         self._commands.abandon(error)
 
-    def is_callers_error(self, error: BaseException) -> bool:
+    def is_callers_error(self, exc: Exception, /) -> bool:
         """Whether an exception of a handler belongs to the asker; any other is our bug."""
-        return isinstance(error, SluicegateError)
+        return isinstance(exc, SluicegateError)
 
     # -- mail -------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ import pykka
 
 from sluicegate.engine.log import log
 
-__all__ = ["AsyncioFuture", "running_loop"]
+__all__ = ["AnswerLostError", "AsyncioFuture", "running_loop"]
 
 T = TypeVar("T")
 J = TypeVar("J")
@@ -30,6 +30,14 @@ _ExcInfo: TypeAlias = tuple[type[BaseException] | None, BaseException | None, Tr
 
 _LOOK_S = 0.5
 """How often a blocked `get` looks whether the loop that owes the value still exists."""
+
+
+class AnswerLostError(pykka.ActorDeadError):
+    """The actor took the message and died before it answered.
+
+    What was asked for may have been done. A plain `ActorDeadError` says that it was not: the
+    message was never handled, so sending it again (to a new actor) is safe.
+    """
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
@@ -179,7 +187,7 @@ class AsyncioFuture(pykka.Future[T]):
 
         Raises:
             pykka.Timeout: it is not there in time.
-            pykka.ActorDeadError: the loop that owes it was closed.
+            AnswerLostError: the loop that owes it was closed.
             RuntimeError: it is not there, and an event loop runs in this thread: use `await`.
         """
         if not self._done:
@@ -219,7 +227,7 @@ class AsyncioFuture(pykka.Future[T]):
                 return
             if closed:
                 msg = "the event loop was closed before the answer"
-                raise pykka.ActorDeadError(msg)
+                raise AnswerLostError(msg)
             if left_s is not None:
                 left_s -= turn_s
                 self._expect(left_s > 0, timeout)

@@ -20,8 +20,8 @@ class Later:
 
     The asker gets the future's value or exception. An exception counts as raised by the handler:
     it ends the actor if nobody asked, or if it is not the asker's doing. If the future is
-    cancelled, or the actor crashes first, the asker gets `ActorDeadError`. If the actor merely
-    stops first, the answer still comes.
+    cancelled, or the actor crashes first, the asker gets `AnswerLostError`; what `on_failure`
+    sets in the future still counts. If the actor merely stops first, the answer still comes.
     """
 
     __slots__ = ("future",)
@@ -29,6 +29,11 @@ class Later:
     def __init__(self, future: "asyncio.Future[Any] | pykka.Future[Any]") -> None:
         """Answer with what becomes of `future`: an asyncio one, or one of any Pykka runtime."""
         self.future = future
+
+    def done(self) -> bool:
+        """Return whether the future is known to have completed, so that an answer is on its way."""
+        future = self.future
+        return isinstance(future, (asyncio.Future, AsyncioFuture)) and future.done()
 
     def then(self, settle: Callable[[BaseException | None, object], object]) -> None:
         """Call `settle(exception, value)` when the future completes, in whatever thread that is.

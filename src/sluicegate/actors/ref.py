@@ -64,7 +64,8 @@ class AsyncioActorRef(pykka.ActorRef[A]):
 
         Raises:
             RuntimeError: blocking was asked for where an event loop runs; nothing was sent.
-            pykka.ActorDeadError: the actor stopped before it answered.
+            AnswerLostError: the actor died before it answered; the message may have been handled.
+            pykka.ActorDeadError: the actor was dead, or stopped before it handled the message.
             MailboxFullError: too many messages wait already; this one was not taken.
             pykka.Timeout: no answer in time. The message may still be handled.
             Exception: what the handler raised.

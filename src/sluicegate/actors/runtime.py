@@ -26,7 +26,7 @@ from typing import Any, ClassVar, Self, cast
 
 import pykka
 
-from sluicegate.actors.future import AsyncioFuture, running_loop
+from sluicegate.actors.future import AnswerLostError, AsyncioFuture, running_loop
 from sluicegate.actors.later import Later, reply, reply_error
 from sluicegate.actors.mailbox import Envelope, Mailbox, StopFlag, StopMessage
 from sluicegate.actors.ref import AsyncioActorRef
@@ -61,7 +61,7 @@ class AsyncioActor(pykka.Actor):
     _started = False
     _unpumped = False
     _handler: "asyncio.Task[None] | None" = None
-    _deferred: "dict[pykka.Future[Any], None] | None" = None
+    _deferred: "dict[pykka.Future[Any], Later] | None" = None
     _numbers: ClassVar["itertools.count[int]"] = itertools.count(1)
 
     @classmethod
@@ -238,7 +238,7 @@ class AsyncioActor(pykka.Actor):
                     return
             else:
                 # In the asker's task this would look like its own cancellation, or end the loop.
-                dead = pykka.ActorDeadError(f"{self} ended on {exc!r}")
+                dead = AnswerLostError(f"{self} ended on {exc!r}")
                 dead.__cause__ = exc
                 reply_error(reply_to, dead)
         self._crash(exc)
@@ -266,7 +266,7 @@ class AsyncioActor(pykka.Actor):
         if reply_to is not None:
             if self._deferred is None:
                 self._deferred = {}
-            self._deferred[reply_to] = None
+            self._deferred[reply_to] = later
         loop, settle = self.loop, functools.partial(self._settle, reply_to)
 
         def settle_on_loop(exc: BaseException | None, value: object) -> None:
@@ -287,7 +287,7 @@ class AsyncioActor(pykka.Actor):
             reply(reply_to, value)
         elif isinstance(exc, asyncio.CancelledError):
             # Somebody gave the work up, as a shutdown does. That is no fault of the actor.
-            reply_error(reply_to, pykka.ActorDeadError(f"{self} gave up answering"))
+            reply_error(reply_to, AnswerLostError(f"{self} gave up answering"))
         else:
             self._fail(reply_to, exc)
 
@@ -304,8 +304,10 @@ class AsyncioActor(pykka.Actor):
             self._run_hook(self.on_failure, *info)
         self._end()
         deferred, self._deferred = self._deferred, None
-        for reply_to in list(deferred or ()):
-            reply_error(reply_to, self._dead())
+        for reply_to, later in list((deferred or {}).items()):
+            # `on_failure` may have seen to some.
+            if not later.done():
+                reply_error(reply_to, AnswerLostError(f"{self} crashed before it answered"))
         if self._handler is not None:
             self._handler.cancel()
         if self.supervisor is not None:
