@@ -1,0 +1,203 @@
+"""The connector: where a name becomes an address, an address is judged, and a socket connects.
+
+aiohttp's own is used but for six things: the policy sees the very address that a socket is
+opened for; TCP and TLS together have one time limit, however many addresses there are; a dead
+address is tried once; a pooled connection on which the receiver spoke unasked is not used; a
+connection bears only so many interim responses; and a recalled attempt stops at the last moment, with nothing sent.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from itertools import chain, zip_longest
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+
+from sluicegate.engine.addresses import AddressPolicy
+from sluicegate.engine.ports import Resolver
+from sluicegate.http.outbound_progress import PROGRESS
+from sluicegate.http.outbound_protocol import OutboundProtocol
+
+if TYPE_CHECKING:
+    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp.connector import AddrInfoType, Connection
+    from aiohttp.tracing import Trace
+
+__all__ = [
+    "AddressRefusedError",
+    "AttemptRecalledError",
+    "NoConnectionError",
+    "OutboundConnector",
+    "open_socket",
+]
+
+_KEEPALIVE_S = 4.0
+"""How long an idle connection is kept. Node.js and Apache drop theirs after 5 s; who keeps it
+longer sends into a closing connection, and a POST must not be repeated then (RFC 9110 §9.2.2)."""
+_ADDRESSES_MAX = 4
+"""How many addresses of a name are tried in one attempt."""
+_UNACKNOWLEDGED_MS_MAX = 150_000
+"""When the kernel gives up a socket whose peer takes nothing: longer than any attempt, and the
+end of those that were closed with bytes unsent, which it would else keep as long as the peer
+likes (RFC 5482)."""
+
+
+class AddressRefusedError(OSError):
+    """The policy does not allow the address."""
+
+
+class AttemptRecalledError(Exception):
+    """The request's `may_start` said no; nothing was sent."""
+
+
+class NoConnectionError(aiohttp.ClientOSError):
+    """No address could be connected to.
+
+    Not a `ClientConnectorError`: on that, aiohttp would try all addresses but the first again.
+    """
+
+
+def open_socket(addr_info: "AddrInfoType") -> socket.socket:
+    """Open a TCP socket that does not outlive a peer who takes nothing."""
+    family, kind, protocol, _, _ = addr_info
+    opened = socket.socket(family=family, type=kind, proto=protocol)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS_MAX)
+    return opened
+
+
+class _Names(AbstractResolver):
+    """Gives aiohttp what our resolver finds, and notes when."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Look up `host` for the current attempt."""
+        progress = PROGRESS.get()
+        progress.look_up_s = progress.now_s()
+        addresses = await self._resolver.resolve(host)
+        progress.looked_up_s = progress.now_s()
+        if not addresses:
+            raise OSError("name not resolved")
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
+            for address in _alternating(addresses)[:_ADDRESSES_MAX]
+        ]
+
+    async def close(self) -> None:
+        """Leave the resolver to its owner."""
+
+
+def _alternating(addresses: Sequence[str]) -> list[str]:
+    """Order addresses so that both families are among the first (RFC 8305 §4)."""
+    first = [each for each in addresses if (":" in each) == (":" in addresses[0])]
+    other = [each for each in addresses if (":" in each) != (":" in addresses[0])]
+    pairs = chain.from_iterable(zip_longest(first, other))
+    return [each for each in pairs if each is not None]
+
+
+class OutboundConnector(aiohttp.TCPConnector):
+    """Connects attempts; each call runs in the context of one (`PROGRESS`).
+
+    Args:
+        policy: judges each address, when its socket is opened.
+        resolver: looks up host names; its owner closes it.
+        tls: for https.
+        connect_timeout_s: for TCP and TLS together.
+        socket_factory: opens sockets to addresses that are allowed.
+    """
+
+    def __init__(
+        self,
+        *,
+        policy: AddressPolicy,
+        resolver: Resolver,
+        tls: ssl.SSLContext,
+        connect_timeout_s: float,
+        socket_factory: Callable[["AddrInfoType"], socket.socket],
+    ) -> None:
+        def open_allowed(addr_info: "AddrInfoType") -> socket.socket:
+            progress, address = PROGRESS.get(), str(addr_info[4][0])
+            if not policy.is_allowed(address):
+                progress.refused = address
+                raise AddressRefusedError("address not allowed")
+            progress.dialled += 1
+            return socket_factory(addr_info)
+
+        super().__init__(
+            resolver=_Names(resolver),
+            use_dns_cache=False,
+            socket_factory=open_allowed,
+            ssl=tls,
+            limit=0,
+            limit_per_host=0,
+            keepalive_timeout=_KEEPALIVE_S,
+        )
+        self._connect_timeout_s = connect_timeout_s
+
+    async def connect(
+        self,
+        req: "ClientRequest",
+        traces: list["Trace"],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
+    ) -> "Connection":
+        """Return a connection that may be written to at once.
+
+        Raises:
+            AttemptRecalledError: the attempt must not start any more.
+        """
+        progress = PROGRESS.get()
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            if progress.connecting_s is None and protocol is not None and protocol.should_close:
+                # Bytes came while nothing was asked: they would pass for our answer.
+                connection.close()
+                continue
+            break
+        progress.transport = connection.transport
+        progress.ready_s = progress.now_s()
+        if progress.may_start is not None and not progress.may_start():
+            progress.transport = None  # it is the pool's: another attempt may use it
+            connection.release()
+            raise AttemptRecalledError
+        return connection
+
+    async def _wrap_create_connection(
+        self,
+        *args: Any,  # noqa: ANN401 - aiohttp's signature
+        **kwargs: Any,  # noqa: ANN401 - same
+    ) -> tuple[asyncio.Transport, ResponseHandler]:
+        """Connect to the first address that answers, and do the handshake there.
+
+        aiohttp calls this with all addresses and, if a handshake fails, again with the rest.
+        The protocol is made when TCP stands: that is how the two phases are told apart.
+        """
+        progress = PROGRESS.get()
+        progress.connecting_s = progress.now_s()
+        if progress.connect_by_s is None:
+            progress.connect_by_s = progress.connecting_s + self._connect_timeout_s
+        elif progress.connecting_s >= progress.connect_by_s:
+            raise TimeoutError
+        progress.connected_s = None
+
+        _, *rest = args  # the first makes aiohttp's own protocol
+
+        def connected() -> OutboundProtocol:
+            progress.connected_s = progress.now_s()
+            return OutboundProtocol(loop=asyncio.get_running_loop())
+
+        try:
+            async with asyncio.timeout_at(progress.connect_by_s):
+                return await super()._wrap_create_connection(connected, *rest, **kwargs)
+        except aiohttp.ClientConnectorError as error:
+            if progress.connected_s is None:
+                raise NoConnectionError(error.errno, "no connection") from error
+            raise

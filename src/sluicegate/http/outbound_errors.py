@@ -1,0 +1,77 @@
+"""What an exception of the client means for an attempt, in one line for people.
+
+The text is made here, never taken from the exception: aiohttp puts the whole URL into some of
+its messages, and a receiver's bytes into others.
+"""
+
+import os
+import ssl
+
+import aiohttp
+from aiohttp.http_exceptions import LineTooLong
+
+from sluicegate.engine.outcome import OutcomeKind
+from sluicegate.http.outbound_progress import Progress
+
+__all__ = ["explain"]
+
+
+def explain(error: Exception, progress: Progress) -> tuple[OutcomeKind, str]:
+    """Return the kind of outcome and the sentence that stand for `error`.
+
+    Args:
+        error: what ended the attempt before a response head was complete.
+        progress: how far it had come.
+    """
+    causes = _causes(error)
+    if progress.refused is not None and not progress.dialled:
+        return OutcomeKind.BLOCKED, f"address {progress.refused} is not allowed"
+    if isinstance(error, aiohttp.InvalidURL):
+        # aiohttp refuses IPv4 addresses in any spelling but the dotted quad.
+        return OutcomeKind.BLOCKED, "the URL's host is neither a name nor a plain address"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return OutcomeKind.DNS_ERROR, "host name did not resolve, or not in time"
+    if isinstance(error, TimeoutError):
+        return OutcomeKind.TIMEOUT, "connection not established in time"
+    tls_error = _tls_error(causes)
+    if tls_error is not None:
+        return OutcomeKind.TLS_ERROR, tls_error
+    if progress.in_handshake:
+        return OutcomeKind.TLS_ERROR, "connection closed during the TLS handshake"
+    return OutcomeKind.CONNECTION_ERROR, _connection_error(error, causes)
+
+
+def _tls_error(causes: list[BaseException]) -> str | None:
+    for each in causes:
+        if isinstance(each, aiohttp.ClientError):
+            continue  # some of them are `ssl.SSLError` too, but know nothing
+        if isinstance(each, ssl.SSLCertVerificationError):
+            return f"certificate not accepted: {each.verify_message}"
+        if isinstance(each, ssl.SSLError):
+            return f"TLS failed: {(each.reason or 'unknown').lower().replace('_', ' ')}"
+    return None
+
+
+def _connection_error(error: Exception, causes: list[BaseException]) -> str:
+    if any(isinstance(each, LineTooLong) for each in causes):
+        return "response headers are too large"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return "response is not valid HTTP"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "connection closed before a response"
+    for each in causes:
+        if isinstance(each, OSError) and each.errno is not None:
+            return os.strerror(each.errno).lower()
+    if isinstance(error, ValueError):
+        return "request cannot be sent: the URL or a header is not valid"
+    return "connection failed"
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """Return an exception and all that caused it, outermost first."""
+    causes: list[BaseException] = []
+    each: BaseException | None = error
+    while each is not None and each not in causes:
+        causes.append(each)
+        each = each.__cause__
+    return causes
