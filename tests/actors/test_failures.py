@@ -7,6 +7,7 @@ from typing import Any
 import pykka
 import pytest
 
+from sluicegate.actors.future import AnswerLostError
 from sluicegate.actors.ref import AsyncioActorRef
 from sluicegate.actors.runtime import AsyncioActor, Later
 
@@ -183,12 +184,39 @@ async def test_a_crash_answers_those_who_wait_for_a_later_answer(log: list[Any])
     answer = asyncio.get_running_loop().create_future()
     asked = ref.ask(lambda: Later(answer), block=False)
     ref.tell(ValueError("crash"))
-    with pytest.raises(pykka.ActorDeadError):
+    with pytest.raises(AnswerLostError):
         await asked
     answer.set_result("too late")
     await turns()
-    with pytest.raises(pykka.ActorDeadError):
+    with pytest.raises(AnswerLostError):
         asked.get()
+
+
+async def test_a_crashing_actor_may_answer_those_who_wait_itself(log: list[Any]) -> None:
+    """What `on_failure` sets is the answer, though it takes the loop another turn to tell it."""
+    answer = asyncio.get_running_loop().create_future()
+
+    class Polite(Fragile):
+        def on_failure(self, *_args: object) -> None:
+            answer.set_exception(KeyError("try again"))
+
+    ref = Polite.start(log)
+    asked = ref.ask(lambda: Later(answer), block=False)
+    ref.tell(ValueError("crash"))
+    with pytest.raises(KeyError, match="try again"):
+        await asked
+
+
+async def test_an_unhandled_message_is_told_from_a_lost_answer(log: list[Any]) -> None:
+    """Only the first may be sent again without a thought."""
+    ref = Fragile.start(log)
+    lost = ref.ask(SystemExit(), block=False)
+    unhandled = ref.ask("unhandled", block=False)
+    with pytest.raises(AnswerLostError):
+        await lost
+    with pytest.raises(pykka.ActorDeadError) as caught:
+        await unhandled
+    assert type(caught.value) is pykka.ActorDeadError
 
 
 async def test_a_crash_ends_a_handler_that_is_under_way(

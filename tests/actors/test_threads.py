@@ -8,7 +8,7 @@ from typing import Any
 import pykka
 import pytest
 
-from sluicegate.actors.future import AsyncioFuture
+from sluicegate.actors.future import AnswerLostError, AsyncioFuture
 from sluicegate.actors.mailbox import MailboxFullError
 from sluicegate.actors.ref import AsyncioActorRef
 from sluicegate.actors.runtime import AsyncioActor, Later
@@ -229,7 +229,7 @@ def test_a_thread_that_waits_while_the_loop_closes_is_released(host: LoopThread)
         host.loop.stop()
         return Later(AsyncioFuture())
 
-    with pytest.raises(pykka.ActorDeadError, match="closed before the answer"):
+    with pytest.raises(AnswerLostError, match="closed before the answer"):
         ref.ask(close_unanswered)
 
 
