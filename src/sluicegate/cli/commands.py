@@ -1,0 +1,71 @@
+"""The commands and their options; what they do is in the modules beside this one."""
+
+import os
+import sys
+
+import click
+
+from sluicegate import __version__
+from sluicegate.cli.config import load_settings
+from sluicegate.cli.demo.run import run_demo
+from sluicegate.cli.failures import StartError
+from sluicegate.cli.keys import keys
+from sluicegate.cli.logs import configure_logs
+from sluicegate.cli.serve import run_server
+from sluicegate.engine.errors import SettingError
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="sluicegate %(version)s")
+def main() -> None:
+    """Deliver webhooks; hold what is paused, lose nothing."""
+
+
+@main.command()
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", help="Port to listen on; 0 takes a free one.  [default: 8400]")
+@click.option("--database", help="The database file.  [default: ./sluicegate.db]")
+@click.option(
+    "--dev/--no-dev",
+    default=None,
+    help="Allow http:// URLs and loopback or private receivers. Not for production.",
+)
+@click.option("--config", help="A TOML file of settings.  [default: $SLUICEGATE_CONFIG]")
+def serve(
+    *,
+    host: str | None,
+    port: str | None,
+    database: str | None,
+    dev: bool | None,
+    config: str | None,
+) -> None:
+    """Run the server.
+
+    Every setting is also an environment variable, SLUICEGATE_<NAME>, and a key of the TOML file;
+    an option comes first, then the environment, then the file. docs/settings.md lists them.
+
+    Exit codes: 0 after an orderly stop, 1 after a fatal error or a second signal, 2 when nothing
+    was started.
+    """
+    flags = {"host": host, "port": port, "database": database, "dev": dev}
+    try:
+        loaded = load_settings(flags, environ=os.environ, config=config)
+    except SettingError as error:
+        raise StartError(error.message) from None
+    configure_logs(loaded.settings)
+    sys.exit(run_server(loaded.settings, warnings=loaded.warnings))
+
+
+@main.command()
+def demo() -> None:
+    """Watch it work: messages flow, are held by a pause, and flow again. Ends by itself.
+
+    Server, receiver and sender run in this process, on a temporary database and loopback ports.
+    The exit code is 0 when everything that was checked came true.
+    """
+    sys.exit(run_demo())
+
+
+main.add_command(keys)

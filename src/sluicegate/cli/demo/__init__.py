@@ -1,0 +1,1 @@
+"""`sluicegate demo`: the main job, shown and checked in one terminal."""

@@ -1,0 +1,94 @@
+"""Makes `docs/settings.md` from the settings themselves: `make docs`."""
+
+import ast
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from sluicegate.cli.config import ENVIRONMENT_PREFIX
+from sluicegate.engine.setting_rules import allowed_text, setting_types
+from sluicegate.engine.settings import Settings
+
+__all__ = ["settings_page"]
+
+_INTRODUCTION = """\
+# Settings
+
+<!-- Made by `make docs` from src/sluicegate/engine/settings.py; a test compares them. -->
+
+Each setting can be given in four ways. The first of these that has it wins:
+
+1. an option of `sluicegate serve` (`--host`, `--port`, `--database`, `--dev`);
+2. an environment variable: `SLUICEGATE_` and the name in capitals, such as `SLUICEGATE_PORT`;
+3. a key of a TOML file, named by `--config` or `SLUICEGATE_CONFIG`;
+4. the default.
+
+In Python every setting is a keyword: `Settings(port=9000)`.
+
+In an environment variable, lists are separated by commas (`SLUICEGATE_RETRY_SLOW_S="60,300,3600"`),
+yes and no are `true` or `false` (also `1`/`0`, `yes`/`no`, `on`/`off`), and an empty variable
+counts as unset. In a TOML file, lists are arrays. A value that is not allowed stops the start
+with one line and exit code 2; so does an unknown key in the file. An unknown variable that begins
+with `SLUICEGATE_` is only warned of in the log.
+
+In Kubernetes, a Service that is called `sluicegate` makes the variable `SLUICEGATE_PORT`, with a
+URL in it, in every pod of its namespace. Set `enableServiceLinks: false` on the pod, or call the
+Service something else.
+
+The units: names that end in `_s` are seconds, in `_bytes_max` bytes. Bounds are included.
+"""
+
+
+def settings_page() -> str:
+    """Return the page. Reads the source of `Settings`, where the descriptions are."""
+    lines = [_INTRODUCTION]
+    descriptions = dict(_descriptions())
+    for field in msgspec.structs.fields(Settings):
+        name = field.name
+        lines += [
+            f"## `{name}`",
+            "",
+            descriptions[name],
+            "",
+            f"- Allowed: {allowed_text(setting_types(Settings)[name])}",
+            f"- Default: {_shown(field.default)}",
+            f"- Environment: `{ENVIRONMENT_PREFIX}{name.upper()}`",
+            "",
+        ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _descriptions() -> Iterator[tuple[str, str]]:
+    """Yield each field with the line under it."""
+    body = ast.parse(inspect.getsource(Settings)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    for field, below in zip(body.body, body.body[1:], strict=False):
+        match field, below:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str() as text)),
+            ):
+                yield name, text
+            case _:
+                pass
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "unset"
+        case ():
+            return "none"
+        case bool():
+            return f"`{str(value).lower()}`"
+        case tuple():
+            return f"`{','.join(map(str, value))}`"
+        case _:
+            return f"`{value}`"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(settings_page(), encoding="utf-8")
