@@ -25,6 +25,7 @@ __all__ = [
     "NotPausedError",
     "PayloadTooLargeError",
     "PayloadUnavailableError",
+    "RateLimitExceededError",
     "RateLimitedError",
     "SettingError",
     "SluicegateError",
@@ -183,6 +184,13 @@ class RateLimitedError(SluicegateError):
         """Say when to come back."""
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class RateLimitExceededError(RateLimitedError):
+    """The project's requests of this minute are used up."""
+
+    code = "RATE_LIMIT_EXCEEDED"
+    default_message = "project's requests-per-minute exceeded"
 
 
 class UnavailableError(SluicegateError):

@@ -1,0 +1,282 @@
+"""The use cases of messages: send, read, list."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sluicegate.engine import bounds
+from sluicegate.engine.cursors import encode_cursor
+from sluicegate.engine.drafts import CheckedPayload, MessageDraft
+from sluicegate.engine.errors import (
+    EndpointNotFoundError,
+    InvalidRequestError,
+    NotFoundError,
+    PayloadTooLargeError,
+    SluicegateError,
+)
+from sluicegate.engine.headers import check_headers
+from sluicegate.engine.ids import is_endpoint_id, is_idempotency_key, is_message_id
+from sluicegate.engine.lifecycle import MessageStatus
+from sluicegate.engine.model import Accepted, Attempt, LogEntry, Message, NewMessage
+from sluicegate.engine.moments import to_ms
+from sluicegate.engine.pages import Page, position_of
+from sluicegate.engine.ports import Clock, LogQuery, Owners, Random, Storage
+from sluicegate.engine.settings import Settings
+from sluicegate.engine.strict_json import check_json
+
+__all__ = ["BATCH_MAX", "LOGS_LISTED_MAX", "NESTING_MAX", "Messages"]
+
+BATCH_MAX = 1000
+"""Messages in one batch."""
+LOGS_LISTED_MAX = 500
+"""Log entries on one page."""
+NESTING_MAX = 100
+"""Levels of a send request, the object around the payload included."""
+
+_RETENTION_HOURS_MAX = 876_000  # a century: what is beyond it overflows nothing, but means nothing
+
+
+class Messages:
+    """The messages of every project. Used on the engine's event loop only.
+
+    Every method takes the project that asks; another project's message is an unknown one.
+    """
+
+    def __init__(
+        self, storage: Storage, owners: Owners, clock: Clock, random: Random, settings: Settings
+    ) -> None:
+        self._storage = storage
+        self._owners = owners
+        self._clock = clock
+        self._random = random
+        self._settings = settings
+
+    async def send(self, project_id: str, draft: MessageDraft) -> Accepted:
+        """Accept a message. When this returns it survives a crash and a power loss.
+
+        Cancelled, the message may have been accepted all the same: send it again with the same
+        idempotency key.
+
+        Raises:
+            InvalidRequestError: a field of the wrong type, form or range.
+            PayloadTooLargeError: the payload is over the limit.
+            InvalidHeadersError: a header is reserved, malformed, or one too many.
+            EndpointNotFoundError: the project has no such endpoint.
+            IdempotencyMismatchError: the key stands for another payload.
+            UnavailableError: the message was not stored; try again later.
+        """
+        [answer] = await self._storage.append([self._checked(project_id, draft)])
+        if isinstance(answer, SluicegateError):
+            raise answer
+        return answer
+
+    async def send_batch(
+        self, project_id: str, drafts: Sequence[MessageDraft | SluicegateError]
+    ) -> list[Accepted | SluicegateError]:
+        """Accept messages in one durable commit; each slot answers for itself, in order.
+
+        Args:
+            project_id: whose.
+            drafts: 1 to `BATCH_MAX`. An error in place of a draft, of a message that could not
+                even be read, comes back in its slot.
+
+        Raises:
+            InvalidRequestError: there are none, or too many.
+            UnavailableError: nothing was stored; try again later.
+        """
+        if not 1 <= len(drafts) <= BATCH_MAX:
+            raise InvalidRequestError(
+                f"messages must be a list of 1 to {BATCH_MAX}",
+                details={"field": "messages", "minimum": 1, "maximum": BATCH_MAX},
+            )
+        checked = [self._checked_or_refused(project_id, draft) for draft in drafts]
+        good = [slot for slot in checked if isinstance(slot, NewMessage)]
+        answers = iter(await self._storage.append(good) if good else ())
+        return [next(answers) if isinstance(slot, NewMessage) else slot for slot in checked]
+
+    async def get(self, project_id: str, message_id: str) -> Message:
+        """Return a message.
+
+        Raises:
+            NotFoundError: the project has no such message.
+        """
+        message = None
+        if is_message_id(message_id):
+            message = await self._storage.get_message(
+                project_id, message_id, in_flight=self._owners.in_flight()
+            )
+        if message is None:
+            raise NotFoundError("Message not found")
+        return message
+
+    async def get_payload(self, project_id: str, message_id: str) -> bytes:
+        """Return the payload, byte for byte as it was sent.
+
+        Raises:
+            NotFoundError: the project has no such message.
+            PayloadUnavailableError: the payload was removed.
+        """
+        payload = None
+        if is_message_id(message_id):
+            payload = await self._storage.get_payload(project_id, message_id)
+        if payload is None:
+            raise NotFoundError("Message not found")
+        return payload
+
+    async def list_attempts(self, project_id: str, message_id: str) -> tuple[list[Attempt], bool]:
+        """Return the attempts, oldest first, and whether there are more than are listed.
+
+        An unknown message has none.
+        """
+        if not is_message_id(message_id):
+            return [], False
+        return await self._storage.list_attempts(
+            project_id, message_id, limit=self._settings.attempts_listed_max
+        )
+
+    async def list_logs(
+        self,
+        project_id: str,
+        *,
+        endpoint_id: str | None = None,
+        status: MessageStatus | str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[LogEntry]:
+        """Return a page of the log, newest first.
+
+        Args:
+            project_id: whose.
+            endpoint_id: only messages to this endpoint; an unknown one has none.
+            status: only messages that read so now.
+            start_time: accepted then or later; without a time zone UTC is meant.
+            end_time: accepted before.
+            limit: 1 to `LOGS_LISTED_MAX`.
+            cursor: the `next_cursor` of the page before, with the same filters.
+
+        Raises:
+            InvalidRequestError: a value out of range or form, or a broken or foreign cursor.
+        """
+        bounds.whole("limit", limit, minimum=1, maximum=LOGS_LISTED_MAX)
+        if endpoint_id is not None and not is_endpoint_id(endpoint_id):
+            raise _bad_endpoint_id()
+        wanted = _status(status)
+        start_at_ms, end_at_ms = _moment_ms(start_time), _moment_ms(end_time)
+        filters = {
+            "project_id": project_id,
+            "endpoint_id": endpoint_id,
+            "status": wanted,
+            "start_at_ms": start_at_ms,
+            "end_at_ms": end_at_ms,
+        }
+        query = LogQuery(
+            project_id=project_id,
+            limit=limit,
+            before_seq=position_of(cursor, "logs", filters),
+            endpoint_id=endpoint_id,
+            status=wanted,
+            start_at_ms=start_at_ms,
+            end_at_ms=end_at_ms,
+        )
+        items, position = await self._storage.list_logs(query, in_flight=self._owners.in_flight())
+        following = None if position is None else encode_cursor("logs", filters, position)
+        return Page(items, following)
+
+    def _checked_or_refused(
+        self, project_id: str, draft: MessageDraft | SluicegateError
+    ) -> NewMessage | SluicegateError:
+        if isinstance(draft, SluicegateError):
+            return draft
+        try:
+            return self._checked(project_id, draft)
+        except SluicegateError as error:
+            return error
+
+    def _checked(self, project_id: str, draft: MessageDraft) -> NewMessage:
+        _require_endpoint_id(draft.endpoint_id)
+        payload = self._checked_payload(draft.payload)
+        headers = check_headers(
+            bounds.headers_of(draft.headers),
+            count_max=self._settings.headers_count_max,
+            bytes_max=self._settings.headers_bytes_max,
+        )
+        _check_idempotency_key(draft.idempotency_key)
+        hours = draft.retention_hours
+        if hours is not None:
+            bounds.whole("retention_hours", hours, minimum=0, maximum=_RETENTION_HOURS_MAX)
+        return NewMessage(
+            id=self._random.uuid7(),
+            project_id=project_id,
+            endpoint_id=draft.endpoint_id,
+            payload=payload,
+            payload_sha256=hashlib.sha256(payload).digest(),
+            headers=headers,
+            idempotency_key=draft.idempotency_key,
+            retention_hours=hours,
+            accepted_at_ms=self._clock.wall_ms(),
+        )
+
+    def _checked_payload(self, payload: bytes | CheckedPayload) -> bytes:
+        text = payload.text if isinstance(payload, CheckedPayload) else payload
+        if not isinstance(text, bytes):
+            raise InvalidRequestError("payload must be bytes of JSON", details={"field": "payload"})
+        maximum = self._settings.payload_bytes_max
+        if len(text) > maximum:
+            raise PayloadTooLargeError(
+                f"payload is {len(text)} bytes, at most {maximum} are allowed",
+                details={"field": "payload", "maximum": maximum},
+            )
+        if not isinstance(payload, CheckedPayload):
+            try:
+                check_json(text, depth_max=NESTING_MAX - 1)
+            except InvalidRequestError as error:
+                raise InvalidRequestError(
+                    error.message.replace("request body", "payload", 1),
+                    details={**error.details, "field": "payload"},
+                ) from None
+        return text
+
+
+def _require_endpoint_id(endpoint_id: object) -> None:
+    """Let well-formed ids pass. A malformed one is unknown if it begins as ids do."""
+    if isinstance(endpoint_id, str):
+        if is_endpoint_id(endpoint_id):
+            return
+        if endpoint_id.startswith("ep_"):
+            raise EndpointNotFoundError
+    raise _bad_endpoint_id()
+
+
+def _check_idempotency_key(key: object) -> None:
+    if key is not None and not (isinstance(key, str) and is_idempotency_key(key)):
+        raise InvalidRequestError(
+            "idempotency_key must be 1 to 255 of a-z, A-Z, 0-9, _ and -",
+            details={"field": "idempotency_key", "minimum": 1, "maximum": 255},
+        )
+
+
+def _bad_endpoint_id() -> InvalidRequestError:
+    return InvalidRequestError(
+        "endpoint_id must be in format ep_xxx", details={"field": "endpoint_id"}
+    )
+
+
+def _status(status: MessageStatus | str | None) -> MessageStatus | None:
+    if status is None:
+        return None
+    try:
+        return MessageStatus(status)
+    except ValueError:
+        allowed = [each.value for each in MessageStatus]
+        raise InvalidRequestError(
+            f"status must be one of {', '.join(allowed)}",
+            details={"field": "status", "allowed": allowed},
+        ) from None
+
+
+def _moment_ms(moment: datetime | None) -> int | None:
+    if moment is None:
+        return None
+    return to_ms(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
