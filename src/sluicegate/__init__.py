@@ -1,3 +1,28 @@
-"""Sluicegate: webhook delivery that holds what you pause and loses nothing."""
+"""Sluicegate: webhook delivery that holds what you pause and loses nothing.
+
+`Engine` and `Settings` are the public face; `sluicegate.engine.errors` holds what they raise.
+They are imported when first used: a command that needs neither does not wait for them.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sluicegate.app import Engine
+    from sluicegate.engine.settings import Settings
+
+__all__ = ["Engine", "Settings", "__version__"]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    if name == "Engine":
+        from sluicegate.app import Engine  # noqa: PLC0415 - see the module's docstring
+
+        return Engine
+    if name == "Settings":
+        from sluicegate.engine.settings import Settings  # noqa: PLC0415 - likewise
+
+        return Settings
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

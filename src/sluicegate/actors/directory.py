@@ -22,6 +22,7 @@ from pykka import ActorDeadError
 
 from sluicegate.actors.alarms import Alarms
 from sluicegate.actors.endpoint import EndpointActor
+from sluicegate.actors.future import AnswerLostError
 from sluicegate.actors.messages import (
     AddSigningKey,
     Command,
@@ -34,6 +35,7 @@ from sluicegate.actors.messages import (
 )
 from sluicegate.actors.outstanding import Outstanding
 from sluicegate.actors.parts import Parts
+from sluicegate.actors.ref import AsyncioActorRef
 from sluicegate.actors.runtime import AsyncioActor
 from sluicegate.actors.supervision import Restarts
 from sluicegate.engine.errors import UnavailableError
@@ -164,7 +166,7 @@ class Directory:
         """See `Owners.in_flight`."""
         return self._in_flight.keys()
 
-    async def _ask(self, endpoint_id: str, command: Command) -> Any:
+    async def _ask(self, endpoint_id: str, command: Command) -> Any:  # noqa: ANN401 - each command has its own answer
         while True:
             if self.closing:
                 msg = "the engine is shutting down"
@@ -179,6 +181,9 @@ class Directory:
             entry.asking += 1
             try:
                 return await actor.ask(command, block=False)
+            except AnswerLostError:
+                msg = "the endpoint's actor was restarted; the command may have been carried out"
+                raise UnavailableError(msg) from None
             except ActorDeadError:
                 continue  # it retired before it saw the command
             finally:
@@ -192,11 +197,12 @@ class Directory:
         self._start(endpoint_id, entry)
         return entry
 
-    def _start(self, endpoint_id: str, entry: _Entry) -> None:
+    def _start(self, endpoint_id: str, entry: _Entry) -> AsyncioActorRef[EndpointActor]:
         actor = EndpointActor.start(
             endpoint_id, parts=self._parts, outstanding=entry.outstanding, home=self
         )
         entry.outstanding.actor = actor
+        return actor
 
     # -- what actors say (`sluicegate.actors.endpoint.Home`) ------------------------------------
 
@@ -234,7 +240,8 @@ class Directory:
         log.error(  # the traceback was logged where it crashed
             "actor.restarting", endpoint_id=endpoint_id, message_id=suspect, delay_s=delay_s
         )
-        if entry.restarts.poisoned(poison.seq if poison is not None else None) and poison is not None:
+        poisoned = entry.restarts.poisoned(poison.seq if poison is not None else None)
+        if poisoned and poison is not None:
             entry.outstanding.write(self._give_up(endpoint_id, poison, error))
         if delay_s is None:
             log.critical("endpoint.parked", endpoint_id=endpoint_id, message_id=suspect)
@@ -262,10 +269,9 @@ class Directory:
             if not self.closing:
                 self._start(endpoint_id, entry)
 
-    def _revive(self, endpoint_id: str, entry: _Entry) -> Any:
+    def _revive(self, endpoint_id: str, entry: _Entry) -> AsyncioActorRef[EndpointActor]:
         if entry.restarts is not None and not entry.restarts.parked:
             msg = "the endpoint's actor is being restarted, try again"
             raise UnavailableError(msg)
         entry.restarts = None
-        self._start(endpoint_id, entry)
-        return entry.outstanding.actor
+        return self._start(endpoint_id, entry)

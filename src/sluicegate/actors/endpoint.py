@@ -94,7 +94,10 @@ class EndpointActor(AsyncioActor):
             home: who is told when it retires.
         """
         # The directory bounds the commands; the actor's own reports must always find room.
-        super().__init__(mailbox_max=parts.settings.mailbox_max + 1024)
+        super().__init__(
+            urn=f"urn:sluicegate:endpoint:{endpoint_id}",
+            mailbox_max=parts.settings.mailbox_max + 1024,
+        )
         self.supervisor = home.crashed
         self.endpoint_id = endpoint_id
         self.state: EndpointState | None = None
@@ -148,7 +151,10 @@ class EndpointActor(AsyncioActor):
 
     # -- mail -------------------------------------------------------------------------------
 
-    def on_receive(self, message: Any) -> Any:
+    def on_receive(  # noqa: C901 - one table of messages
+        self,
+        message: Any,  # noqa: ANN401 - Pykka's signature
+    ) -> Any:  # noqa: ANN401 - Pykka's signature
         """Handle one message; see `sluicegate.actors.messages`."""
         match message:
             case Command():
@@ -424,7 +430,7 @@ class EndpointActor(AsyncioActor):
             wake_at = self._trouble_until
         elif wake_ms is not None:
             wake_at = now + max(0.0, (wake_ms - self._parts.clock.steady_ms()) / 1000)
-        busy = not (self._reading is None and self._commands.idle and self._outstanding.idle)
+        busy = self._reading is not None or not self._commands.idle or self._outstanding.flights
         if busy or self._trouble_until > now:
             self._idle_since = None
         else:
@@ -432,8 +438,10 @@ class EndpointActor(AsyncioActor):
                 self._idle_since = now
             retire_at = self._idle_since + self._parts.settings.actor_idle_s
             if now >= retire_at and (wake_at is None or wake_at > now):
-                self._retire(wake_ms)
-                return
+                if self._outstanding.idle and self.actor_inbox.empty():
+                    self._retire(wake_ms)
+                    return
+                retire_at = now + self._parts.settings.actor_idle_s  # a sweep is under way
             wake_at = retire_at if wake_at is None else min(wake_at, retire_at)
         self._timer.set(wake_at)
 
@@ -441,7 +449,6 @@ class EndpointActor(AsyncioActor):
         self._outstanding.report(Tick())
 
     def _retire(self, wake_ms: int | None) -> None:
-        if self.actor_inbox.empty():
-            self._retired = True
-            self._home.retired(self.endpoint_id, wake_ms)
-            self.stop()
+        self._retired = True
+        self._home.retired(self.endpoint_id, wake_ms)
+        self.stop()

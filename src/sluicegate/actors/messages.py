@@ -22,7 +22,6 @@ from sluicegate.engine.model import (
 )
 from sluicegate.engine.ports import SigningKeyRow
 
-
 __all__ = [
     "COMMANDS",
     "AddSigningKey",

@@ -14,6 +14,8 @@ from sluicegate.engine.outcome import Outcome
 
 __all__ = ["Flight", "Outstanding"]
 
+_LOOK_AGAIN_S = 0.005
+
 
 class Flight:
     """One attempt, from its start until its result is durable."""
@@ -125,7 +127,7 @@ class Outstanding:
             if tasks:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             else:
-                await asyncio.sleep(0)
+                await asyncio.sleep(_LOOK_AGAIN_S)  # its report is on the way to the actor
 
     def cut(self) -> list[asyncio.Task[None]]:
         """Cancel every attempt and every write that still waits; return the tasks to wait for.

@@ -66,6 +66,11 @@ class _Order:
         self.stale = False
         """The read that is under way will not have seen everything."""
 
+    @property
+    def unread(self) -> bool:
+        """Whether the head is in storage, not here."""
+        return self.more and not self.rows
+
     def remove(self, seq: int) -> None:
         for index, row in enumerate(self.rows):
             if row.seq == seq:
@@ -140,9 +145,7 @@ class Window:
             now_ms: the steady clock.
         """
         queued, in_order = self._queued, self._in_order
-        if self._late or (queued.more and not queued.rows):
-            return _NOT_LOADED
-        if in_order.more and not in_order.rows:
+        if self._late or queued.unread or in_order.unread:
             return _NOT_LOADED
         best = queued.rows[0] if queued.rows else None
         if in_order.rows and (best is None or in_order.rows[0].seq < best.seq):
@@ -152,7 +155,7 @@ class Window:
                 return best
             return best.next_attempt_at_ms
         due = self._due
-        if due.more and not due.rows:
+        if due.unread:
             return _NOT_LOADED
         for row in due.rows:
             if (row.next_attempt_at_ms or 0) > now_ms:

@@ -1,12 +1,20 @@
-"""The forms of ids and keys: how they are made, and how they are recognised."""
+"""What ids and API keys look like, how they are made, and which shard owns an endpoint.
 
-import base64
+Everything unguessable is drawn through the `Random` port; nothing here keeps state.
+"""
+
 import re
-import zlib
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+from typing import TYPE_CHECKING
 
-from sluicegate.engine.ports import Random
+from sluicegate.engine.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from sluicegate.engine.ports import Random
 
 __all__ = [
+    "API_KEY_MODES",
     "SHARDS",
     "is_api_key_id",
     "is_endpoint_id",
@@ -23,76 +31,93 @@ __all__ = [
 ]
 
 SHARDS = 4096
-"""Endpoints are spread over so many fixed shards; the number is stored and never changes."""
+"""How many shards endpoints hash to. Stored with every endpoint, so it never changes."""
 
-_ENDPOINT = re.compile(r"ep_[a-f0-9]{32}")
-_SIGNING_KEY = re.compile(r"sk_[a-f0-9]{32}")
-_API_KEY_ID = re.compile(r"key_[a-f0-9]{32}")
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+API_KEY_MODES: tuple[str, ...] = ("live", "test")
+"""The modes of an API key. A mode is a label: it changes the key's prefix and nothing else."""
+
+_ID_BYTES = 16
+_API_KEY_BYTES = 32
+
+_ENDPOINT_ID = re.compile(r"ep_[0-9a-f]{32}")
+_SIGNING_KEY_ID = re.compile(r"sk_[0-9a-f]{32}")
+_API_KEY_ID = re.compile(r"key_[0-9a-f]{32}")
+_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _IDEMPOTENCY_KEY = re.compile(r"[a-zA-Z0-9_-]{1,255}")
 
 
-def new_endpoint_id(random: Random) -> str:
-    """Return `ep_` and 32 lower-case hex digits."""
-    return "ep_" + random.token_bytes(16).hex()
+def new_endpoint_id(random: "Random") -> str:
+    """Return a new endpoint id: `ep_` and 32 lower-case hexadecimal digits."""
+    return f"ep_{random.token_bytes(_ID_BYTES).hex()}"
 
 
-def new_project_id(random: Random) -> str:
-    """Return `proj_` and 32 lower-case hex digits."""
-    return "proj_" + random.token_bytes(16).hex()
+def new_project_id(random: "Random") -> str:
+    """Return a new project id: `proj_` and 32 lower-case hexadecimal digits."""
+    return f"proj_{random.token_bytes(_ID_BYTES).hex()}"
 
 
-def new_signing_key_id(random: Random) -> str:
-    """Return `sk_` and 32 lower-case hex digits."""
-    return "sk_" + random.token_bytes(16).hex()
+def new_signing_key_id(random: "Random") -> str:
+    """Return a new signing key's id: `sk_` and 32 lower-case hexadecimal digits."""
+    return f"sk_{random.token_bytes(_ID_BYTES).hex()}"
 
 
-def new_api_key_id(random: Random) -> str:
-    """Return `key_` and 32 lower-case hex digits."""
-    return "key_" + random.token_bytes(16).hex()
+def new_api_key_id(random: "Random") -> str:
+    """Return a new API key's id: `key_` and 32 lower-case hexadecimal digits."""
+    return f"key_{random.token_bytes(_ID_BYTES).hex()}"
 
 
-def new_request_id(random: Random) -> str:
-    """Return `req_` and 32 lower-case hex digits."""
-    return "req_" + random.token_bytes(16).hex()
+def new_request_id(random: "Random") -> str:
+    """Return a new request id: `req_` and 32 lower-case hexadecimal digits."""
+    return f"req_{random.token_bytes(_ID_BYTES).hex()}"
 
 
-def new_api_key(random: Random, *, mode: str) -> str:
-    """Return a new API key: `sg_live_` or `sg_test_` and 43 url-safe characters (256 bits).
+def new_api_key(random: "Random", *, mode: str) -> str:
+    """Return a new API key: `sg_<mode>_` and 43 URL-safe characters (256 random bits).
 
     Args:
-        random: the source of chance.
-        mode: `live` or `test`; a label, nothing more.
+        random: where the bits come from.
+        mode: one of `API_KEY_MODES`.
+
+    Raises:
+        InvalidRequestError: there is no such mode.
     """
-    secret = base64.urlsafe_b64encode(random.token_bytes(32)).decode().rstrip("=")
-    return f"sg_{mode}_{secret}"
+    if mode not in API_KEY_MODES:
+        raise InvalidRequestError(
+            "mode must be live or test", details={"field": "mode", "allowed": list(API_KEY_MODES)}
+        )
+    text = urlsafe_b64encode(random.token_bytes(_API_KEY_BYTES)).decode("ascii").rstrip("=")
+    return f"sg_{mode}_{text}"
 
 
 def is_endpoint_id(text: str) -> bool:
-    """Whether `text` has the form of an endpoint's id."""
-    return _ENDPOINT.fullmatch(text) is not None
-
-
-def is_signing_key_id(text: str) -> bool:
-    """Whether `text` has the form of a signing key's id."""
-    return _SIGNING_KEY.fullmatch(text) is not None
-
-
-def is_api_key_id(text: str) -> bool:
-    """Whether `text` has the form of an API key's id."""
-    return _API_KEY_ID.fullmatch(text) is not None
+    """Say whether `text` has the form of an endpoint id; whether there is one is another matter."""
+    return _ENDPOINT_ID.fullmatch(text) is not None
 
 
 def is_message_id(text: str) -> bool:
-    """Whether `text` has the form of a message's id: a UUID with dashes, lower case."""
-    return _UUID.fullmatch(text) is not None
+    """Say whether `text` is a UUIDv7 (RFC 9562 §5.7) in lower case, with dashes."""
+    return _UUID7.fullmatch(text) is not None
+
+
+def is_signing_key_id(text: str) -> bool:
+    """Say whether `text` has the form of a signing key's id."""
+    return _SIGNING_KEY_ID.fullmatch(text) is not None
+
+
+def is_api_key_id(text: str) -> bool:
+    """Say whether `text` has the form of an API key's id."""
+    return _API_KEY_ID.fullmatch(text) is not None
 
 
 def is_idempotency_key(text: str) -> bool:
-    """Whether `text` is 1 to 255 of `[a-zA-Z0-9_-]`."""
+    """Say whether `text` is 1 to 255 of `[a-zA-Z0-9_-]`."""
     return _IDEMPOTENCY_KEY.fullmatch(text) is not None
 
 
 def shard_of(endpoint_id: str) -> int:
-    """Return the shard of an endpoint, 0..4095: the same in every process and release."""
-    return zlib.crc32(endpoint_id.encode()) % SHARDS
+    """Return the shard that owns an endpoint, 0 to `SHARDS - 1`.
+
+    The same for ever and in every process: it is stored. So it is not `hash`, which differs
+    between processes.
+    """
+    return int.from_bytes(sha256(endpoint_id.encode("utf-8")).digest()[:4], "big") % SHARDS

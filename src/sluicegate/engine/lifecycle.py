@@ -21,7 +21,7 @@ __all__ = [
     "STORED",
     "TRANSITIONS",
     "WAITING",
-    "IllegalTransition",
+    "IllegalTransitionError",
     "MessageStatus",
     "Trigger",
     "advance",
@@ -101,7 +101,7 @@ WAITING: tuple[MessageStatus, ...] = (_S.QUEUED, _S.PENDING_RETRY)
 """The stored statuses that still want an attempt."""
 
 
-class IllegalTransition(Exception):
+class IllegalTransitionError(Exception):
     """A step that the table does not have. Our bug, never the caller's mistake."""
 
     def __init__(self, status: MessageStatus, trigger: Trigger) -> None:
@@ -115,12 +115,12 @@ def advance(status: MessageStatus, trigger: Trigger) -> MessageStatus:
     """Return the status that follows `status` on `trigger`.
 
     Raises:
-        IllegalTransition: the table has no such step.
+        IllegalTransitionError: the table has no such step.
     """
     try:
         return TRANSITIONS[status, trigger]
     except KeyError:
-        raise IllegalTransition(status, trigger) from None
+        raise IllegalTransitionError(status, trigger) from None
 
 
 def view(stored: MessageStatus, *, in_flight: bool, paused: bool) -> MessageStatus:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from sluicegate.engine.errors import SluicegateError
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.model import (
     Accepted,
@@ -28,7 +29,6 @@ from sluicegate.engine.model import (
     SigningKey,
     WaitingMessage,
 )
-from sluicegate.engine.errors import SluicegateError
 from sluicegate.engine.outcome import Outcome
 
 __all__ = [
@@ -51,7 +51,7 @@ class Clock(Protocol):
     """Time. Nothing else in the engine tells it."""
 
     def wall_ms(self) -> int:
-        """Milliseconds since the Unix epoch, as the world sees it; may jump. For records and signatures."""
+        """Milliseconds since the Unix epoch, as the world sees it; may jump. For records."""
         ...
 
     def steady_ms(self) -> int:

@@ -21,6 +21,7 @@ __all__ = ["allowed_text", "check_settings", "refuse", "setting_types"]
 _SECRET_KEY_BYTES = 32
 _API_KEY_CHARS_MIN = 24
 _API_KEY_CHARS_MAX = 255
+_SHOWN_CHARS_MAX = 80
 
 
 def check_settings(settings: msgspec.Struct, *, secret: AbstractSet[str] = frozenset()) -> None:
@@ -84,10 +85,10 @@ def _culprit(value: object, kind: inspect.Type, rule: Callable[[str], bool]) -> 
     """Return the part of `value` that is not allowed, as text; `None` when all is well."""
     if isinstance(kind, inspect.VarTupleType) and isinstance(value, tuple):
         if not _is_within(len(value), kind.min_length, kind.max_length):
-            return repr(value)
+            return _shown(value)
         bad = (_culprit(each, kind.item_type, rule) for each in value)
         return next((text for text in bad if text is not None), None)
-    return None if _is_allowed(value, kind, rule) else repr(value)
+    return None if _is_allowed(value, kind, rule) else _shown(value)
 
 
 def _is_allowed(value: object, kind: inspect.Type, rule: Callable[[str], bool]) -> bool:
@@ -108,6 +109,12 @@ def _is_allowed(value: object, kind: inspect.Type, rule: Callable[[str], bool]) 
             return isinstance(value, int | float) and _is_within(value, low, high)
         case _:
             return False
+
+
+def _shown(value: object) -> str:
+    """Return a value as it stands in an error: on one line, and not without end."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARS_MAX else f"{text[: _SHOWN_CHARS_MAX - 1]}…"
 
 
 def _is_within(value: float, low: float | None, high: float | None) -> bool:
