@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 import click
 from aiohttp import web
@@ -124,7 +125,7 @@ async def _until_stopped(engine: Engine, settings: Settings, signals: StopSignal
     failed = asyncio.create_task(engine.failed.wait())
     first = asyncio.create_task(signals.first.wait())
     second = asyncio.create_task(signals.second.wait())
-    tasks = [failed, first, second]
+    tasks: list[asyncio.Future[Any]] = [failed, first, second]
     try:
         await asyncio.wait({failed, first}, return_when=asyncio.FIRST_COMPLETED)
         if not failed.done():
