@@ -1,21 +1,13 @@
-"""Which headers a client may add to its deliveries, and the order in which all are sent.
-
-Names are tokens (RFC 9110 §5.6.2). Values are printable ASCII, spaces and tabs: of what RFC 9110
-§5.5 allows, that is what every receiver reads in the same way.
-"""
+"""Which headers a client may add to its deliveries, and which a delivery carries in the end."""
 
 import re
 from collections.abc import Mapping
 
 from sluicegate.engine.errors import InvalidHeadersError
 
-__all__ = ["check_headers", "request_headers"]
+__all__ = ["FORBIDDEN_NAMES", "FORBIDDEN_PREFIXES", "check_headers", "request_headers"]
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_VALUE = re.compile(r"[\t\x20-\x7e]*")
-_SHOWN_CHARS = 64
-
-_FORBIDDEN = frozenset(
+FORBIDDEN_NAMES: frozenset[str] = frozenset(
     {
         "authorization",
         "connection",
@@ -33,55 +25,51 @@ _FORBIDDEN = frozenset(
         "upgrade",
     }
 )
-_FORBIDDEN_PREFIXES = ("proxy-", "x-webhook-", "webhook-", "x-forwarded-")
+"""Names in lower case that Sluicegate, or the HTTP client, sets itself or never sends."""
+
+FORBIDDEN_PREFIXES: tuple[str, ...] = ("proxy-", "webhook-", "x-forwarded-", "x-webhook-")
+"""Beginnings, in lower case, of more such names."""
+
+_NAME_CHARS_SHOWN = 64
+
+# RFC 9110 §5.6.2, token.
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# RFC 9110 §5.5, field-value, without obs-text: outside ASCII senders and receivers disagree
+# about the encoding. No white space at either end, which a receiver would strip.
+_VALUE = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
 
 
 def check_headers(headers: Mapping[str, str], *, count_max: int, bytes_max: int) -> dict[str, str]:
-    """Return the headers if all may be sent.
+    """Check the headers that a client gave for an endpoint or a message, and return them.
 
     Args:
-        headers: name to value, as the client sent them.
-        count_max: how many are allowed.
-        bytes_max: how long names and values may be together.
+        headers: name to value. Names are RFC 9110 tokens, no two alike but for case. Values are
+            printable ASCII and tabs, and neither begin nor end with white space; empty is fine.
+        count_max: at most so many.
+        bytes_max: at most so many bytes, names and values together.
 
     Raises:
-        InvalidHeadersError: one is forbidden, malformed or given twice, or they are too many or
-            too long; `details` names the header and the limit.
+        InvalidHeadersError: a name is reserved, twice there or malformed, a value is malformed,
+            or there are too many. `details` names the header or the limit.
     """
     if len(headers) > count_max:
-        msg = f"at most {count_max} headers are allowed, not {len(headers)}"
-        raise InvalidHeadersError(msg, details={"field": "headers", "maximum": count_max})
+        raise InvalidHeadersError(
+            f"at most {count_max} headers are allowed", details={"headers_max": count_max}
+        )
     seen: set[str] = set()
-    size = 0
+    total_bytes = 0
     for name, value in headers.items():
-        _check_one(name, value)
-        folded = name.lower()
-        if folded in seen:
-            raise _refusal(name, "is given twice")
-        seen.add(folded)
-        size += len(name) + len(value)
-    if size > bytes_max:
-        msg = f"headers are {size} bytes, at most {bytes_max} are allowed"
-        raise InvalidHeadersError(msg, details={"field": "headers", "maximum": bytes_max})
+        _check_header(name, value)
+        lower = name.lower()
+        if lower in seen:
+            raise _invalid(name, "is there twice; names differ in more than case")
+        seen.add(lower)
+        total_bytes += len(name) + len(value)
+    if total_bytes > bytes_max:
+        raise InvalidHeadersError(
+            f"headers must have at most {bytes_max} bytes in all", details={"bytes_max": bytes_max}
+        )
     return dict(headers)
-
-
-def _check_one(name: str, value: str) -> None:
-    if not _TOKEN.fullmatch(name):
-        raise _refusal(name, "has a name that is not an RFC 9110 token")
-    folded = name.lower()
-    if folded in _FORBIDDEN or folded.startswith(_FORBIDDEN_PREFIXES):
-        raise _refusal(name, "is forbidden and cannot be overridden")
-    if not _VALUE.fullmatch(value):
-        raise _refusal(name, "has a value with characters other than printable ASCII")
-    if value != value.strip():
-        raise _refusal(name, "has a value that begins or ends with white space")
-
-
-def _refusal(name: str, why: str) -> InvalidHeadersError:
-    shown = name if len(name) <= _SHOWN_CHARS else name[:_SHOWN_CHARS] + "…"
-    shown = shown.encode("unicode_escape").decode()
-    return InvalidHeadersError(f"header '{shown}' {why}", details={"header": shown})
 
 
 def request_headers(
@@ -92,24 +80,42 @@ def request_headers(
     signature: tuple[tuple[str, str], ...],
     attempt_no: int,
 ) -> tuple[tuple[str, str], ...]:
-    """Return every header of a delivery in sending order, `Host` and `Content-Length` excepted.
+    """Return the headers of one attempt, in sending order, each name once.
 
-    The endpoint's headers come after ours and the message's after those; of two with one name
-    (in any case) the later one is sent. The signature cannot be overridden: its names are
-    forbidden.
+    A later one replaces an earlier one of the same name, whatever the case: first ours, then the
+    endpoint's, then the message's. So either may also choose the `User-Agent`.
+
+    Args:
+        user_agent: what to send if nobody chose another.
+        endpoint_headers: checked by `check_headers`.
+        message_headers: checked by `check_headers`.
+        signature: from `sluicegate.engine.signing.signature_headers`.
+        attempt_no: the attempt's number, from 1, over all cycles.
     """
-    if not endpoint_headers and not message_headers:
-        own: tuple[tuple[str, str], ...] = (
-            ("Content-Type", "application/json"),
-            ("User-Agent", user_agent),
+    chosen = {
+        "content-type": ("Content-Type", "application/json"),
+        "user-agent": ("User-Agent", user_agent),
+    }
+    for headers in (endpoint_headers, message_headers):
+        for name, value in headers.items():
+            chosen[name.lower()] = (name, value)
+    return (*chosen.values(), *signature, ("X-Webhook-Attempt", str(attempt_no)))
+
+
+def _check_header(name: str, value: str) -> None:
+    if _NAME.fullmatch(name) is None:
+        raise _invalid(name, "has a name that is not an HTTP token")
+    lower = name.lower()
+    if lower in FORBIDDEN_NAMES or lower.startswith(FORBIDDEN_PREFIXES):
+        raise _invalid(name, "is forbidden and cannot be overridden")
+    if _VALUE.fullmatch(value) is None:
+        raise _invalid(
+            name,
+            "has a value that is not printable ASCII, or begins or ends with white space",
         )
-    else:
-        merged = {
-            "content-type": ("Content-Type", "application/json"),
-            "user-agent": ("User-Agent", user_agent),
-        }
-        for headers in (endpoint_headers, message_headers):
-            for name, value in headers.items():
-                merged[name.lower()] = (name, value)
-        own = tuple(merged.values())
-    return (*own, *signature, ("X-Webhook-Attempt", str(attempt_no)))
+
+
+def _invalid(name: str, fault: str) -> InvalidHeadersError:
+    # A name may be anything that JSON can carry, and of any length.
+    shown = name[:_NAME_CHARS_SHOWN].encode("utf-8", "replace").decode("utf-8")
+    return InvalidHeadersError(f"header {shown!r} {fault}", details={"header": shown})

@@ -1,56 +1,71 @@
-"""Signatures, in both forms that receivers know, from the same secret.
+"""Signing secrets, and the signatures that receivers check.
 
-The Standard Webhooks form signs `id.timestamp.body` with the decoded secret; the `sha256=` form
-signs `timestamp.body` with the secret's text, `whsec_` included (contract, section 7).
+Each delivery carries two forms of the same signature, both HMAC-SHA256 with the same secrets:
+
+- `X-Webhook-Signature: sha256=<hex>` over `timestamp.body`, keyed with the secret's whole text;
+- Standard Webhooks (https://www.standardwebhooks.com): `webhook-signature: v1,<base64>` over
+  `id.timestamp.body`, keyed with the 32 bytes that the secret's text stands for.
 """
 
-import base64
 import hmac
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 
 from sluicegate.engine.ports import Random
 
-__all__ = ["key_hint", "new_secret", "signature_headers"]
+__all__ = ["SECRET_PREFIX", "key_hint", "new_secret", "signature_headers"]
 
-_PREFIX = "whsec_"
+SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret begins, not a secret
+
+_SECRET_BYTES = 32
+_HINT_CHARS = 4
 
 
 def new_secret(random: Random) -> str:
-    """Return `whsec_` and the standard base64 of 32 random bytes."""
-    return _PREFIX + base64.b64encode(random.token_bytes(32)).decode()
+    """Return a new signing secret: `whsec_` and the standard base64 of 32 random bytes."""
+    return SECRET_PREFIX + b64encode(random.token_bytes(_SECRET_BYTES)).decode("ascii")
 
 
 def key_hint(secret: str) -> str:
-    """Return the last 4 characters of a secret, by which people tell two apart."""
-    return secret[-4:]
+    """Return the secret's last 4 characters, by which people tell their keys apart."""
+    return secret[-_HINT_CHARS:]
 
 
 def signature_headers(
     *, message_id: str, timestamp_s: int, body: bytes, secrets: Sequence[str]
 ) -> tuple[tuple[str, str], ...]:
-    """Return the six headers that prove where a request comes from.
+    """Return the six headers that sign one attempt.
 
     Args:
-        message_id: the same on every attempt.
-        timestamp_s: of this attempt, so that a receiver's freshness window holds for retries.
-        body: exactly what is sent.
-        secrets: 1 or 2, newest first; each signs.
+        message_id: the same on every attempt, so that a receiver can tell a repetition.
+        timestamp_s: Unix time of this attempt, so that a receiver's freshness window holds for
+            retries too.
+        body: the exact bytes that are sent.
+        secrets: one or two, newest first; the signatures keep the order.
+
+    Raises:
+        ValueError: a secret is not one that `new_secret` could have made.
     """
+    assert secrets, "an endpoint keeps at least one signing key"
     timestamp = str(timestamp_s)
-    plain = timestamp.encode() + b"." + body
-    standard = message_id.encode() + b"." + plain
-    plain_signatures, standard_signatures = [], []
-    for secret in secrets:
-        digest = hmac.digest(secret.encode(), plain, "sha256")
-        plain_signatures.append("sha256=" + digest.hex())
-        key = base64.b64decode(secret.removeprefix(_PREFIX))
-        digest = hmac.digest(key, standard, "sha256")
-        standard_signatures.append("v1," + base64.b64encode(digest).decode())
+    signed = timestamp.encode("ascii") + b"." + body
+    standard_signed = message_id.encode("utf-8") + b"." + signed
     return (
         ("X-Webhook-Id", message_id),
         ("X-Webhook-Timestamp", timestamp),
-        ("X-Webhook-Signature", ",".join(plain_signatures)),
+        ("X-Webhook-Signature", ",".join(_sha256_form(secret, signed) for secret in secrets)),
         ("webhook-id", message_id),
         ("webhook-timestamp", timestamp),
-        ("webhook-signature", " ".join(standard_signatures)),
+        ("webhook-signature", " ".join(_v1_form(secret, standard_signed) for secret in secrets)),
     )
+
+
+def _sha256_form(secret: str, signed: bytes) -> str:
+    return "sha256=" + hmac.digest(secret.encode("ascii"), signed, "sha256").hex()
+
+
+def _v1_form(secret: str, signed: bytes) -> str:
+    if not secret.startswith(SECRET_PREFIX):
+        raise ValueError("a signing secret begins with whsec_")
+    key = b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+    return "v1," + b64encode(hmac.digest(key, signed, "sha256")).decode("ascii")

@@ -78,12 +78,48 @@ def _is_deeper(text: bytes, depth_max: int) -> bool:
         text = text.replace(rb"\\", b"").replace(rb"\"", b"")
     outside_strings = b"".join(text.split(b'"')[::2])
     brackets = outside_strings.translate(_ONE_KIND_OF_BRACKET, _ALL_BUT_BRACKETS)
-    # Each round takes the innermost level away.
-    for _ in range(depth_max):
+    # Each round takes away whatever is innermost. Text that is not well formed may leave brackets
+    # without a partner; a parser would go into each of those that open.
+    levels = 0
+    while levels < depth_max:
         shorter = brackets.replace(b"[]", b"")
         if len(shorter) == len(brackets):
             break
         brackets = shorter
-    else:
-        return b"[" in brackets
-    return brackets.count(b"[") > 0
+        levels += 1
+    return levels + brackets.count(b"[") > depth_max
+
+
+def _refuse_duplicates(pairs: list[tuple[str, object]]) -> None:
+    if len(dict(pairs)) == len(pairs):
+        return
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            # Half a surrogate pair could not be written into an answer.
+            shown = key[:_KEY_CHARS_SHOWN].encode("utf-8", "replace").decode("utf-8")
+            raise InvalidRequestError(
+                "JSON has a key twice in one object",
+                details={"reason": "duplicate key", "key": shown},
+            )
+        seen.add(key)
+
+
+def _refuse_constant(name: str) -> Never:
+    raise InvalidRequestError(
+        f"JSON has no {name}", details={"reason": "not a JSON value", "value": name}
+    )
+
+
+def _invalid(fault: str, *, byte: int) -> InvalidRequestError:
+    return InvalidRequestError(f"JSON {fault}", details={"reason": fault, "byte": byte})
+
+
+# `bool` in place of `int` and `float`: nothing is converted, nothing can overflow, and a number
+# of any length costs no memory. The values are thrown away.
+_DECODER = json.JSONDecoder(
+    parse_int=bool,
+    parse_float=bool,
+    parse_constant=_refuse_constant,
+    object_pairs_hook=_refuse_duplicates,
+)
