@@ -372,7 +372,9 @@ class Engine:
 
     # -- API keys ---------------------------------------------------------------------------
 
-    async def create_api_key(self, label: str | None = None, *, mode: str = "live") -> CreatedApiKey:
+    async def create_api_key(
+        self, label: str | None = None, *, mode: str = "live"
+    ) -> CreatedApiKey:
         """Create an API key for the HTTP server; it is told only here."""
         return await self.services.api_keys.create(self._project, label, mode)
 

@@ -86,9 +86,7 @@ async def _post(
     )
 
 
-def judge(
-    flight: Flight, outcome: Outcome, *, state: EndpointState, parts: Parts
-) -> AttemptResult:
+def judge(flight: Flight, outcome: Outcome, *, state: EndpointState, parts: Parts) -> AttemptResult:
     """Decide what an outcome does to its message and its endpoint. Pure but for the ports."""
     settings, message = parts.settings, flight.message
     now_ms = parts.clock.steady_ms()

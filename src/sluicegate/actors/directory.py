@@ -133,9 +133,7 @@ class Directory:
         """See `Owners.reconfigure`."""
         await self._ask(endpoint_id, Reconfigure(project_id, change))
 
-    async def add_signing_key(
-        self, project_id: str, endpoint_id: str, key: SigningKeyRow
-    ) -> None:
+    async def add_signing_key(self, project_id: str, endpoint_id: str, key: SigningKeyRow) -> None:
         """See `Owners.add_signing_key`."""
         await self._ask(endpoint_id, AddSigningKey(project_id, key))
 

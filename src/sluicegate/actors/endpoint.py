@@ -84,7 +84,9 @@ class EndpointActor(AsyncioActor):
 
     control_types = frozenset({*COMMANDS, CommandDone, Loaded, Tick, SlotGranted})
 
-    def __init__(self, endpoint_id: str, *, parts: Parts, outstanding: Outstanding, home: Home) -> None:
+    def __init__(
+        self, endpoint_id: str, *, parts: Parts, outstanding: Outstanding, home: Home
+    ) -> None:
         """Create the actor; it reads its state when it starts.
 
         Args:

@@ -215,7 +215,7 @@ class WaitingMessage(msgspec.Struct, frozen=True, kw_only=True):
     """How many retries of this cycle followed the fast schedule."""
     headers: dict[str, str]
     payload: bytes | None
-    """`None` when it is too large to keep in a window: read it with `Storage.get_payload_by_seq`."""
+    """`None` when too large to keep in a window: `Storage.get_payload_by_seq` reads it."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -146,7 +146,9 @@ class Owners(Protocol):
         """
         ...
 
-    async def add_signing_key(self, project_id: str, endpoint_id: str, key: "SigningKeyRow") -> None:
+    async def add_signing_key(
+        self, project_id: str, endpoint_id: str, key: "SigningKeyRow"
+    ) -> None:
         """Add a second signing key.
 
         Raises:
@@ -257,7 +259,7 @@ class Storage(Protocol):
         ...
 
     def on_fatal(self, listener: Callable[[BaseException], None]) -> None:
-        """Call `listener` once if a commit's outcome is unknown (fsync error): the process must stop."""
+        """Call `listener` once if a commit's outcome is unknown (fsync error): stop the process."""
         ...
 
     # -- projects and API keys ------------------------------------------------------------
@@ -314,17 +316,17 @@ class Storage(Protocol):
     async def list_endpoints(
         self, project_id: str, *, limit: int, before_no: int | None
     ) -> tuple[list[Endpoint], int | None]:
-        """Return endpoints newest first (without counts) and, if there are more, the position to go on from."""
+        """Return endpoints newest first (without counts) and, if there are more, where to go on."""
         ...
 
     async def list_signing_keys(self, project_id: str, endpoint_id: str) -> list[SigningKey] | None:
-        """Return an endpoint's signing keys, newest first; `None` when there is no such endpoint."""
+        """Return an endpoint's signing keys, newest first; `None` without such an endpoint."""
         ...
 
     # -- control writes: only the endpoint's owner calls them --------------------------------
 
     async def load_state(self, endpoint_id: str) -> EndpointState | None:
-        """Return what an actor needs at activation; `None` when unknown (deleted ones are returned)."""
+        """Return what an actor needs at activation, also of a deleted one; `None` when unknown."""
         ...
 
     async def pause(self, endpoint_id: str, *, reason: PauseReason, at_ms: int) -> EndpointState:
@@ -334,7 +336,10 @@ class Storage(Protocol):
     async def resume(
         self, endpoint_id: str, *, at_ms: int, in_flight: AbstractSet[str]
     ) -> tuple[EndpointState, int]:
-        """Make a resume durable, raise `release_no`, and return how many messages were held. O(in flight)."""
+        """Make a resume durable, raise `release_no`, forget failures; return how many were held.
+
+        O(in flight), whatever waits.
+        """
         ...
 
     async def update_config(
@@ -359,7 +364,9 @@ class Storage(Protocol):
         """
         ...
 
-    async def remove_signing_key(self, endpoint_id: str, key_id: str, *, at_ms: int) -> EndpointState:
+    async def remove_signing_key(
+        self, endpoint_id: str, key_id: str, *, at_ms: int
+    ) -> EndpointState:
         """Remove a signing key.
 
         Raises:
@@ -375,7 +382,10 @@ class Storage(Protocol):
     async def give_up_waiting(
         self, endpoint_id: str, *, error: str, at_ms: int, limit: int, in_flight: AbstractSet[str]
     ) -> int:
-        """Turn up to `limit` waiting messages, not in flight, into `FAILED_PERMANENT`; return how many."""
+        """Turn up to `limit` waiting messages into `FAILED_PERMANENT`; return how many.
+
+        Those in flight are left alone.
+        """
         ...
 
     # -- messages ---------------------------------------------------------------------------
@@ -422,9 +432,7 @@ class Storage(Protocol):
         """Return `QUEUED` messages with `seq > after_seq` in acceptance order."""
         ...
 
-    async def load_retries_due(
-        self, endpoint_id: str, *, limit: int
-    ) -> list[WaitingMessage]:
+    async def load_retries_due(self, endpoint_id: str, *, limit: int) -> list[WaitingMessage]:
         """Return `PENDING_RETRY` messages by `(next_attempt_at_ms, seq)`, earliest first."""
         ...
 
@@ -454,5 +462,5 @@ class Storage(Protocol):
         ...
 
     async def work(self) -> list[WorkItem]:
-        """Return every endpoint that is not paused and has waiting messages, or is deleted and still has some."""
+        """Return every endpoint with waiting messages that is not paused, or is deleted."""
         ...

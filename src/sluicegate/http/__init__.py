@@ -1,0 +1,1 @@
+"""HTTP in (the API on aiohttp.web) and HTTP out (the sender, the resolver)."""
