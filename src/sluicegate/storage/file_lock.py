@@ -1,0 +1,60 @@
+"""One process per database file: an advisory lock beside it."""
+
+import contextlib
+import os
+import sys
+
+from sluicegate.engine.errors import StorageLockedError
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["FileLock"]
+
+
+class FileLock:
+    """An exclusive lock on `<database>.lock`, held from `acquire` to `release`.
+
+    The kernel drops the lock when the process ends, however it ends; the file stays and only
+    says, for people, which process wrote it last. The file is never unlinked: a second process
+    could then lock a new file of the same name while the first still holds the old one.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Take the lock file's path."""
+        self._path = path
+        self._fd: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock or fail at once; never waits.
+
+        Raises:
+            StorageLockedError: another process (or another storage of this one) has it, or
+                this platform has no `flock`.
+        """
+        if sys.platform == "win32":
+            message = f"cannot lock {self._path}: this platform has no flock; use a POSIX system"
+            raise StorageLockedError(message)
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(fd)
+            message = f"{self._path} is held by another process (pid {owner})"
+            raise StorageLockedError(message, details={"file": self._path, "pid": owner}) from None
+        except OSError as error:
+            os.close(fd)
+            message = f"cannot lock {self._path}: {error.strerror}"
+            raise StorageLockedError(message, details={"file": self._path}) from error
+        os.ftruncate(fd, 0)
+        # A full disk must not keep us from starting: the pid is only for the message.
+        with contextlib.suppress(OSError):
+            os.pwrite(fd, f"{os.getpid()}\n".encode("ascii"), 0)
+        self._fd = fd
+
+    def release(self) -> None:
+        """Give the lock back. Twice is fine."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None

@@ -1,0 +1,88 @@
+"""Everything that is open while a database is in use, and closed on every way out."""
+
+import sqlite3
+
+import aiosqlite
+
+from sluicegate.engine.errors import UnavailableError
+from sluicegate.engine.log import log
+from sluicegate.storage.bridge import Connect, call
+from sluicegate.storage.database import create_file, prepare_reader, prepare_writer
+from sluicegate.storage.file_lock import FileLock
+from sluicegate.storage.readers import Readers
+from sluicegate.storage.reserve import Reserve
+from sluicegate.storage.secret_box import SecretBox
+from sluicegate.storage.transactions import Transactions
+
+__all__ = ["Session"]
+
+
+class Session:
+    """The lock, the reserve and the connections of one database file.
+
+    An aiosqlite connection that is not closed keeps its thread, and with it the process, alive.
+    """
+
+    def __init__(
+        self, path: str, *, box: SecretBox, readers: int, reserve_bytes: int, connect: Connect
+    ) -> None:
+        """Take what it needs; nothing is opened yet."""
+        self._path = path
+        self._box = box
+        self._readers_count = readers
+        self._connect = connect
+        self._lock = FileLock(f"{path}.lock")
+        self._reserve = Reserve(f"{path}.reserve", size_bytes=reserve_bytes)
+        self._connections: list[aiosqlite.Connection] = []
+
+    async def open(self) -> tuple[aiosqlite.Connection, Transactions, Readers]:
+        """Lock the file, open the connections, take the next epoch; or leave nothing open.
+
+        Raises:
+            StorageLockedError, StorageVersionError, SettingError: see `SqliteStorage.open`.
+            UnavailableError: the disk is full or failed.
+        """
+        create_file(self._path)
+        self._lock.acquire()
+        try:
+            writer = await self._opened()
+            epoch = await call(writer, self._prepare)
+            readers = [await self._opened() for _ in range(self._readers_count)]
+            for reader in readers:
+                await call(reader, prepare_reader)
+        except sqlite3.Error as error:
+            await self.close()
+            raise UnavailableError(f"cannot open database {self._path}: {error}") from error
+        except BaseException:
+            await self.close()
+            raise
+        return writer, Transactions(epoch=epoch, reserve=self._reserve), Readers(readers)
+
+    async def close(self) -> None:
+        """Close the connections, readers first, and release the lock. Twice is fine.
+
+        The writer goes last: the last connection to close checkpoints.
+        """
+        while self._connections:
+            try:
+                await self._connections.pop().close()
+            except sqlite3.Error as error:
+                log.warning("storage.close_failed", exc_info=error)
+        self._lock.release()
+
+    async def _opened(self) -> aiosqlite.Connection:
+        connection = await self._connect(self._path)
+        self._connections.append(connection)
+        return connection
+
+    def _prepare(self, db: sqlite3.Connection) -> int:
+        """Prepare the writing connection; on a full disk with the help of the reserve."""
+        try:
+            epoch = prepare_writer(db, path=self._path, box=self._box)
+        except sqlite3.OperationalError as error:
+            full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+            if not full or not self._reserve.give_up():
+                raise
+            return prepare_writer(db, path=self._path, box=self._box)
+        self._reserve.make()
+        return epoch

@@ -1,0 +1,177 @@
+"""The one writer: everybody who waits goes into one transaction (group commit)."""
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from typing import Any, TypeVar
+
+import aiosqlite
+
+from sluicegate.engine.errors import SluicegateError, UnavailableError
+from sluicegate.engine.log import log
+from sluicegate.engine.ports import Clock
+from sluicegate.storage.bridge import call
+from sluicegate.storage.transactions import Committed, Transactions
+from sluicegate.storage.writes import Write
+
+__all__ = ["Writer"]
+
+_R = TypeVar("_R")
+
+_FAILED = "storage has failed"
+_BATCH_WRITES_MAX = 1_000
+_BATCH_BYTES_MAX = 16 << 20
+
+
+class _Waiting:
+    """A write and the future of whoever waits for it."""
+
+    __slots__ = ("future", "size_bytes", "write")
+
+    def __init__(self, write: Write[Any], future: asyncio.Future[Any], size_bytes: int) -> None:
+        self.write = write
+        self.future = future
+        self.size_bytes = size_bytes
+
+
+class Writer:
+    """Queues writes and commits them in order, many at a time, until it is closed or fails.
+
+    Lives on one event loop; the transactions run on the connection's thread. While one commits,
+    the next gathers in the queue.
+    """
+
+    def __init__(
+        self,
+        connection: aiosqlite.Connection,
+        transactions: Transactions,
+        *,
+        clock: Clock,
+        pending_bytes_max: int,
+        accepted: Callable[[AbstractSet[str]], None],
+        fatal: Callable[[BaseException], None],
+    ) -> None:
+        """Start the task that commits.
+
+        Args:
+            connection: the one connection that writes.
+            transactions: how a batch is committed.
+            clock: paces what is tried again later.
+            pending_bytes_max: how many bytes of messages may wait to be written.
+            accepted: called after each commit, before anyone is woken, with the endpoints that
+                got messages, if any.
+            fatal: called once when nothing may be written any more.
+        """
+        self._connection = connection
+        self._transactions = transactions
+        self._clock = clock
+        self._pending_bytes_max = pending_bytes_max
+        self._accepted = accepted
+        self._fatal = fatal
+        self._queue: deque[_Waiting] = deque()
+        self._pending_bytes = 0
+        self._wakeup = asyncio.Event()
+        self._refusal: str | None = None
+        self._task = asyncio.create_task(self._run(), name="sluicegate-writer")
+        self._task.add_done_callback(self._ended)
+
+    @property
+    def commits(self) -> int:
+        """Transactions committed so far."""
+        return self._transactions.commits
+
+    async def write(self, write: Write[_R], *, size_bytes: int = 0) -> _R:
+        """Commit a write and return its result.
+
+        If the caller is cancelled the write is committed all the same.
+
+        Args:
+            write: what to do.
+            size_bytes: how much memory it holds while it waits; 0 for what is never refused.
+
+        Raises:
+            UnavailableError: too much waits, the disk is full, or the writer has closed or failed.
+        """
+        if self._refusal is not None:
+            raise UnavailableError(self._refusal)
+        # One that is larger than the budget all by itself gets in when nothing else waits.
+        room_bytes = self._pending_bytes_max - self._pending_bytes
+        if size_bytes > room_bytes and self._pending_bytes:
+            raise UnavailableError("too much waits to be written")
+        future: asyncio.Future[_R] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Waiting(write, future, size_bytes))
+        self._pending_bytes += size_bytes
+        self._wakeup.set()
+        return await future
+
+    async def close(self) -> None:
+        """Commit what waits, refuse the rest, and end. Twice is fine."""
+        if self._refusal is None:
+            self._refusal = "shutting down"
+        self._wakeup.set()
+        await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        while self._refusal is None or self._queue:
+            await self._wakeup.wait()
+            self._wakeup.clear()
+            while self._queue:
+                await self._commit(self._take_batch())
+
+    def _take_batch(self) -> list[_Waiting]:
+        batch = [self._queue.popleft()]
+        size_bytes = batch[0].size_bytes
+        while self._queue and len(batch) < _BATCH_WRITES_MAX:
+            size_bytes += self._queue[0].size_bytes
+            if size_bytes > _BATCH_BYTES_MAX:
+                break
+            batch.append(self._queue.popleft())
+        return batch
+
+    async def _commit(self, batch: list[_Waiting]) -> None:
+        """Commit a batch and answer everybody in it."""
+        writes = [waiting.write for waiting in batch]
+        now_ms = self._clock.steady_ms()
+        try:
+            done = await call(self._connection, self._transactions.run, writes, now_ms=now_ms)
+        except (sqlite3.Error, OSError, ValueError) as error:
+            # It did not come out of `Transactions.run`: nobody knows what happened inside.
+            results: list[object] = [UnavailableError(_FAILED) for _ in batch]
+            done = Committed(results, frozenset(), error)
+        if done.fatal is not None:
+            self._fail(done.fatal)
+        if done.accepted:
+            self._accepted(done.accepted)
+        for waiting, result in zip(batch, done.results, strict=True):
+            self._pending_bytes -= waiting.size_bytes
+            if waiting.future.done():
+                continue
+            if isinstance(result, SluicegateError):
+                waiting.future.set_exception(result)
+            else:
+                waiting.future.set_result(result)
+
+    def _fail(self, error: BaseException) -> None:
+        """Refuse everything from now on, and say so once."""
+        first = self._refusal != _FAILED
+        self._refuse_waiting(_FAILED)
+        if first:
+            log.critical("storage.failed", exc_info=error)
+            self._fatal(error)
+
+    def _refuse_waiting(self, reason: str) -> None:
+        self._refusal = reason
+        while self._queue:
+            waiting = self._queue.popleft()
+            self._pending_bytes -= waiting.size_bytes
+            if not waiting.future.done():
+                waiting.future.set_exception(UnavailableError(reason))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """See to it that nobody waits for a task that is no more."""
+        if task.cancelled():
+            self._refuse_waiting("the event loop is ending")
+        elif (error := task.exception()) is not None:
+            self._fail(error)
