@@ -238,3 +238,21 @@ async def test_a_payload_too_large_for_the_window_is_read_for_its_attempt(world:
     await world.send_payload(endpoint, payload)
     await world.sender.wait_for_count(1)
     assert world.sender.posts[0].body == payload
+
+
+async def test_a_resume_forgets_the_failures_that_came_before_it(tmp_path: Path) -> None:
+    """Whoever resumes says that the receiver is back: nothing is probed, nothing paused anew."""
+    async with World(
+        tmp_path, circuit_failures=2, circuit_pause_after_s=1, retry_slow_s=(0.6,)
+    ) as world:
+        endpoint = await world.endpoint()
+        script(world, itertools.chain([500] * 4, itertools.repeat(200)))
+        sent = await world.send(endpoint, 2)
+        async with asyncio.timeout(WAIT_S):
+            while (await world.message(sent[1])).status != "paused":
+                await asyncio.sleep(0.005)
+        tried = len(world.sender.posts)
+        script(world, itertools.chain([500], itertools.repeat(200)))
+        assert await world.directory.resume(PROJECT, endpoint) == 2
+        await world.sender.wait_for_count(tried + 2)
+        await world.wait_for_status(sent, "succeeded")

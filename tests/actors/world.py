@@ -26,9 +26,7 @@ WAIT_S = 15.0
 def answered(status: int, *, retry_after: str | None = None) -> Outcome:
     """Return the outcome of an answer with `status`."""
     error = None if status < 300 else f"HTTP {status}"
-    return Outcome(
-        kind=OutcomeKind.ANSWERED, status=status, error=error, retry_after=retry_after
-    )
+    return Outcome(kind=OutcomeKind.ANSWERED, status=status, error=error, retry_after=retry_after)
 
 
 class ScriptedSender:
