@@ -2,8 +2,8 @@
 
 aiohttp's own is used but for six things: the policy sees the very address that a socket is
 opened for; TCP and TLS together have one time limit, however many addresses there are; a dead
-address is tried once; a pooled connection on which the receiver spoke unasked is not used; a
-connection bears only so many interim responses; and a recalled attempt stops at the last
+address is tried once; a pooled connection that ended, or on which the receiver spoke unasked,
+is not used; a connection bears only so many interim responses; and a recalled attempt stops at the last
 moment, with nothing sent.
 """
 
@@ -104,6 +104,22 @@ def _alternating(addresses: Sequence[str]) -> list[str]:
     return [each for each in pairs if each is not None]
 
 
+async def _is_fit(connection: "Connection") -> bool:
+    """Return whether a pooled connection may be written to.
+
+    Two turns of the loop let it see what has already arrived: most often the end of the
+    connection, which would cost the message a retry; or bytes, which would pass for our answer.
+    """
+    try:
+        for _ in range(2):
+            await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        connection.close()
+        raise
+    protocol = connection.protocol
+    return protocol is not None and protocol.is_connected() and not protocol.should_close
+
+
 class OutboundConnector(aiohttp.TCPConnector):
     """Connects attempts; each call runs in the context of one (`PROGRESS`).
 
@@ -155,14 +171,10 @@ class OutboundConnector(aiohttp.TCPConnector):
             AttemptRecalledError: the attempt must not start any more.
         """
         progress = PROGRESS.get()
-        while True:
+        connection = await super().connect(req, traces, timeout)
+        while progress.connecting_s is None and not await _is_fit(connection):
+            connection.close()
             connection = await super().connect(req, traces, timeout)
-            protocol = connection.protocol
-            if progress.connecting_s is None and protocol is not None and protocol.should_close:
-                # Bytes came while nothing was asked: they would pass for our answer.
-                connection.close()
-                continue
-            break
         progress.transport = connection.transport
         progress.ready_s = progress.now_s()
         if progress.may_start is not None and not progress.may_start():

@@ -27,10 +27,11 @@ class OutboundProtocol(ResponseHandler):
     _interim = 0
     _head_told = False
     _before = b""
+    _body: StreamReader | None = None
 
     def set_response_params(self, **params: Any) -> None:  # noqa: ANN401 - aiohttp's signature
         """Expect the response to the next request. Called by aiohttp on the loop."""
-        self._interim, self._head_told, self._before = 0, False, b""
+        self._interim, self._head_told, self._before, self._body = 0, False, b"", None
         super().set_response_params(**params)
 
     def data_received(self, data: bytes) -> None:
@@ -41,22 +42,28 @@ class OutboundProtocol(ResponseHandler):
             if end is None:
                 break
             self._interim += 1
-            super().data_received(data[begin:end])
+            self._parse(data[begin:end])
             begin = end
             if begin == len(data) or self.exception() is not None:
                 return
-        super().data_received(data[begin:])
+        self._parse(data[begin:])
 
     def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
         """Take a parsed head. Called by aiohttp on the loop."""
         if data[0].code // 100 != 1:
-            self._head_told = True
+            self._head_told, self._body = True, data[1]
         elif self._interim > _INTERIM_MAX:
             self.set_exception(HttpProcessingError(message="too many interim responses"))
             if self.transport is not None:
                 self.transport.abort()
             return
         super().feed_data(data, size)
+
+    def _parse(self, data: bytes) -> None:
+        super().data_received(data)
+        failure, body = self.exception(), self._body
+        if failure is not None and body is not None and not body.is_eof():
+            body.set_exception(failure)  # else its reader would wait for the time limit
 
     def _end_of_head(self, data: bytes, begin: int) -> int | None:
         """Return where in `data` the head ends, which may have begun before `data`."""

@@ -49,7 +49,7 @@ class Names:
 
     async def resolve(self, host: str) -> tuple[str, ...]:
         """Return the addresses of `host`."""
-        return self._known.get(host, ())
+        return self._known.get(host.lower(), ())
 
 
 class MakeSender(Protocol):
