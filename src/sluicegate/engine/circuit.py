@@ -1,6 +1,12 @@
-"""The circuit: an endpoint that fails again and again is probed, one attempt at a time."""
+"""The circuit: when an endpoint gets one probe at a time, and when it is given up.
 
-from sluicegate.engine.decision import is_retryable, is_success
+It opens after so many retryable failures without a success between them. A permanent answer
+(a 404, say) is neither: the receiver is alive, but it took nothing.
+"""
+
+from typing import assert_never
+
+from sluicegate.engine.decision import OutcomeClass, classify
 from sluicegate.engine.model import Health
 from sluicegate.engine.outcome import Outcome
 
@@ -10,34 +16,39 @@ _HEALTHY = Health()
 
 
 def after_attempt(health: Health, *, outcome: Outcome, at_ms: int) -> Health:
-    """Return an endpoint's health after an attempt.
-
-    A 2xx makes it healthy; a retryable failure counts; any other answer does neither: the
-    receiver works, it only does not want this message.
-
-    Args:
-        health: before the attempt.
-        outcome: what the attempt came to.
-        at_ms: when it ended, on the steady clock.
-    """
-    if is_success(outcome):
-        return _HEALTHY
-    if not is_retryable(outcome):
-        return health
-    since = health.failing_since_ms
-    return Health(
-        consecutive_failures=health.consecutive_failures + 1,
-        failing_since_ms=at_ms if since is None else since,
-    )
+    """Return an endpoint's health after an attempt that ended at `at_ms`."""
+    match classify(outcome):
+        case OutcomeClass.SUCCESS:
+            return _HEALTHY
+        case OutcomeClass.RETRYABLE:
+            since_ms = health.failing_since_ms
+            return Health(
+                consecutive_failures=health.consecutive_failures + 1,
+                failing_since_ms=at_ms if since_ms is None else since_ms,
+            )
+        case OutcomeClass.PERMANENT | OutcomeClass.NO_ATTEMPT:
+            return health
+        case _ as unknown:
+            assert_never(unknown)
 
 
 def is_open(health: Health, *, failures_max: int) -> bool:
-    """Whether only one attempt at a time may be made, of the oldest message; 0 = never."""
+    """Say whether the endpoint gets one probe at a time.
+
+    Args:
+        health: the endpoint's.
+        failures_max: retryable failures in a row that open the circuit; 0 = it never opens.
+    """
     return 0 < failures_max <= health.consecutive_failures
 
 
 def is_given_up(health: Health, *, at_ms: int, pause_after_s: int) -> bool:
-    """Whether nothing has succeeded for so long that the endpoint is to be paused; 0 = never."""
-    if pause_after_s <= 0 or health.failing_since_ms is None:
-        return False
-    return at_ms - health.failing_since_ms >= pause_after_s * 1000
+    """Say whether the endpoint has failed for so long that it is to be paused.
+
+    Args:
+        health: the endpoint's, after its last attempt.
+        at_ms: when that attempt ended.
+        pause_after_s: seconds of failures without one success; 0 = never.
+    """
+    since_ms = health.failing_since_ms
+    return since_ms is not None and 0 < pause_after_s * 1000 <= at_ms - since_ms

@@ -1,5 +1,6 @@
-"""What an outcome does to its message (contract, section 7)."""
+"""What follows from an outcome: the verdict on its message, and whether its endpoint pauses."""
 
+from enum import Enum, auto
 from typing import assert_never
 
 from sluicegate.engine.lifecycle import MessageStatus, Trigger, advance
@@ -8,43 +9,51 @@ from sluicegate.engine.outcome import Outcome, OutcomeKind
 from sluicegate.engine.retry_after import parse_retry_after
 from sluicegate.engine.schedule import RetrySchedule, retry_delay_ms
 
-__all__ = ["decide", "is_retryable", "is_success", "pause_reason"]
+__all__ = ["ENDPOINT_DELETED", "OutcomeClass", "classify", "decide", "pause_reason"]
 
-_RETRYABLE = frozenset({408, 425, 429})
-_TOO_MANY_REQUESTS = 429
+ENDPOINT_DELETED = "endpoint deleted"
+"""The `last_error` of a message whose endpoint was deleted before it could be delivered."""
+
+_REQUEST_TIMEOUT = 408
 _GONE = 410
+_TOO_EARLY = 425
+_TOO_MANY_REQUESTS = 429
+_SERVER_ERRORS = range(500, 600)
+_SUCCESSES = range(200, 300)
 
 
-def is_success(outcome: Outcome) -> bool:
-    """Whether the receiver took the message: any 2xx."""
-    return outcome.status is not None and 200 <= outcome.status <= 299  # noqa: PLR2004 - 2xx
+class OutcomeClass(Enum):
+    """What kind of thing an outcome is."""
+
+    SUCCESS = auto()
+    """Any 2xx."""
+    RETRYABLE = auto()
+    """It may well go otherwise another time."""
+    PERMANENT = auto()
+    """The receiver answered, and will answer the same again."""
+    NO_ATTEMPT = auto()
+    """Nothing was sent, because the endpoint was paused in time."""
 
 
-def is_retryable(outcome: Outcome) -> bool:
-    """Whether the same request may succeed later.
-
-    A blocked address counts: a name may resolve to another one next time.
-    """
+def classify(outcome: Outcome) -> OutcomeClass:
+    """Say what kind of thing an outcome is (section 7 of the contract)."""
     match outcome.kind:
         case OutcomeKind.ANSWERED:
-            status = outcome.status or 0
-            return status in _RETRYABLE or 500 <= status <= 599  # noqa: PLR2004 - 5xx
+            return _classify_status(outcome)
         case (
             OutcomeKind.TIMEOUT
             | OutcomeKind.DNS_ERROR
             | OutcomeKind.CONNECTION_ERROR
             | OutcomeKind.TLS_ERROR
-            | OutcomeKind.BLOCKED
-            | OutcomeKind.RECALLED
         ):
-            return True
+            return OutcomeClass.RETRYABLE
+        case OutcomeKind.BLOCKED:
+            # The name may resolve to another address the next time.
+            return OutcomeClass.RETRYABLE
+        case OutcomeKind.RECALLED:
+            return OutcomeClass.NO_ATTEMPT
         case _:
             assert_never(outcome.kind)
-
-
-def pause_reason(outcome: Outcome) -> PauseReason | None:
-    """Return why the outcome pauses its endpoint, if it does: the receiver is gone."""
-    return PauseReason.GONE if outcome.status == _GONE else None
 
 
 def decide(
@@ -59,46 +68,92 @@ def decide(
     circuit_open: bool,
     endpoint_deleted: bool,
 ) -> Verdict:
-    """Return what follows from an attempt.
+    """Decide what an attempt does to its message.
+
+    A mixed run of failures walks the fast and the slow schedule separately.
 
     Args:
-        outcome: what it came to; not `RECALLED`, which is no attempt.
-        schedule: when to try again.
-        cycle_attempts: attempts in this cycle, this one included.
+        outcome: what the attempt came to.
+        schedule: when failures are repeated, and how often.
+        cycle_attempts: attempts in this cycle, this one included; from 1.
         fast_retries: retries of this cycle that followed the fast schedule, before this one.
-        now_ms: the steady clock: the base of the next attempt's moment.
-        wall_ms: the wall clock: what a `Retry-After` date is measured against.
-        chance: a draw from [0, 1), for the jitter.
-        circuit_open: probes follow the slow schedule, whatever the receiver answers.
-        endpoint_deleted: nothing is tried again.
+        now_ms: the steady clock; `next_attempt_at_ms` is on it too.
+        wall_ms: the wall clock, for a `Retry-After` that is a date.
+        chance: for the jitter, in [0, 1).
+        circuit_open: whether the endpoint's circuit was open; then no retry is fast.
+        endpoint_deleted: whether the endpoint was deleted meanwhile; then nothing is repeated.
+
+    Raises:
+        ValueError: the outcome is `RECALLED`, which is no attempt.
     """
-    delivering = MessageStatus.DELIVERING
-    if is_success(outcome):
-        return Verdict(status=advance(delivering, Trigger.DELIVERED))
-    error = outcome.error or (f"HTTP {outcome.status}" if outcome.status else outcome.kind.value)
-    rejected = advance(delivering, Trigger.REJECTED)
-    if not is_retryable(outcome):
-        return Verdict(status=rejected, last_error=error)
-    if endpoint_deleted:
-        return Verdict(status=rejected, last_error="endpoint deleted")
-    if cycle_attempts >= schedule.attempts_max:
-        return Verdict(status=rejected, last_error=error)
-    fast = outcome.status == _TOO_MANY_REQUESTS and not circuit_open
-    retry_type = RetryType.FAST if fast else RetryType.SLOW
-    retry_after_s = None
-    if outcome.retry_after is not None:
-        retry_after_s = parse_retry_after(outcome.retry_after, now_ms=wall_ms)
+    match classify(outcome):
+        case OutcomeClass.SUCCESS:
+            return Verdict(status=advance(MessageStatus.DELIVERING, Trigger.DELIVERED))
+        case OutcomeClass.PERMANENT:
+            return _reject(outcome, _error_of(outcome), wall_ms=wall_ms)
+        case OutcomeClass.RETRYABLE if endpoint_deleted:
+            return _reject(outcome, ENDPOINT_DELETED, wall_ms=wall_ms)
+        case OutcomeClass.RETRYABLE if cycle_attempts >= schedule.attempts_max:
+            return _reject(outcome, _error_of(outcome), wall_ms=wall_ms)
+        case OutcomeClass.RETRYABLE:
+            pass
+        case OutcomeClass.NO_ATTEMPT:
+            raise ValueError("a recalled request is no attempt: there is nothing to decide")
+        case _ as unknown:
+            assert_never(unknown)
+    retry_type = RetryType.SLOW
+    if outcome.status == _TOO_MANY_REQUESTS and not circuit_open:
+        retry_type = RetryType.FAST
+    retry_after_s = _retry_after_s(outcome, wall_ms=wall_ms)
     delay_ms = retry_delay_ms(
         schedule,
         retry_type,
-        nth=fast_retries + 1 if fast else cycle_attempts - fast_retries,
+        nth=fast_retries + 1 if retry_type is RetryType.FAST else cycle_attempts - fast_retries,
         retry_after_s=retry_after_s,
         chance=chance,
     )
     return Verdict(
-        status=advance(delivering, Trigger.RETRYABLE),
+        status=advance(MessageStatus.DELIVERING, Trigger.RETRYABLE),
         next_attempt_at_ms=now_ms + delay_ms,
         retry_type=retry_type,
         retry_after_s=retry_after_s,
+        last_error=_error_of(outcome),
+    )
+
+
+def pause_reason(outcome: Outcome) -> PauseReason | None:
+    """Return why this outcome pauses its endpoint; `None` when it does not.
+
+    410 Gone says that the receiver is not there any more (RFC 9110 §15.5.11).
+    """
+    return PauseReason.GONE if outcome.status == _GONE else None
+
+
+def _classify_status(outcome: Outcome) -> OutcomeClass:
+    status = outcome.status
+    assert status is not None, "an answer has a status"
+    if status in _SUCCESSES:
+        return OutcomeClass.SUCCESS
+    if status in _SERVER_ERRORS or status in (_REQUEST_TIMEOUT, _TOO_EARLY, _TOO_MANY_REQUESTS):
+        return OutcomeClass.RETRYABLE
+    return OutcomeClass.PERMANENT
+
+
+def _reject(outcome: Outcome, error: str, *, wall_ms: int) -> Verdict:
+    return Verdict(
+        status=advance(MessageStatus.DELIVERING, Trigger.REJECTED),
+        retry_after_s=_retry_after_s(outcome, wall_ms=wall_ms),
         last_error=error,
     )
+
+
+def _retry_after_s(outcome: Outcome, *, wall_ms: int) -> int | None:
+    if outcome.retry_after is None:
+        return None
+    return parse_retry_after(outcome.retry_after, now_ms=wall_ms)
+
+
+def _error_of(outcome: Outcome) -> str:
+    if outcome.error:
+        return outcome.error
+    return str(outcome.kind) if outcome.status is None else f"HTTP {outcome.status}"

@@ -1,54 +1,94 @@
-"""A token bucket, kept as one moment (the generic cell rate algorithm).
+"""The rate limit of an endpoint, as a token bucket.
 
-`_free_at_s` is when the bucket will be full again; each attempt moves it by one interval. It may
-not run further ahead of now than a burst. There is no count to drift.
+A rate of r tokens a second is r billionths of a token a nanosecond: counted in those, everything
+is an integer. Nothing drifts, however long the bucket lives.
 """
+
+import math
 
 __all__ = ["TokenBucket"]
 
-_SLACK_S = 1e-9
-"""Floats near today's monotonic clock are finer than this: whoever slept `wait_s` gets a token."""
+_NS = 1_000_000_000
+_TOKEN = 1_000_000_000
 
 
 class TokenBucket:
-    """Lets through at most `burst + rate * t` attempts in any window of `t` seconds."""
+    """Lets `burst` attempts start at once, and `rate_per_s` a second from then on.
 
-    __slots__ = ("_ahead_s", "_free_at_s", "_interval_s")
+    In any span of time at most `burst + rate_per_s * span` tokens are taken. Time is what the
+    caller says it is, in whole nanoseconds (a fraction is cut off). A clock that is set back
+    fills nothing and empties nothing. Not safe to share between threads.
+    """
 
     def __init__(self, *, rate_per_s: int, burst: int, now_s: float) -> None:
-        """Create a full bucket.
+        """Start with a full bucket.
 
         Args:
-            rate_per_s: attempts a second; 0 = no limit.
-            burst: attempts at once; 0 = as `rate_per_s`.
+            rate_per_s: tokens a second; 0 = no limit.
+            burst: tokens that a full bucket holds; 0 = as many as `rate_per_s`.
             now_s: the monotonic clock.
         """
-        self._interval_s = 0.0
-        self._ahead_s = 0.0
-        self._free_at_s = now_s
-        self.reconfigure(rate_per_s=rate_per_s, burst=burst, now_s=now_s)
-
-    def reconfigure(self, *, rate_per_s: int, burst: int, now_s: float) -> None:
-        """Change rate and burst; what was used stays used."""
-        used = 0.0
-        if self._interval_s:
-            used = max(0.0, self._free_at_s - now_s) / self._interval_s
-        self._interval_s = 1 / rate_per_s if rate_per_s else 0.0
-        self._ahead_s = ((burst or rate_per_s) - 1) * self._interval_s
-        self._free_at_s = now_s + min(used, burst or rate_per_s) * self._interval_s
-
-    def wait_s(self, now_s: float) -> float:
-        """Return how long until there is a token; 0.0 when there is one."""
-        if not self._interval_s:
-            return 0.0
-        wait_s = self._free_at_s - self._ahead_s - now_s
-        # Not longer than the bucket takes to fill: a clock that went back must not stop it.
-        return min(wait_s, self._ahead_s + self._interval_s) if wait_s > _SLACK_S else 0.0
+        self._rate = rate_per_s
+        self._capacity = _capacity(rate_per_s, burst)
+        self._level = self._capacity
+        self._filled_at_ns = _to_ns(now_s)
 
     def try_take(self, now_s: float) -> bool:
-        """Take a token if there is one."""
-        if self.wait_s(now_s) > 0:
+        """Take a token if there is one, and say whether there was."""
+        if not self._rate:
+            return True
+        self._fill(now_s)
+        if self._level < _TOKEN:
             return False
-        if self._interval_s:
-            self._free_at_s = max(self._free_at_s, now_s) + self._interval_s
+        self._level -= _TOKEN
         return True
+
+    def wait_s(self, now_s: float) -> float:
+        """Return the seconds until there is a token: 0.0 exactly when there is one now.
+
+        At `now_s + wait_s(now_s)`, as floats add up, `try_take` succeeds if nobody else took the
+        token. So whoever sleeps as long as told never has to sleep twice.
+        """
+        if not self._rate:
+            return 0.0
+        self._fill(now_s)
+        missing = _TOKEN - self._level
+        if missing <= 0:
+            return 0.0
+        there_at_ns = self._filled_at_ns + -(-missing // self._rate)
+        wait_s = (there_at_ns - self._filled_at_ns) / _NS
+        while _to_ns(now_s + wait_s) < there_at_ns:
+            # What is missing is below the resolution of a float of this size.
+            wait_s += math.ulp(now_s + wait_s)
+        return wait_s
+
+    def reconfigure(self, *, rate_per_s: int, burst: int, now_s: float) -> None:
+        """Go on with another rate and burst.
+
+        Tokens that were saved up stay, as far as the new burst has room for them; the same
+        values again change nothing. Where there was no limit, the bucket starts full.
+
+        Args:
+            rate_per_s: as in `__init__`.
+            burst: as in `__init__`.
+            now_s: the monotonic clock.
+        """
+        had_limit = self._rate > 0
+        self._fill(now_s)
+        self._rate = rate_per_s
+        self._capacity = _capacity(rate_per_s, burst)
+        self._level = min(self._level, self._capacity) if had_limit else self._capacity
+
+    def _fill(self, now_s: float) -> None:
+        now_ns = _to_ns(now_s)
+        elapsed_ns = max(0, now_ns - self._filled_at_ns)
+        self._level = min(self._capacity, self._level + elapsed_ns * self._rate)
+        self._filled_at_ns = now_ns
+
+
+def _capacity(rate_per_s: int, burst: int) -> int:
+    return (burst or rate_per_s) * _TOKEN
+
+
+def _to_ns(now_s: float) -> int:
+    return int(now_s * _NS)

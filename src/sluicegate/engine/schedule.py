@@ -1,4 +1,4 @@
-"""When to try again."""
+"""When a failed attempt is repeated."""
 
 from typing import Self
 
@@ -11,17 +11,18 @@ __all__ = ["RetrySchedule", "retry_delay_ms"]
 
 
 class RetrySchedule(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to wait before each retry of a cycle, and how many attempts a cycle has."""
+    """The delays before each retry, and what bounds them."""
 
     slow_s: tuple[float, ...]
-    """After anything that may be repeated, except 429."""
+    """Seconds before the first, second, … slow retry; the last one repeats. Never empty."""
     fast_s: tuple[float, ...]
-    """After 429."""
+    """The same for fast retries."""
     attempts_max: int
+    """Attempts in one cycle, the first included; at least 1."""
     jitter: float
-    """The largest part of a delay that chance adds to it, 0..1."""
+    """The part of a delay that chance may add to it, 0..1."""
     retry_after_max_s: int
-    """A receiver may ask for no more than this."""
+    """Seconds that a receiver's `Retry-After` may ask for; more counts as this."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -43,19 +44,23 @@ def retry_delay_ms(
     retry_after_s: int | None,
     chance: float,
 ) -> int:
-    """Return how long to wait before a retry, in whole milliseconds, rounded up.
+    """Return how many milliseconds to wait before a retry.
+
+    It is the schedule's delay, plus at most `schedule.jitter` of it, and never less than what
+    the receiver asked for (up to `schedule.retry_after_max_s`).
 
     Args:
         schedule: the delays.
-        retry_type: which list of delays.
-        nth: the how manieth retry of that type in the cycle, from 1; past the end of the list
-            its last delay repeats.
-        retry_after_s: what the receiver asked for (RFC 9110 §10.2.3): a minimum, capped.
-        chance: a draw from [0, 1), which spreads retries by up to `jitter` of the delay.
+        retry_type: which of the two schedules.
+        nth: the how manieth retry by that schedule in this cycle, from 1. After the end of the
+            schedule its last delay repeats.
+        retry_after_s: what the receiver asked for, if it asked; at least 0.
+        chance: how much of the jitter, in [0, 1).
     """
-    delays = schedule.fast_s if retry_type is RetryType.FAST else schedule.slow_s
-    delay_s = delays[min(nth, len(delays)) - 1]
-    delay_s += delay_s * schedule.jitter * chance
-    if retry_after_s is not None:
-        delay_s = max(delay_s, min(retry_after_s, schedule.retry_after_max_s))
-    return -int(-delay_s * 1000 // 1)
+    assert nth >= 1
+    assert 0 <= chance < 1
+    delays_s = schedule.fast_s if retry_type is RetryType.FAST else schedule.slow_s
+    delay_ms = round(delays_s[min(nth, len(delays_s)) - 1] * 1000)
+    jittered_ms = delay_ms + int(delay_ms * schedule.jitter * chance)
+    asked_s = min(retry_after_s or 0, schedule.retry_after_max_s)
+    return max(jittered_ms, asked_s * 1000)

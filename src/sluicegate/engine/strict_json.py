@@ -8,6 +8,7 @@ Everything is done by C code over the whole text; the time is linear in its leng
 
 import json
 import re
+from itertools import accumulate
 from typing import Never
 
 from sluicegate.engine.errors import InvalidRequestError
@@ -16,8 +17,8 @@ __all__ = ["check_json"]
 
 _BOM = b"\xef\xbb\xbf"
 _KEY_CHARS_SHOWN = 64
-_ONE_KIND_OF_BRACKET = bytes.maketrans(b"{}", b"[]")
-_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(_STEPS))
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 # Matches up to the first escaped surrogate without its other half. In a text that is well formed
@@ -77,17 +78,8 @@ def _is_deeper(text: bytes, depth_max: int) -> bool:
     if b"\\" in text:
         text = text.replace(rb"\\", b"").replace(rb"\"", b"")
     outside_strings = b"".join(text.split(b'"')[::2])
-    brackets = outside_strings.translate(_ONE_KIND_OF_BRACKET, _ALL_BUT_BRACKETS)
-    # Each round takes away whatever is innermost. Text that is not well formed may leave brackets
-    # without a partner; a parser would go into each of those that open.
-    levels = 0
-    while levels < depth_max:
-        shorter = brackets.replace(b"[]", b"")
-        if len(shorter) == len(brackets):
-            break
-        brackets = shorter
-        levels += 1
-    return levels + brackets.count(b"[") > depth_max
+    brackets = outside_strings.translate(None, _ALL_BUT_BRACKETS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > depth_max
 
 
 def _refuse_duplicates(pairs: list[tuple[str, object]]) -> None:
