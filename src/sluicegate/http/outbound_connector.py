@@ -3,8 +3,8 @@
 aiohttp's own is used but for six things: the policy sees the very address that a socket is
 opened for; TCP and TLS together have one time limit, however many addresses there are; a dead
 address is tried once; a pooled connection that ended, or on which the receiver spoke unasked,
-is not used; a connection bears only so many interim responses; and a recalled attempt stops at the last
-moment, with nothing sent.
+is not used; a connection bears only so many interim responses; and a recalled attempt stops
+at the last moment, with nothing sent.
 """
 
 import asyncio

@@ -26,7 +26,7 @@ _CACHE_MAX = 4096
 """Names in the cache; the oldest entry goes first."""
 _NEGATIVE_CACHE_S = 5.0
 """How long a failure is remembered: long enough for a burst, too short to outlive a fix."""
-_LEGACY_IPV4 = re.compile(r"(?:0[xX][0-9a-fA-F]*|[0-9]+)(?:\.(?:0[xX][0-9a-fA-F]*|[0-9]+)){0,3}")
+_LEGACY_IPV4 = re.compile(r"(?:0[xX][0-9a-fA-F]+|[0-9]+)(?:\.(?:0[xX][0-9a-fA-F]+|[0-9]+)){0,3}")
 
 
 def canonical_address(text: str) -> str | None:
