@@ -14,7 +14,7 @@ _MOMENT_CHARS_MAX = 64
 # RFC 3339 §5.6, with the offset optional.
 _RFC3339 = re.compile(
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]"
-    r"(?P<minute>[0-9]{2}:[0-9]{2}):(?P<second>[0-9]{2})(?:\.(?P<fraction>[0-9]+))?"
+    r"(?P<minute>[0-9]{2}:[0-9]{2}):(?P<second>[0-5][0-9]|60)(?:\.(?P<fraction>[0-9]+))?"
     r"(?:[Zz]|(?P<sign>[+-])(?P<offset_h>[01][0-9]|2[0-3]):(?P<offset_min>[0-5][0-9]))?"
 )
 
@@ -51,11 +51,15 @@ def format_moment(moment: datetime) -> str:
     return format_ms(to_ms(moment))
 
 
-def parse_moment(text: str) -> int:
+def parse_moment(text: str, *, field: str = "time") -> int:
     """Return the milliseconds since the Unix epoch that RFC 3339 text stands for.
 
     Any offset is accepted; without one UTC is meant. What is finer than a millisecond is cut
-    off, a leap second is the second after it.
+    off, a leap second (RFC 3339 §5.7) is the second after it.
+
+    Args:
+        text: what the caller sent.
+        field: what the caller knows it by; the error names it.
 
     Raises:
         InvalidRequestError: it is not RFC 3339, there is no such day or time, or in UTC it is
@@ -63,25 +67,23 @@ def parse_moment(text: str) -> int:
     """
     found = _RFC3339.fullmatch(text) if len(text) <= _MOMENT_CHARS_MAX else None
     if found is None:
-        raise _invalid()
-    second = int(found["second"])
-    leap = second == 60  # noqa: PLR2004 - RFC 3339 §5.7: the number of a leap second
+        raise _invalid(field)
+    is_leap = found["second"] == "60"
+    second = "59" if is_leap else found["second"]
     try:
-        whole = datetime.fromisoformat(f"{found['date']}T{found['minute']}:{min(second, 59)}+00:00")
-        if second > 60:  # noqa: PLR2004 - as above
-            raise _invalid()
-        ms = to_ms(whole) + leap * 1000 + int((found["fraction"] or "")[:3].ljust(3, "0"))
+        whole = datetime.fromisoformat(f"{found['date']}T{found['minute']}:{second}+00:00")
+        ms = to_ms(whole) + is_leap * 1000 + int((found["fraction"] or "")[:3].ljust(3, "0"))
         if found["sign"]:
             offset_min = int(found["offset_h"]) * 60 + int(found["offset_min"])
             ms -= (offset_min if found["sign"] == "+" else -offset_min) * 60_000
         from_ms(ms)
     except (ValueError, OverflowError):
-        raise _invalid() from None
+        raise _invalid(field) from None
     return ms
 
 
-def _invalid() -> InvalidRequestError:
+def _invalid(field: str) -> InvalidRequestError:
     return InvalidRequestError(
-        "time must be in RFC 3339 format, such as 2026-04-05T14:23:11.123Z",
-        details={"format": "RFC 3339"},
+        f"{field} must be in RFC 3339 format, such as 2026-04-05T14:23:11.123Z",
+        details={"field": field, "format": "RFC 3339"},
     )
