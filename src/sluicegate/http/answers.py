@@ -1,0 +1,62 @@
+"""The envelopes of contract section 1 as responses."""
+
+import msgspec
+from aiohttp import web
+
+from sluicegate.engine.errors import SluicegateError
+from sluicegate.http.errors import headers_of, status_of
+
+__all__ = ["empty", "failure", "listing", "raw_json", "success"]
+
+_JSON = "application/json"
+_encode = msgspec.json.Encoder().encode
+
+
+def success(request_id: str, data: object, *, status: int = 200) -> web.Response:
+    """Answer with `data` in its envelope."""
+    return _response(status, {"data": data, "meta": {"request_id": request_id}})
+
+
+def listing(
+    request_id: str,
+    items: list[dict[str, object]],
+    *,
+    next_cursor: str | None = None,
+    has_more: bool = False,
+) -> web.Response:
+    """Answer with a list; whether there is more stands in `meta`."""
+    meta = {"request_id": request_id, "next_cursor": next_cursor, "has_more": has_more}
+    return _response(200, {"data": items, "meta": meta})
+
+
+def raw_json(payload: bytes) -> web.Response:
+    """Answer with JSON text as it is, without an envelope."""
+    headers = {"Content-Type": _JSON, "X-Content-Type-Options": "nosniff"}
+    return web.Response(body=payload, headers=headers)
+
+
+def empty(headers: dict[str, str] | None = None) -> web.Response:
+    """Answer that it is done: 204, no body."""
+    return web.Response(status=204, headers=headers)
+
+
+def failure(request_id: str, error: SluicegateError) -> web.Response:
+    """Answer with an error. One that clients should not see is told without its words."""
+    status = status_of(error)
+    code, message, details = error.code, error.message, error.details
+    if status >= 500 and code != "UNAVAILABLE":  # noqa: PLR2004 - server errors
+        code, message, details = "INTERNAL_ERROR", SluicegateError.default_message, {}
+    body: dict[str, object] = {"code": code, "message": message}
+    if details:
+        body["details"] = details
+    return _response(
+        status, {"error": body, "meta": {"request_id": request_id}}, headers=headers_of(error)
+    )
+
+
+def _response(
+    status: int, body: dict[str, object], *, headers: dict[str, str] | None = None
+) -> web.Response:
+    return web.Response(
+        status=status, body=_encode(body), headers={"Content-Type": _JSON, **(headers or {})}
+    )

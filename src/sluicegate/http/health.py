@@ -1,0 +1,40 @@
+"""Whether the process lives, and whether it takes requests."""
+
+from typing import Protocol
+
+from aiohttp import web
+
+from sluicegate.engine.errors import UnavailableError
+from sluicegate.http.answers import success
+from sluicegate.http.calls import Call
+
+__all__ = ["DRAINING_RETRY_AFTER_S", "HealthHandlers", "Readiness"]
+
+DRAINING_RETRY_AFTER_S = 5
+"""When a client that met a draining server should try again: its successor may be up by then."""
+
+
+class Readiness(Protocol):
+    """Whether requests are taken; false before the start and from the begin of a drain."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether writes are accepted now."""
+        ...
+
+
+class HealthHandlers:
+    """Answers load balancers and supervisors; needs no key and touches no storage."""
+
+    def __init__(self, readiness: Readiness) -> None:
+        self._readiness = readiness
+
+    async def alive(self, call: Call) -> web.Response:
+        """GET /healthz: the event loop turns."""
+        return success(call.request_id, {"status": "ok"})
+
+    async def ready(self, call: Call) -> web.Response:
+        """GET /readyz: 200 while requests are taken, else 503."""
+        if not self._readiness.ready:
+            raise UnavailableError("not ready", retry_after_s=DRAINING_RETRY_AFTER_S)
+        return success(call.request_id, {"status": "ready"})

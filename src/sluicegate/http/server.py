@@ -1,0 +1,82 @@
+"""The HTTP API as an aiohttp application."""
+
+from aiohttp import web
+
+from sluicegate.engine.ports import Clock, Random
+from sluicegate.engine.services import Services
+from sluicegate.engine.settings import Settings
+from sluicegate.http.api_key_handlers import ApiKeyHandlers
+from sluicegate.http.auth import Authentication
+from sluicegate.http.bodies import Bodies
+from sluicegate.http.connections import JsonRunner
+from sluicegate.http.endpoint_handlers import EndpointHandlers
+from sluicegate.http.health import HealthHandlers, Readiness
+from sluicegate.http.message_handlers import MessageHandlers
+from sluicegate.http.middleware import Gate
+from sluicegate.http.per_minute import PerMinute
+from sluicegate.http.routes import routes
+
+__all__ = ["create_app", "create_runner"]
+
+_CONNECTION = {
+    "access_log": None,  # `request.finished` says it, without the query string
+    "auto_decompress": False,  # a small compressed body may be a very large one
+    "keepalive_timeout": 75.0,
+    "max_field_size": 8190,
+    "max_headers": 128,
+    "max_line_size": 8190,
+}
+"""How aiohttp treats connections, whoever runs the application."""
+
+
+def create_app(
+    services: Services,
+    *,
+    settings: Settings,
+    clock: Clock,
+    random: Random,
+    readiness: Readiness,
+) -> web.Application:
+    """Return the API as an application that is not running yet.
+
+    Args:
+        services: what the requests ask for.
+        settings: the limits of bodies and rates.
+        clock: times requests and refills the rate limits.
+        random: makes request ids.
+        readiness: while it is false, `/readyz` fails and writes get 503.
+    """
+    bodies = Bodies(total_bytes_max=settings.pending_bytes_max)
+    gate = Gate(
+        Authentication(services.api_keys, PerMinute(settings.auth_failures_per_minute, clock)),
+        project_rate=PerMinute(settings.requests_per_minute, clock),
+        readiness=readiness,
+        clock=clock,
+        random=random,
+    )
+    table = routes(
+        EndpointHandlers(services.endpoints, bodies, settings),
+        MessageHandlers(services.messages, bodies, settings),
+        ApiKeyHandlers(services.api_keys, bodies),
+        HealthHandlers(readiness),
+    )
+    app = web.Application(middlewares=[gate.unmatched()], handler_args=_CONNECTION)
+    for route in table:
+        handler = gate.entrance(route)
+        app.router.add_route(route.method, route.path, handler)
+        if route.method == "GET":
+            app.router.add_route("HEAD", route.path, handler)
+    return app
+
+
+def create_runner(
+    app: web.Application, *, random: Random, shutdown_timeout_s: float = 5.0
+) -> web.AppRunner:
+    """Return a runner for `app` whose connections answer malformed HTTP in JSON too.
+
+    Args:
+        app: made by `create_app`.
+        random: makes the ids of requests that never reach the application.
+        shutdown_timeout_s: seconds that requests in progress get at `cleanup`.
+    """
+    return JsonRunner(app, random=random, shutdown_timeout_s=shutdown_timeout_s)
