@@ -134,7 +134,7 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Resume(msgspec.Struct, frozen=True, kw_only=True):
-    """Make a resume durable; what was held is due at once, by the raised `release_no`."""
+    """Make a resume durable: held messages are due by the raised `release_no`, failures forgotten."""
 
     grows: ClassVar[bool] = False
     alone: ClassVar[bool] = True
@@ -165,7 +165,8 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
             (no,),
         )
         (waiting,) = db.execute(
-            "SELECT queued_count + pending_retry_count FROM endpoint_loads WHERE endpoint_no = ?",
+            "UPDATE endpoint_loads SET consecutive_failures = 0, failing_since_ms = NULL"
+            " WHERE endpoint_no = ? RETURNING queued_count + pending_retry_count",
             (no,),
         ).fetchone()
         held = waiting - len(waiting_seqs(db, self.in_flight, endpoint_no=no))

@@ -35,8 +35,9 @@ class FileLock:
         if sys.platform == "win32":
             message = f"cannot lock {self._path}: this platform has no flock; use a POSIX system"
             raise StorageLockedError(message)
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = -1
         try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             owner = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
@@ -44,7 +45,8 @@ class FileLock:
             message = f"{self._path} is held by another process (pid {owner})"
             raise StorageLockedError(message, details={"file": self._path, "pid": owner}) from None
         except OSError as error:
-            os.close(fd)
+            if fd >= 0:
+                os.close(fd)
             message = f"cannot lock {self._path}: {error.strerror}"
             raise StorageLockedError(message, details={"file": self._path}) from error
         os.ftruncate(fd, 0)

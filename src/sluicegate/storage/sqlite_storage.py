@@ -163,10 +163,14 @@ class SqliteStorage:
         """Transactions committed since it was opened."""
         return 0 if self._writer is None else self._writer.commits
 
-    async def _write(self, write: Write[_R], *, size_bytes: int = 0) -> _R:
+    @property
+    def _writing(self) -> Writer:
         if self._writer is None:
             raise UnavailableError("the storage is not open")
-        return await self._writer.write(write, size_bytes=size_bytes)
+        return self._writer
+
+    async def _write(self, write: Write[_R]) -> _R:
+        return await self._writing.write(write)
 
     @property
     def _read(self) -> Readers:
@@ -306,7 +310,9 @@ class SqliteStorage:
     async def append(self, messages: Sequence[NewMessage]) -> list[Accepted | SluicegateError]:
         """Store messages in one commit, in order; each slot answers for itself."""
         size_bytes = sum(_ROW_BYTES + len(message.payload) for message in messages)
-        return await self._write(Append(messages), size_bytes=size_bytes)
+        return await self._writing.append(
+            Append(messages), rows=len(messages), size_bytes=size_bytes
+        )
 
     async def get_message(
         self, project_id: str, message_id: str, *, in_flight: AbstractSet[str]

@@ -21,26 +21,30 @@ __all__ = ["Writer"]
 _R = TypeVar("_R")
 
 _FAILED = "storage has failed"
-_BATCH_WRITES_MAX = 1_000
+_BATCH_ROWS_MAX = 1_000
 _BATCH_BYTES_MAX = 16 << 20
 
 
 class _Waiting:
     """A write and the future of whoever waits for it."""
 
-    __slots__ = ("future", "size_bytes", "write")
+    __slots__ = ("future", "rows", "size_bytes", "write")
 
-    def __init__(self, write: Write[Any], future: asyncio.Future[Any], size_bytes: int) -> None:
+    def __init__(
+        self, write: Write[Any], future: asyncio.Future[Any], *, rows: int, size_bytes: int
+    ) -> None:
         self.write = write
         self.future = future
+        self.rows = rows
         self.size_bytes = size_bytes
 
 
 class Writer:
-    """Queues writes and commits them in order, many at a time, until it is closed or fails.
+    """Queues writes and commits them, many at a time, until it is closed or fails.
 
     Lives on one event loop; the transactions run on the connection's thread. While one commits,
-    the next gathers in the queue.
+    the next gathers. There are two queues, each in order: what takes on no new messages goes
+    first, so that neither a pause nor the result of an attempt waits behind a flood of sends.
     """
 
     def __init__(
@@ -70,7 +74,8 @@ class Writer:
         self._pending_bytes_max = pending_bytes_max
         self._accepted = accepted
         self._fatal = fatal
-        self._queue: deque[_Waiting] = deque()
+        self._first: deque[_Waiting] = deque()
+        self._appends: deque[_Waiting] = deque()
         self._pending_bytes = 0
         self._wakeup = asyncio.Event()
         self._refusal: str | None = None
@@ -82,26 +87,42 @@ class Writer:
         """Transactions committed so far."""
         return self._transactions.commits
 
-    async def write(self, write: Write[_R], *, size_bytes: int = 0) -> _R:
-        """Commit a write and return its result.
+    async def write(self, write: Write[_R]) -> _R:
+        """Commit a write that is small and takes on no messages; return its result.
+
+        If the caller is cancelled the write is committed all the same.
+
+        Raises:
+            UnavailableError: the disk is full, or the writer has closed or failed.
+        """
+        return await self._queued(self._first, write, rows=1, size_bytes=0)
+
+    async def append(self, write: Write[_R], *, rows: int, size_bytes: int) -> _R:
+        """Commit a write that takes on messages; return its result.
 
         If the caller is cancelled the write is committed all the same.
 
         Args:
             write: what to do.
-            size_bytes: how much memory it holds while it waits; 0 for what is never refused.
+            rows: how many messages it takes on.
+            size_bytes: how much memory they hold while they wait.
 
         Raises:
             UnavailableError: too much waits, the disk is full, or the writer has closed or failed.
         """
-        if self._refusal is not None:
-            raise UnavailableError(self._refusal)
         # One that is larger than the budget all by itself gets in when nothing else waits.
         room_bytes = self._pending_bytes_max - self._pending_bytes
         if size_bytes > room_bytes and self._pending_bytes:
             raise UnavailableError("too much waits to be written")
+        return await self._queued(self._appends, write, rows=rows, size_bytes=size_bytes)
+
+    async def _queued(
+        self, queue: deque[_Waiting], write: Write[_R], *, rows: int, size_bytes: int
+    ) -> _R:
+        if self._refusal is not None:
+            raise UnavailableError(self._refusal)
         future: asyncio.Future[_R] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(write, future, size_bytes))
+        queue.append(_Waiting(write, future, rows=rows, size_bytes=size_bytes))
         self._pending_bytes += size_bytes
         self._wakeup.set()
         return await future
@@ -114,24 +135,26 @@ class Writer:
         await asyncio.wait([self._task])
 
     async def _run(self) -> None:
-        while self._refusal is None or self._queue:
+        while self._refusal is None:
             await self._wakeup.wait()
             self._wakeup.clear()
-            while self._queue:
-                await self._commit(self._take_batch())
+            while batch := self._take_batch():
+                await self._commit(batch)
 
     def _take_batch(self) -> list[_Waiting]:
-        batch = [self._queue.popleft()]
-        size_bytes = batch[0].size_bytes
-        while self._queue and len(batch) < _BATCH_WRITES_MAX:
-            size_bytes += self._queue[0].size_bytes
-            if size_bytes > _BATCH_BYTES_MAX:
-                break
-            batch.append(self._queue.popleft())
+        """Take the next writes off the queues; none only when none wait."""
+        batch: list[_Waiting] = []
+        rows = size_bytes = 0
+        for queue in (self._first, self._appends):
+            while queue and rows < _BATCH_ROWS_MAX and size_bytes < _BATCH_BYTES_MAX:
+                waiting = queue.popleft()
+                rows += waiting.rows
+                size_bytes += waiting.size_bytes
+                batch.append(waiting)
         return batch
 
     async def _commit(self, batch: list[_Waiting]) -> None:
-        """Commit a batch and answer everybody in it."""
+        """Commit a batch, tell who got messages, then answer everybody in it."""
         writes = [waiting.write for waiting in batch]
         now_ms = self._clock.steady_ms()
         try:
@@ -140,11 +163,16 @@ class Writer:
             # It did not come out of `Transactions.run`: nobody knows what happened inside.
             results: list[object] = [UnavailableError(_FAILED) for _ in batch]
             done = Committed(results, frozenset(), error)
-        if done.fatal is not None:
-            self._fail(done.fatal)
-        if done.accepted:
-            self._accepted(done.accepted)
-        for waiting, result in zip(batch, done.results, strict=True):
+        try:
+            if done.fatal is not None:
+                self._fail(done.fatal)
+            if done.accepted:
+                self._accepted(done.accepted)
+        finally:
+            self._answer(batch, done.results)
+
+    def _answer(self, batch: list[_Waiting], results: list[object]) -> None:
+        for waiting, result in zip(batch, results, strict=True):
             self._pending_bytes -= waiting.size_bytes
             if waiting.future.done():
                 continue
@@ -163,11 +191,10 @@ class Writer:
 
     def _refuse_waiting(self, reason: str) -> None:
         self._refusal = reason
-        while self._queue:
-            waiting = self._queue.popleft()
-            self._pending_bytes -= waiting.size_bytes
-            if not waiting.future.done():
-                waiting.future.set_exception(UnavailableError(reason))
+        for queue in (self._first, self._appends):
+            batch = list(queue)
+            queue.clear()
+            self._answer(batch, [UnavailableError(reason) for _ in batch])
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """See to it that nobody waits for a task that is no more."""
