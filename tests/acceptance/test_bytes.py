@@ -1,5 +1,6 @@
 """The bytes that arrive are the bytes that were sent, whatever JSON they are."""
 
+import io
 import json
 
 import pytest
@@ -37,7 +38,7 @@ async def test_the_payload_arrives_byte_for_byte(
             payload,
             endpoint["id"].encode(),
         )
-        async with session.post("/v1/webhooks/send", data=body) as answer:
+        async with session.post("/v1/webhooks/send", data=io.BytesIO(body)) as answer:
             assert answer.status == 202, await answer.text()
             message_id = (await answer.json())["data"]["message_id"]
         await receiver.wait_for_count(1)

@@ -113,5 +113,5 @@ async def test_a_second_process_on_the_same_file_is_refused(
             msg = "a second process was let in"
             raise AssertionError(msg)
     lines = [event.get("text", "") for event in second.log]
-    assert any("in use" in line for line in lines), second.log
+    assert any("another process" in line for line in lines), second.log
     assert server.running
