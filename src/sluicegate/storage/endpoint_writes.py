@@ -134,7 +134,7 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Resume(msgspec.Struct, frozen=True, kw_only=True):
-    """Make a resume durable: held messages are due by the raised `release_no`, failures forgotten."""
+    """Make a resume durable: held messages are due by the raised `release_no`."""
 
     grows: ClassVar[bool] = False
     alone: ClassVar[bool] = True
