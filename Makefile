@@ -66,7 +66,7 @@ docs: $(VENV)/.ready ## Re-make the generated documentation
 .PHONY: lock
 lock: ## Re-make the hashed lock file
 	@python=$(or $(PYTHON),$(find_python)); test -d .venvs/tools || $$python -m venv .venvs/tools
-	@.venvs/tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=$(UV_VERSION)'
+	@.venvs/tools/bin/python -m pip install -qq --disable-pip-version-check 'uv>=$(UV_VERSION)'
 	@mkdir -p $(dir $(LOCK))
 	@.venvs/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --group dev --extra uvloop \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
@@ -80,11 +80,12 @@ clean: ## Remove everything that can be made again
 
 # Set up a virtual environment in $(1) with the interpreter $(2).
 define set_up
-	@test -n '$(2)' || { echo 'sluicegate needs Python 3.11 or newer; set PYTHON to one' >&2; exit 1; }
+	@'$(or $(2),false)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo 'sluicegate needs Python 3.11 or newer: set PYTHON to one' >&2; exit 1; }
 	@echo 'setting up $(1) (once) …'
 	@test -x $(1)/bin/python || '$(2)' -m venv $(1)
-	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
-	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(1)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $(LOCK)
+	@$(1)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(1)/.ready
 endef
 
@@ -92,8 +93,10 @@ endef
 ifneq ($(PYTHON),)
 wanted := $(shell $(PYTHON) -c 'import sys; print(sys.version)' 2>/dev/null | head -1)
 found := $(shell $(VENV)/bin/python -c 'import sys; print(sys.version)' 2>/dev/null | head -1)
+ifneq ($(wanted),)
 ifneq ($(wanted),$(found))
 $(shell rm -rf $(VENV))
+endif
 endif
 endif
 

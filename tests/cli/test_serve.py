@@ -188,7 +188,7 @@ def test_a_second_server_on_the_same_database_is_refused(
     """One process owns a database; the other one says so and ends."""
     server = start_server()
     database = server.started["database"]
-    assert_refused(run_command("serve", "--port", "0", "--database", database), "in use")
+    assert_refused(run_command("serve", "--port", "0", "--database", database), "another process")
     assert ask(server, "/healthz")[0] == 200
 
 

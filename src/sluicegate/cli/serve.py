@@ -22,7 +22,7 @@ from sluicegate.cli.sockets import bind_sockets
 from sluicegate.engine.errors import SluicegateError
 from sluicegate.engine.log import log
 from sluicegate.engine.settings import Settings
-from sluicegate.http.server import create_app
+from sluicegate.http.server import create_app, create_runner
 
 __all__ = ["listening", "run_server"]
 
@@ -64,7 +64,7 @@ async def listening(
         random=engine.random,
         readiness=engine.readiness,
     )
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_REQUESTS_GRACE_S)
+    runner = create_runner(app, random=engine.random, shutdown_timeout_s=_REQUESTS_GRACE_S)
     await runner.setup()
     try:
         for each in sockets:

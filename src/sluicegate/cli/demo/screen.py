@@ -51,7 +51,9 @@ class Screen:
 
     def say(self, sentence: str) -> None:
         """Add a line that stays."""
-        self._console.print(f"{self._elapsed_s():5.1f} s  {sentence}", highlight=False)
+        self._console.print(
+            f"{self._elapsed_s():5.1f} s  {sentence}", highlight=False, soft_wrap=True
+        )
 
     def conclude(self, checks: Sequence[Check]) -> None:
         """Show what was checked and what was seen."""
@@ -59,7 +61,7 @@ class Screen:
         for check in checks:
             table.add_row("ok" if check.is_kept else "FAILED", check.promise, check.seen)
         self._console.print()
-        self._console.print(table)
+        self._console.print(table, soft_wrap=True)
         kept = sum(check.is_kept for check in checks)
         self._console.print(f"\n{kept} of {len(checks)} promises kept", highlight=False)
 

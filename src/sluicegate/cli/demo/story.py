@@ -64,7 +64,7 @@ class Story(msgspec.Struct, kw_only=True):
                 # One message is in flight at a time, for the endpoint is ordered; that one may
                 # finish. Whatever was sent under the pause must not have arrived at all.
                 promise="no attempt starts while paused",
-                seen=f"{meanwhile} that was in flight, {early} of those sent meanwhile",
+                seen=f"{meanwhile} arrived that was in flight, {early} that were sent meanwhile",
                 is_kept=meanwhile <= 1 and early == 0,
             ),
             Check(
