@@ -140,6 +140,16 @@ async def test_only_the_beginning_of_a_body_is_kept(
     assert outcome.body_truncated == truncated
 
 
+async def test_a_body_that_was_not_read_to_its_end_is_truncated(
+    make_sender: "MakeSender", make_receiver: "MakeReceiver"
+) -> None:
+    """Also when all that was read is kept."""
+    receiver = await make_receiver(answering(ok(b"12345678")))
+    settings = Settings(response_read_bytes_max=5, response_keep_bytes_max=10)
+    outcome = await make_sender(settings=settings).post(a_request(receiver.url()))
+    assert (outcome.body, outcome.body_truncated) == (b"12345", True)
+
+
 async def test_an_endless_body_is_read_to_the_limit_and_hung_up_on(
     make_sender: "MakeSender", make_receiver: "MakeReceiver"
 ) -> None:
@@ -232,6 +242,7 @@ async def test_a_body_that_breaks_the_rules_does_not_unsay_the_status(
     assert (outcome.kind, outcome.status) == (OutcomeKind.ANSWERED, 200)
     assert outcome.body in {b"", b"abc"}
     assert outcome.error is None
+    assert outcome.timings.total_ms < 2000  # nobody waited for the rest
 
 
 async def test_cookies_are_not_remembered(

@@ -1,0 +1,111 @@
+"""The aiohttp sender: what its sockets show, and what the conformance suite cannot see."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sluicegate.clock import SystemClock
+from sluicegate.engine.addresses import AddressPolicy
+from sluicegate.engine.errors import SettingError
+from sluicegate.engine.outcome import OutcomeKind
+from sluicegate.engine.ports import Request
+from sluicegate.engine.settings import Settings
+from sluicegate.http.outbound_connector import open_socket
+from sluicegate.http.resolver import PooledResolver
+from sluicegate.http.sender import AiohttpSender
+
+if TYPE_CHECKING:
+    from aiohttp.connector import AddrInfoType
+
+DEV = AddressPolicy(allow_internal=True, allowed_networks=())
+
+
+class Sockets:
+    """Opens sockets as the sender does, and keeps them to be looked at."""
+
+    def __init__(self) -> None:
+        self.opened: list[tuple[str, socket.socket]] = []
+
+    def open(self, addr_info: "AddrInfoType") -> socket.socket:
+        """Open one."""
+        self.opened.append((str(addr_info[4][0]), open_socket(addr_info)))
+        return self.opened[-1][1]
+
+
+@pytest.fixture
+def sockets() -> Sockets:
+    """Return what opens this test's sockets."""
+    return Sockets()
+
+
+@pytest.fixture
+async def sender(sockets: Sockets) -> AsyncIterator[AiohttpSender]:
+    """Return a sender that resolves `dead.test` to three addresses where nobody listens."""
+    clock = SystemClock()
+
+    def getaddrinfo(*_: object, **__: object) -> list[object]:
+        return [(None, None, 0, "", (f"127.0.0.{n}", 0)) for n in range(2, 9)]
+
+    resolver = PooledResolver(Settings(), clock=clock, getaddrinfo=getaddrinfo)
+    made = AiohttpSender(
+        Settings(), policy=DEV, resolver=resolver, clock=clock, socket_factory=sockets.open
+    )
+    yield made
+    await made.close()
+    await resolver.close()
+
+
+def a_request(url: str, *, body: bytes = b"{}", timeout_s: float = 5) -> Request:
+    """Return a request."""
+    return Request(url=url, headers=(), body=body, timeout_s=timeout_s)
+
+
+async def test_a_dead_address_is_tried_once(sender: AiohttpSender, sockets: Sockets) -> None:
+    """And at most four of a name's addresses: a name must not make us scan a network."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        outcome = await sender.post(a_request(f"http://dead.test:{port}/"))
+    assert outcome.kind is OutcomeKind.CONNECTION_ERROR
+    assert sorted(address for address, _ in sockets.opened) == [f"127.0.0.{n}" for n in range(2, 6)]
+    assert all(each.fileno() == -1 for _, each in sockets.opened)
+
+
+@pytest.mark.parametrize("size", [2**20, 32 * 2**20])
+async def test_a_receiver_that_takes_nothing_holds_no_socket(
+    sender: AiohttpSender, sockets: Sockets, size: int
+) -> None:
+    """Closing would wait until it takes what is unsent, for as long as it likes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        port = server.getsockname()[1]
+        request = a_request(f"http://127.0.0.1:{port}/", body=bytes(size), timeout_s=0.2)
+        outcome = await sender.post(request)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert outcome.kind is OutcomeKind.TIMEOUT
+        assert [each.fileno() for _, each in sockets.opened] == [-1]
+
+
+def test_a_socket_has_an_end_whoever_keeps_it() -> None:
+    """Also one that was closed with bytes unsent is given up by the kernel (RFC 5482)."""
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)  # not on every system
+    with open_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))) as opened:
+        limit_ms = opened.getsockopt(socket.IPPROTO_TCP, option) if option else 150_000
+    assert 120_000 < limit_ms < 600_000
+
+
+@pytest.mark.parametrize("content", [None, "", "no certificate"])
+def test_a_useless_file_of_authorities_stops_the_start(tmp_path: Path, content: str | None) -> None:
+    """Missing, empty or malformed: better no start than no trust."""
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    clock, settings = SystemClock(), Settings(tls_ca_file=str(path))
+    resolver = PooledResolver(settings, clock=clock)
+    with pytest.raises(SettingError, match="tls_ca_file"):
+        AiohttpSender(settings, policy=DEV, resolver=resolver, clock=clock)
