@@ -30,41 +30,56 @@ _PAIRED = re.compile(
 )
 
 
-def check_json(text: bytes, *, depth_max: int = 100) -> None:
+def check_json(text: bytes, *, depth_max: int = 100, what: str = "request body") -> None:
     """Check that `text` is one JSON value that every reader reads alike.
 
-    Numbers may have any size: they are never converted. Does not block.
+    Numbers may have any size: they are never converted. Holds the thread for about 10 ms a MiB,
+    and for about 150 ms a MiB of nothing but brackets.
 
     Args:
         text: UTF-8, without a byte order mark.
         depth_max: how many arrays and objects may stand inside one another, 1 to 200 (so that
             the parser's recursion stays far from the interpreter's limit).
+        what: what the text is, for the error's sentence.
 
     Raises:
         InvalidRequestError: not UTF-8, not RFC 8259 JSON, a key twice in one object, nested
-            deeper than `depth_max`, or half of a surrogate pair in an escape. `details` says
-            which and, where known, at which byte (from 0).
+            deeper than `depth_max`, or half of a surrogate pair in an escape. `details` gives
+            the reason and, where known, the byte (from 0).
     """
+    try:
+        _check(text, depth_max)
+    except _FaultError as fault:
+        raise InvalidRequestError(
+            f"{what} must be valid JSON: {fault.reason}",
+            details={"reason": fault.reason, **fault.details},
+        ) from None
+
+
+class _FaultError(Exception):
+    def __init__(self, reason: str, **details: object) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.details = details
+
+
+def _check(text: bytes, depth_max: int) -> None:
     if text.startswith(_BOM):
-        raise _invalid("must not begin with a byte order mark", byte=0)
+        raise _FaultError("begins with a byte order mark", byte=0)
     try:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _invalid("must be UTF-8", byte=error.start) from None
+        raise _FaultError("not UTF-8", byte=error.start) from None
     if _is_deeper(text, depth_max):
-        raise InvalidRequestError(
-            f"JSON is nested more than {depth_max} levels deep",
-            details={"reason": "nested too deep", "depth_max": depth_max},
-        )
+        raise _FaultError(f"nested more than {depth_max} levels deep", depth_max=depth_max)
     try:
         _DECODER.decode(decoded)
     except json.JSONDecodeError as error:
-        byte = len(decoded[: error.pos].encode("utf-8"))
-        raise _invalid("is malformed", byte=byte) from None
+        raise _FaultError("malformed", byte=len(decoded[: error.pos].encode("utf-8"))) from None
     if _SURROGATE.search(text) is not None:
         paired = _PAIRED.match(text)
         if paired is not None and paired.end() < len(text):
-            raise _invalid("has half of a surrogate pair", byte=paired.end())
+            raise _FaultError("half of a surrogate pair", byte=paired.end())
 
 
 def _is_deeper(text: bytes, depth_max: int) -> bool:
@@ -88,23 +103,14 @@ def _refuse_duplicates(pairs: list[tuple[str, object]]) -> None:
     seen: set[str] = set()
     for key, _ in pairs:
         if key in seen:
-            # Half a surrogate pair could not be written into an answer.
+            # Half of a surrogate pair could not be written into an answer.
             shown = key[:_KEY_CHARS_SHOWN].encode("utf-8", "replace").decode("utf-8")
-            raise InvalidRequestError(
-                "JSON has a key twice in one object",
-                details={"reason": "duplicate key", "key": shown},
-            )
+            raise _FaultError("a key twice in one object", key=shown)
         seen.add(key)
 
 
 def _refuse_constant(name: str) -> Never:
-    raise InvalidRequestError(
-        f"JSON has no {name}", details={"reason": "not a JSON value", "value": name}
-    )
-
-
-def _invalid(fault: str, *, byte: int) -> InvalidRequestError:
-    return InvalidRequestError(f"JSON {fault}", details={"reason": fault, "byte": byte})
+    raise _FaultError(f"no such value as {name}")
 
 
 # `bool` in place of `int` and `float`: nothing is converted, nothing can overflow, and a number
