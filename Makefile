@@ -61,7 +61,7 @@ bench: $(VENV)/.ready ## Measure, as ratios within one run
 
 .PHONY: docs
 docs: $(VENV)/.ready ## Re-make the generated documentation
-	@$(VENV)/bin/python -m sluicegate.cli.settings_page docs/settings.md
+	@$(VENV)/bin/python -m sluicegate.cli.generated_docs docs
 
 .PHONY: lock
 lock: ## Re-make the hashed lock file

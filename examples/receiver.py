@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 class Receiver(BaseHTTPRequestHandler):
     """Answers every POST with 200."""
 
-    def do_POST(self) -> None:  # noqa: N802 - the name is the base class's
+    def do_POST(self) -> None:
         """Print headers and body of a delivery."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         print(f"{self.headers}{body.decode()}\n", flush=True)

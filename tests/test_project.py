@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sluicegate.cli.settings_page import settings_page
+from sluicegate.cli.generated_docs import settings_page, with_lifecycle
 
 ROOT = Path(__file__).parents[1]
 LINES_MAX = 400
@@ -86,6 +86,13 @@ def test_the_page_of_settings_is_up_to_date() -> None:
     """`docs/settings.md` is what `make docs` makes of the settings."""
     page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     assert page == settings_page()
+
+
+def test_the_diagram_of_the_states_is_up_to_date() -> None:
+    """`docs/architecture.md` shows the lifecycle table as it is."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert "stateDiagram" in page
+    assert page == with_lifecycle(page)
 
 
 def make_targets() -> set[str]:

@@ -112,6 +112,23 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
 
 
 @pytest.fixture
+def start_command(tmp_path: Path) -> Callable[..., "subprocess.Popen[str]"]:
+    """Start a command in a folder of its own; keywords are added to its environment."""
+
+    def start(*arguments: str, **environ: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(  # noqa: S603 - our own command
+            command(*arguments),
+            env=environment() | environ,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.fixture
 def run_command(tmp_path: Path) -> Callable[..., Finished]:
     """Run a command to its end in a folder of its own."""
 

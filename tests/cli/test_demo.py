@@ -2,13 +2,21 @@
 
 import hashlib
 import hmac
+import io
+import re
+import signal
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from rich.console import Console
+from rich.text import Text
 
 from sluicegate.cli.demo.receiver import Arrival, is_signed_by
+from sluicegate.cli.demo.screen import Screen
 from sluicegate.cli.demo.story import Story
 
 if TYPE_CHECKING:
@@ -108,3 +116,37 @@ def test_the_demo_ends_by_itself_and_keeps_its_promises(
     assert "paused: answered in" in end.out
     assert "resumed: answered in" in end.out
     assert "7 of 7 promises kept" in end.out
+
+
+def test_ctrl_c_ends_the_demo_cleanly(
+    start_command: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    """SIGINT: no traceback, nothing left behind, exit code 130."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with start_command("demo", TMPDIR=str(temporary)) as process:
+        assert process.stdout is not None
+        assert any("sending" in line for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, "")
+    assert out.endswith("stopped\n")
+    assert list(temporary.iterdir()) == []
+
+
+async def test_on_a_terminal_there_is_a_live_table() -> None:
+    """The table shows what was accepted, delivered and waits."""
+    told = story(*GOOD[:3])
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    screen = Screen(told, console=console)
+    async with screen.showing():
+        screen.phase = "paused"
+        screen.say("paused: answered in 1 ms")
+    screen.conclude(told.checks())
+    assert isinstance(console.file, io.StringIO)
+    shown = Text.from_ansi(console.file.getvalue()).plain
+    assert "endpoint: paused" in shown
+    assert re.search(r"accepted\W+4\b", shown)
+    assert re.search(r"delivered\W+3\b", shown)
+    assert re.search(r"waiting\W+1\b", shown)
+    assert re.search(r"FAILED\s+everything accepted is delivered", shown)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
-def ask(server: "Server", path: str, body: object = None, *, key: str | None = None) -> Any:  # noqa: ANN401 - JSON
+def ask(server: "Server", path: str, body: object = None, *, key: str | None = None) -> Any:
     """Return status and answer of one request; a POST when there is a body."""
     request = urllib.request.Request(  # noqa: S310 - http on loopback
         server.url + path, data=None if body is None else json.dumps(body).encode()
@@ -36,7 +36,7 @@ def ask(server: "Server", path: str, body: object = None, *, key: str | None = N
 
 
 @pytest.fixture
-def receiver() -> Any:  # noqa: ANN401 - a generator of sockets
+def receiver() -> Any:
     """A receiver that accepts connections and answers when it is told to."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(10)

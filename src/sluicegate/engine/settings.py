@@ -32,7 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # -- the server -------------------------------------------------------------------------
 
     database: Annotated[str, Meta(description="the path of a file")] = "./sluicegate.db"
-    """The SQLite file that holds everything. Files beside it: `-wal`, `-shm`, `.key`, `.lock`."""
+    """The SQLite file that holds everything. More files are beside it."""
     host: Annotated[str, Meta(description="an address or a host name")] = "127.0.0.1"
     """The address that the HTTP API listens on."""
     port: Annotated[int, Meta(ge=0, le=65535)] = 8400

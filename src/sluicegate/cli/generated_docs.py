@@ -1,4 +1,4 @@
-"""Makes `docs/settings.md` from the settings themselves: `make docs`."""
+"""The parts of `docs/` that are made from the code: `make docs`, and a test that compares."""
 
 import ast
 import inspect
@@ -9,10 +9,14 @@ from pathlib import Path
 import msgspec
 
 from sluicegate.cli.config import ENVIRONMENT_PREFIX
+from sluicegate.engine.lifecycle_diagram import mermaid
 from sluicegate.engine.setting_rules import allowed_text, setting_types
 from sluicegate.engine.settings import Settings
 
-__all__ = ["settings_page"]
+__all__ = ["settings_page", "with_lifecycle", "write_docs"]
+
+_BEGIN = "<!-- lifecycle:begin -->\n"
+_END = "<!-- lifecycle:end -->"
 
 _INTRODUCTION = """\
 # Settings
@@ -90,5 +94,23 @@ def _shown(value: object) -> str:
             return f"`{value}`"
 
 
+def with_lifecycle(page: str) -> str:
+    """Return `page` with the states of a message, as they are now, between its two markers.
+
+    Raises:
+        ValueError: a marker is missing.
+    """
+    begin = page.index(_BEGIN) + len(_BEGIN)
+    return f"{page[:begin]}```mermaid\n{mermaid()}\n```\n{page[page.index(_END, begin) :]}"
+
+
+def write_docs(folder: Path) -> None:
+    """Write what is made from the code into `folder`. Blocks on small files."""
+    (folder / "settings.md").write_text(settings_page(), encoding="utf-8")
+    architecture = folder / "architecture.md"
+    text = architecture.read_text(encoding="utf-8")
+    architecture.write_text(with_lifecycle(text), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(settings_page(), encoding="utf-8")
+    write_docs(Path(sys.argv[1]))
