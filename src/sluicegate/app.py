@@ -1,11 +1,8 @@
 """The composition root: the only place that knows every part. Public face: `Engine`."""
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Self, TypeVar
-
-import msgspec
+from typing import Any, Self
 
 from sluicegate import __version__
 from sluicegate.actors.directory import Directory
@@ -14,9 +11,15 @@ from sluicegate.actors.slots import Slots
 from sluicegate.clock import SystemClock, SystemRandom
 from sluicegate.engine.addresses import AddressPolicy
 from sluicegate.engine.api_keys import ApiKeys
-from sluicegate.engine.drafts import EndpointDraft, EndpointPatch, MessageDraft
+from sluicegate.engine.drafts import (
+    EndpointDraft,
+    EndpointPatch,
+    MessageDraft,
+    draft,
+    json_text,
+)
 from sluicegate.engine.endpoints import Endpoints
-from sluicegate.engine.errors import InvalidRequestError, SluicegateError
+from sluicegate.engine.errors import SluicegateError
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.log import log
 from sluicegate.engine.messages import Messages
@@ -41,8 +44,6 @@ from sluicegate.http.sender import AiohttpSender
 from sluicegate.storage import SecretBox, SqliteStorage
 
 __all__ = ["Engine", "Readiness"]
-
-_R = TypeVar("_R")
 
 
 class Readiness:
@@ -246,8 +247,9 @@ class Engine:
             DuplicateUrlError: an endpoint has it.
             InvalidRequestError, InvalidHeadersError: another field.
         """
-        draft = _record(EndpointDraft, url=url, **config)
-        return await self.services.endpoints.create(self._project, draft)
+        return await self.services.endpoints.create(
+            self._project, draft(EndpointDraft, url=url, **config)
+        )
 
     async def get_endpoint(self, endpoint_id: str) -> Endpoint:
         """Return an endpoint with the counts of its messages."""
@@ -259,7 +261,7 @@ class Engine:
 
     async def update_endpoint(self, endpoint_id: str, **changes: object) -> Endpoint:
         """Change any field of `create_endpoint`; the next attempt uses the result."""
-        patch = _record(EndpointPatch, **changes)
+        patch = draft(EndpointPatch, **changes)
         return await self.services.endpoints.update(self._project, endpoint_id, patch)
 
     async def delete_endpoint(self, endpoint_id: str) -> None:
@@ -320,14 +322,15 @@ class Engine:
             IdempotencyMismatchError: the key stands for another payload.
             PayloadTooLargeError, InvalidHeadersError, InvalidRequestError: the message.
         """
-        draft = MessageDraft(
+        message = draft(
+            MessageDraft,
             endpoint_id=endpoint_id,
-            payload=_json_text(payload),
+            payload=json_text(payload),
             headers=dict(headers or {}),
             idempotency_key=idempotency_key,
             retention_hours=retention_hours,
         )
-        return await self.services.messages.send(self._project, draft)
+        return await self.services.messages.send(self._project, message)
 
     async def send_batch(
         self, messages: Sequence[Mapping[str, Any]]
@@ -340,8 +343,8 @@ class Engine:
         drafts = []
         for message in messages:
             fields = dict(message)
-            payload = _json_text(fields.pop("payload", None))
-            drafts.append(_record(MessageDraft, payload=payload, **fields))
+            payload = json_text(fields.pop("payload", None))
+            drafts.append(draft(MessageDraft, payload=payload, **fields))
         return await self.services.messages.send_batch(self._project, drafts)
 
     async def get_message(self, message_id: str) -> Message:
@@ -385,21 +388,3 @@ class Engine:
     async def delete_api_key(self, key_id: str) -> None:
         """Delete an API key; it stops working at once."""
         await self.services.api_keys.delete(self._project, key_id)
-
-
-def _json_text(payload: object) -> bytes:
-    if isinstance(payload, bytes):
-        return payload
-    try:
-        text = json.dumps(payload, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-        return text.encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        msg = f"payload must be a JSON value: {error}"
-        raise InvalidRequestError(msg, details={"field": "payload"}) from None
-
-
-def _record(kind: type[_R], **fields: object) -> _R:
-    try:
-        return msgspec.convert(fields, kind)
-    except msgspec.ValidationError as error:
-        raise InvalidRequestError(str(error)) from None

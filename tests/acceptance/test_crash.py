@@ -92,10 +92,11 @@ async def test_sigterm_lets_attempts_in_flight_end_and_keeps_the_rest(
     await server.logged("server.draining")
     answer_now.set()
     assert await ending == 0
-    assert [d.message_id for d in receiver.deliveries] == sent[:2]
+    # Two at once: they start in order, and may arrive in any.
+    assert sorted(d.message_id for d in receiver.deliveries) == sorted(sent[:2])
     await server.start()
     await receiver.wait_for_count(5)
-    assert [d.message_id for d in receiver.deliveries] == sent
+    assert sorted(d.message_id for d in receiver.deliveries) == sorted(sent)
 
 
 async def test_a_second_process_on_the_same_file_is_refused(

@@ -196,7 +196,7 @@ class WindowAgainstStorage(RuleBasedStateMachine):
     def a_result_is_reported(self) -> None:
         seq = next(iter(self.settled))
         retry = self.settled.pop(seq)
-        del self.flying[seq]
+        self.window.settle(self.flying.pop(seq))
         if retry is not None:
             self.window.add_retry(retry)
 
@@ -243,6 +243,6 @@ class WindowAgainstStorage(RuleBasedStateMachine):
 
 
 WindowAgainstStorage.TestCase.settings = settings(
-    max_examples=250, stateful_step_count=60, deadline=None
+    max_examples=400, stateful_step_count=60, deadline=None
 )
 TestWindow = WindowAgainstStorage.TestCase

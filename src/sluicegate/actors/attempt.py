@@ -1,5 +1,6 @@
 """One attempt: sign, post, and say what follows from what came back."""
 
+import asyncio
 from collections.abc import Callable
 
 import msgspec
@@ -23,10 +24,26 @@ from sluicegate.engine.outcome import Outcome, OutcomeKind
 from sluicegate.engine.ports import Request
 from sluicegate.engine.signing import signature_headers
 
-__all__ = ["attempt", "judge", "rescheduled"]
+__all__ = ["begin", "judge", "rescheduled"]
 
 
-async def attempt(
+def begin(
+    message: WaitingMessage,
+    *,
+    state: EndpointState,
+    parts: Parts,
+    outstanding: Outstanding,
+    may_start: Callable[[], bool],
+) -> None:
+    """Begin an attempt of `message`, in a slot that was taken for it: a task of its own."""
+    flight = Flight(message, attempt_id=parts.random.uuid7(), started_at_ms=parts.clock.wall_ms())
+    outstanding.add(flight)
+    flight.task = asyncio.get_running_loop().create_task(
+        _attempt(flight, state=state, parts=parts, outstanding=outstanding, may_start=may_start)
+    )
+
+
+async def _attempt(
     flight: Flight,
     *,
     state: EndpointState,

@@ -16,13 +16,14 @@ import asyncio
 import math
 from collections.abc import Coroutine
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from sluicegate.actors.attempt import attempt, judge, rescheduled
+from sluicegate.actors.attempt import begin, judge, rescheduled
 from sluicegate.actors.command_queue import CommandQueue
 from sluicegate.actors.commands import carry_out, sweep_deleted
+from sluicegate.actors.home import Home
 from sluicegate.actors.messages import (
     COMMANDS,
     AttemptFinished,
@@ -41,42 +42,20 @@ from sluicegate.actors.parts import Parts
 from sluicegate.actors.reading import read_window
 from sluicegate.actors.recording import record
 from sluicegate.actors.runtime import AsyncioActor, Later
+from sluicegate.actors.slots import Turn
 from sluicegate.actors.timer import OneTimer
 from sluicegate.actors.window import NotLoaded, Wants, Window
 from sluicegate.engine import circuit
 from sluicegate.engine.errors import EndpointNotFoundError, SluicegateError, UnavailableError
 from sluicegate.engine.lifecycle import MessageStatus
-from sluicegate.engine.model import EndpointState, Health, WaitingMessage
+from sluicegate.engine.model import EndpointState
 from sluicegate.engine.outcome import OutcomeKind
 from sluicegate.engine.rate_limit import TokenBucket
 
-__all__ = ["EndpointActor", "Home"]
+__all__ = ["EndpointActor"]
 
 _TROUBLE_S = 1.0
 """How long to leave storage alone after it could not answer."""
-
-
-class Home(Protocol):
-    """Where endpoint actors live: the directory."""
-
-    closing: bool
-    """The engine is shutting down: no attempt may start."""
-
-    def hint_taken(self, endpoint_id: str) -> None:
-        """The actor has seen the last hint; a further one must be sent."""
-        ...
-
-    def unknown(self, endpoint_id: str) -> None:
-        """There is no such endpoint; its actor stops."""
-        ...
-
-    def crashed(self, actor: AsyncioActor, error: BaseException) -> None:
-        """The actor's code failed and it has stopped."""
-        ...
-
-    def retired(self, endpoint_id: str, wake_ms: int | None) -> None:
-        """The actor stops; wake the endpoint again at `wake_ms` (steady clock), if given."""
-        ...
 
 
 class EndpointActor(AsyncioActor):
@@ -111,7 +90,7 @@ class EndpointActor(AsyncioActor):
         self._window = Window(parts.settings.window)
         self._bucket: TokenBucket | None = None
         self._commands = CommandQueue()
-        self._grants = 0
+        self._turn = Turn(parts.slots, endpoint_id, self._slot_granted)
         self._reading: asyncio.Task[None] | None = None
         self._timer = OneTimer(self._tick)
         self._idle_since: float | None = None
@@ -143,8 +122,8 @@ class EndpointActor(AsyncioActor):
         self._timer.cancel()
         if self._reading is not None:
             self._reading.cancel()
-        self._parts.slots.leave(self.endpoint_id)
-        self._return_grants()
+        self._turn.leave()
+        self._turn.give_back()
         self._commands.abandon(error)
 
     def is_callers_error(self, exc: Exception, /) -> bool:
@@ -175,7 +154,7 @@ class EndpointActor(AsyncioActor):
             case Loaded():
                 self._on_loaded(message.state)
             case SlotGranted():
-                self._grants += 1
+                self._turn.granted()
             case Tick():
                 pass  # what is due is seen after the batch
             case Crashed():
@@ -278,8 +257,8 @@ class EndpointActor(AsyncioActor):
             wake_ms = self._start_due(state, bucket, 1 if strict else state.config.max_in_flight)
             self._read_window()
         else:
-            self._parts.slots.leave(self.endpoint_id)
-        self._return_grants()
+            self._turn.leave()
+        self._turn.give_back()
         self._rest(wake_ms)
 
     def _start_due(
@@ -296,42 +275,21 @@ class EndpointActor(AsyncioActor):
             wait_s = bucket.wait_s(clock.monotonic_s())
             if wait_s > 0:
                 return clock.steady_ms() + math.ceil(wait_s * 1000)
-            if not self._take_slot():
+            if not self._turn.take():
                 return None
             bucket.try_take(clock.monotonic_s())
             self._window.take(found)
-            self._start(found, state)
-        return None
-
-    def _start(self, message: WaitingMessage, state: EndpointState) -> None:
-        parts = self._parts
-        flight = Flight(
-            message, attempt_id=parts.random.uuid7(), started_at_ms=parts.clock.wall_ms()
-        )
-        self._outstanding.add(flight)
-        flight.task = asyncio.get_running_loop().create_task(
-            attempt(
-                flight,
+            begin(
+                found,
                 state=state,
-                parts=parts,
+                parts=self._parts,
                 outstanding=self._outstanding,
                 may_start=self._may_start,
             )
-        )
-
-    def _take_slot(self) -> bool:
-        if self._grants:
-            self._grants -= 1
-            return True
-        return self._parts.slots.try_take(self.endpoint_id, self._slot_granted)
+        return None
 
     def _slot_granted(self) -> None:
         if not self._outstanding.report(SlotGranted()):
-            self._parts.slots.release()
-
-    def _return_grants(self) -> None:
-        while self._grants:
-            self._grants -= 1
             self._parts.slots.release()
 
     def _on_attempt_finished(self, flight: Flight) -> None:
@@ -353,18 +311,16 @@ class EndpointActor(AsyncioActor):
         result = judge(flight, outcome, state=self.state, parts=self._parts)
         flight.settling = True
         if result.health is not None:
-            self._note_health(self.state, result.health)
+            self.state = msgspec.structs.replace(self.state, health=result.health)
         if result.pause is not None:
             self._commands.pausing += 1
         self._spawn_write(record(flight, result, parts=self._parts, outstanding=self._outstanding))
         self.suspect = None
 
-    def _note_health(self, state: EndpointState, health: Health) -> None:
-        self.state = msgspec.structs.replace(state, health=health)
-
     def _on_recorded(self, recorded: Recorded) -> None:
         flight, verdict = recorded.flight, recorded.verdict
         self._outstanding.remove(flight)
+        self._window.settle(flight.message)
         state = self.state
         if state is None:
             return

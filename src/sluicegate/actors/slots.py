@@ -7,7 +7,7 @@ gets one slot a turn, as does an endpoint with one.
 
 from collections.abc import Callable
 
-__all__ = ["Slots"]
+__all__ = ["Slots", "Turn"]
 
 
 class Slots:
@@ -49,3 +49,37 @@ class Slots:
             grant = self._line.pop(name)
             self._free -= 1
             grant()
+
+
+class Turn:
+    """One endpoint's place at the slots: what it was granted and has not yet used."""
+
+    __slots__ = ("_grant", "_granted", "_name", "_slots")
+
+    def __init__(self, slots: Slots, name: str, grant: Callable[[], None]) -> None:
+        """Take part under `name`; `grant` is called when its turn comes."""
+        self._slots = slots
+        self._name = name
+        self._grant = grant
+        self._granted = 0
+
+    def granted(self) -> None:
+        """Note that a slot was taken on its behalf."""
+        self._granted += 1
+
+    def take(self) -> bool:
+        """Take a slot, or stand in line."""
+        if self._granted:
+            self._granted -= 1
+            return True
+        return self._slots.try_take(self._name, self._grant)
+
+    def give_back(self) -> None:
+        """Give back what was granted and is not wanted."""
+        while self._granted:
+            self._granted -= 1
+            self._slots.release()
+
+    def leave(self) -> None:
+        """Leave the line."""
+        self._slots.leave(self._name)

@@ -179,6 +179,11 @@ class Window:
             self._due.remove(message.seq)
             self._in_order.remove(message.seq)
 
+    def settle(self, message: WaitingMessage) -> None:
+        """Note that an attempt's result is durable: a read under way may show the row as before."""
+        if self._touched is not None:
+            self._touched.add(message.seq)
+
     def give_back(self, message: WaitingMessage) -> None:
         """Put a message back that was taken, unchanged: nothing was sent."""
         self._put(message)

@@ -4,10 +4,22 @@
 their fields are the contract's.
 """
 
+import json
+from typing import TypeVar
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
-__all__ = ["CheckedPayload", "EndpointDraft", "EndpointPatch", "MessageDraft"]
+from sluicegate.engine.errors import InvalidRequestError
+
+__all__ = [
+    "CheckedPayload",
+    "EndpointDraft",
+    "EndpointPatch",
+    "MessageDraft",
+    "draft",
+    "json_text",
+]
 
 
 class EndpointDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,3 +80,38 @@ class MessageDraft(msgspec.Struct, frozen=True, kw_only=True):
     """1 to 255 of `[a-zA-Z0-9_-]`; a second send with it makes no second message."""
     retention_hours: int | None = None
     """Hours that the payload is kept after delivery; 0 = none, `None` = as configured."""
+
+
+_D = TypeVar("_D", EndpointDraft, EndpointPatch, MessageDraft)
+
+
+def draft(kind: type[_D], **fields: object) -> _D:
+    """Make a draft from what a Python caller gave by keyword.
+
+    Raises:
+        InvalidRequestError: a field has the wrong type, or there is no such field.
+    """
+    unknown = fields.keys() - set(kind.__struct_fields__)
+    if unknown:
+        msg = f"there is no field {min(unknown)!r}; there are {', '.join(kind.__struct_fields__)}"
+        raise InvalidRequestError(msg, details={"field": min(unknown)})
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        raise InvalidRequestError(str(error)) from None
+
+
+def json_text(payload: object) -> bytes:
+    """Return the JSON text of a payload that a Python caller gave; `bytes` are such a text.
+
+    Raises:
+        InvalidRequestError: it is not a JSON value.
+    """
+    if isinstance(payload, bytes):
+        return payload
+    try:
+        text = json.dumps(payload, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        return text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        msg = f"payload must be a JSON value: {error}"
+        raise InvalidRequestError(msg, details={"field": "payload"}) from None

@@ -1,0 +1,1 @@
+"""The engine on a virtual clock, a simulated network and a faulty disk."""
