@@ -51,8 +51,7 @@ check: $(VENV)/.ready ## Lint, formatting, types, layers
 	@$(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/ruff format --quiet --check .
 	@$(VENV)/bin/mypy --no-error-summary src tests
-	@$(VENV)/bin/lint-imports --no-cache >.lint-imports.log || { cat .lint-imports.log; exit 1; }
-	@rm -f .lint-imports.log
+	@told=$$($(VENV)/bin/lint-imports --no-cache 2>&1) || { echo "$$told"; exit 1; }
 	@echo 'check: lint, formatting, types and layers are fine'
 
 .PHONY: bench

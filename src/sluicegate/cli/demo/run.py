@@ -32,6 +32,7 @@ _PATIENCE_S = 20.0
 """How long anything that must happen may take before the demo is a failure."""
 _LOOK_EVERY_S = 0.02
 _EXIT_INTERRUPTED = 130
+_PLAIN_WIDTH = 120
 
 
 def run_demo() -> int:
@@ -44,6 +45,8 @@ def run_demo() -> int:
         CommandError: it could not be carried out.
     """
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
     try:
         return asyncio.run(_demo(console))
     except KeyboardInterrupt:
