@@ -50,9 +50,9 @@ def prepare_writer(db: sqlite3.Connection, *, path: str, box: SecretBox) -> int:
         StorageVersionError: the file is not ours, or a newer version's.
         SettingError: the secret key is another one, or the file system cannot do WAL.
     """
+    version = schema.check(db, path=path)
     # Takes effect only in a file that is still empty.
     db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    version = schema.check(db, path=path)
     (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise SettingError(

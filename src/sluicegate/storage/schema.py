@@ -1,6 +1,7 @@
 """Bringing a database file to this version's schema, or refusing it."""
 
 import sqlite3
+from collections.abc import Sequence
 from importlib import resources
 
 from sluicegate.engine.errors import StorageVersionError
@@ -52,9 +53,17 @@ def check(db: sqlite3.Connection, *, path: str) -> int:
     return int(version)
 
 
-def migrate(db: sqlite3.Connection, *, version: int) -> None:
-    """Bring a checked file forward from `version` in one transaction, or change nothing."""
-    steps = [step for step in migrations() if step[0] > version]
+def migrate(
+    db: sqlite3.Connection, *, version: int, known: Sequence[tuple[int, str]] | None = None
+) -> None:
+    """Bring a checked file forward from `version` in one transaction, or change nothing.
+
+    Args:
+        db: the writing connection.
+        version: the file's.
+        known: the steps to choose from; by default `migrations()`.
+    """
+    steps = [step for step in known or migrations() if step[0] > version]
     if not steps:
         return
     db.execute("BEGIN EXCLUSIVE")

@@ -1,0 +1,247 @@
+"""One writer, many writes in one transaction, and what happens when one of them fails."""
+
+import asyncio
+import hashlib
+import threading
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING
+
+import aiosqlite
+import pytest
+
+from sluicegate.engine.errors import (
+    AlreadyPausedError,
+    DuplicateUrlError,
+    SluicegateError,
+    UnavailableError,
+)
+from sluicegate.engine.model import Accepted, PauseReason
+from sluicegate.storage.audit import miscounts
+from sluicegate.storage.bridge import call
+
+if TYPE_CHECKING:
+    from tests.storage.conftest import Place
+
+
+async def test_those_who_wait_together_commit_together(place: "Place") -> None:
+    """256 concurrent sends make a commit or two, not 256."""
+    storage = await place.opened()
+    endpoints = [await place.endpoint(storage) for _ in range(8)]
+    before = storage.commits
+    answers = await asyncio.gather(
+        *(storage.append([place.message(endpoints[turn % 8])]) for turn in range(256))
+    )
+    assert all(isinstance(answer, Accepted) for [answer] in answers)
+    assert storage.commits - before <= 3
+
+
+async def test_a_pause_goes_before_a_flood_of_sends(place: "Place") -> None:
+    """It waits for the transaction that runs, not for those behind it."""
+    storage = await place.opened()
+    endpoint = await place.endpoint(storage)
+    flood = [
+        asyncio.create_task(storage.append([place.message(endpoint) for _ in range(100)]))
+        for _ in range(100)
+    ]
+    await asyncio.sleep(0)
+    before = storage.commits
+    await storage.pause(endpoint, reason=PauseReason.MANUAL, at_ms=1)
+    assert storage.commits - before <= 2
+    assert sum(task.done() for task in flood) <= 20
+    answers = await asyncio.gather(*flood)
+    assert sum(len(answer) for answer in answers) == 10_000
+
+
+async def test_a_faulty_write_fails_alone(place: "Place") -> None:
+    """Its neighbours in the transaction are committed, in order, and counted once."""
+    storage = await place.opened()
+    endpoint = await place.endpoint(storage)
+    messages = [place.message(endpoint) for _ in range(9)]
+    messages[4] = place.message(endpoint, payload_sha256=b"too short")
+    answers = await asyncio.gather(
+        *(storage.append([message]) for message in messages), return_exceptions=True
+    )
+    broken = answers.pop(4)
+    assert isinstance(broken, SluicegateError)
+    assert broken.code == "INTERNAL_ERROR"
+    assert all(isinstance(answer, list) for answer in answers)
+    del messages[4]
+    stored = await storage.load_queued(endpoint, after_seq=0, limit=100)
+    assert [message.id for message in stored] == [message.id for message in messages]
+    assert await call(place.connections[0], miscounts) == []
+
+
+async def test_a_bug_in_a_change_fails_its_caller_alone(place: "Place") -> None:
+    """Not an error of SQLite's this time; and never a foreign exception."""
+    storage = await place.opened()
+    endpoint = await place.endpoint(storage)
+
+    def change(_config: object) -> None:
+        raise ZeroDivisionError
+
+    broken, answer = await asyncio.gather(
+        storage.update_config(endpoint, change, at_ms=1),  # type: ignore[arg-type]  # the bug
+        storage.append([place.message(endpoint)]),
+        return_exceptions=True,
+    )
+    assert type(broken) is SluicegateError
+    assert isinstance(answer, list)
+
+
+async def test_a_refusal_is_its_callers_alone(place: "Place") -> None:
+    """A write that is refused on its merits leaves the transaction standing: one commit."""
+    storage = await place.opened()
+    row = place.endpoint_row()
+    await storage.create_endpoint(row)
+    before = storage.commits
+    twin, paused, again, accepted = await asyncio.gather(
+        storage.create_endpoint(place.endpoint_row(row.config.url)),
+        storage.pause(row.id, reason=PauseReason.MANUAL, at_ms=1),
+        storage.pause(row.id, reason=PauseReason.MANUAL, at_ms=2),
+        storage.append([place.message(row.id)]),
+        return_exceptions=True,
+    )
+    assert isinstance(twin, DuplicateUrlError)
+    assert not isinstance(paused, BaseException)
+    assert isinstance(again, AlreadyPausedError)
+    assert isinstance(accepted, list)
+    assert storage.commits - before == 1
+
+
+async def test_of_many_pauses_exactly_one_is_first(place: "Place") -> None:
+    """Whatever transactions they share."""
+    storage = await place.opened()
+    endpoint = await place.endpoint(storage)
+    answers = await asyncio.gather(
+        *(storage.pause(endpoint, reason=PauseReason.MANUAL, at_ms=turn) for turn in range(50)),
+        return_exceptions=True,
+    )
+    refused = [answer for answer in answers if isinstance(answer, AlreadyPausedError)]
+    assert len(refused) == 49
+
+
+async def test_what_waits_to_be_written_is_bounded(place: "Place") -> None:
+    """Over the budget a send is refused at once; a control write is not; then all is well."""
+    storage = await place.opened(pending_bytes_max=10_000)
+    endpoint = await place.endpoint(storage)
+    gate = threading.Event()
+    blocked = asyncio.ensure_future(call(place.connections[0], lambda _db: gate.wait(20)))
+    await asyncio.sleep(0)
+    try:
+        sends = [
+            asyncio.ensure_future(storage.append([place.message(endpoint, bytes(4_000))]))
+            for _ in range(3)
+        ]
+        pause = asyncio.ensure_future(storage.pause(endpoint, reason=PauseReason.MANUAL, at_ms=1))
+        await asyncio.wait([sends[2]])
+        assert isinstance(sends[2].exception(), UnavailableError)
+        assert not any(task.done() for task in (*sends[:2], pause))
+    finally:
+        gate.set()
+    await asyncio.gather(blocked, *sends[:2], pause)
+    await place.send(storage, endpoint)
+
+
+async def test_a_send_larger_than_the_budget_gets_in_when_nothing_waits(place: "Place") -> None:
+    """Else it would be refused for ever."""
+    storage = await place.opened(pending_bytes_max=10)
+    await place.send(storage, await place.endpoint(storage))
+
+
+async def test_the_listener_hears_before_the_callers_wake(place: "Place") -> None:
+    """Whoever is woken first could else look for an actor that has not been told."""
+    storage = await place.opened()
+    endpoint = await place.endpoint(storage)
+    order: list[str] = []
+
+    def listen(_endpoint_ids: AbstractSet[str]) -> None:
+        order.append("listener")
+
+    storage.on_accepted(listen)
+
+    async def send() -> None:
+        await place.send(storage, endpoint)
+        order.append("caller")
+
+    await asyncio.gather(send(), send())
+    assert order == ["listener", "caller", "caller"]
+
+
+async def test_a_listener_that_breaks_stops_the_writer_and_nobody_waits_for_ever(
+    place: "Place",
+) -> None:
+    """What was committed is answered so; the rest is refused; it is told once."""
+    storage = await place.opened()
+    endpoint = await place.endpoint(storage)
+    told: list[BaseException] = []
+    storage.on_fatal(told.append)
+
+    def listen(_endpoint_ids: AbstractSet[str]) -> None:
+        raise ZeroDivisionError
+
+    storage.on_accepted(listen)
+    await place.send(storage, endpoint)
+    with pytest.raises(UnavailableError):
+        await place.send(storage, endpoint)
+    assert [type(error) for error in told] == [ZeroDivisionError]
+
+
+async def test_a_new_owner_ends_the_old_ones_writes(place: "Place") -> None:
+    """The epoch is checked in each transaction; reads go on, and it is told once."""
+    storage = await place.opened()
+    endpoint = await place.endpoint(storage)
+    told: list[BaseException] = []
+    storage.on_fatal(told.append)
+    db = place.raw()
+    db.execute("UPDATE meta SET epoch = epoch + 1")
+    for _ in range(2):
+        with pytest.raises(UnavailableError):
+            await place.send(storage, endpoint)
+        with pytest.raises(UnavailableError):
+            await storage.pause(endpoint, reason=PauseReason.MANUAL, at_ms=1)
+    assert [type(error).__name__ for error in told] == ["StaleOwnerError"]
+    assert db.execute("SELECT count(*) FROM messages").fetchone() == (0,)
+    db.close()
+    assert await storage.load_state(endpoint) is not None
+
+
+async def test_each_opening_takes_a_new_epoch(place: "Place") -> None:
+    """Never one that was used."""
+    for epoch in (1, 2, 3):
+        await (await place.opened()).close()
+        db = place.raw()
+        assert db.execute("SELECT epoch FROM meta").fetchone() == (epoch,)
+        db.close()
+
+
+async def test_another_program_that_holds_the_file_is_waited_for_then_reported(
+    place: "Place",
+) -> None:
+    """Nothing was stored, nothing is fatal, and it works again afterwards."""
+
+    def impatient(path: str) -> aiosqlite.Connection:
+        return aiosqlite.connect(path, isolation_level=None, timeout=0.05)
+
+    storage = await place.opened(connect=impatient)
+    endpoint = await place.endpoint(storage)
+    db = place.raw()
+    db.execute("BEGIN IMMEDIATE")
+    answers = await asyncio.gather(
+        *(storage.append([place.message(endpoint)]) for _ in range(20)), return_exceptions=True
+    )
+    assert all(isinstance(answer, UnavailableError) for answer in answers)
+    db.execute("ROLLBACK")
+    db.close()
+    await place.send(storage, endpoint)
+
+
+async def test_a_duplicate_message_id_is_a_fault_of_its_own(place: "Place") -> None:
+    """Ids are unique in the database."""
+    storage = await place.opened()
+    endpoint = await place.endpoint(storage)
+    message = place.message(endpoint)
+    other = place.message(endpoint, b"1", payload_sha256=hashlib.sha256(b"1").digest())
+    answers = await asyncio.gather(
+        *(storage.append([one]) for one in (message, message, other)), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [list, SluicegateError, list]
