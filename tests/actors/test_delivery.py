@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -256,3 +257,21 @@ async def test_a_resume_forgets_the_failures_that_came_before_it(tmp_path: Path)
         assert await world.directory.resume(PROJECT, endpoint) == 2
         await world.sender.wait_for_count(tried + 2)
         await world.wait_for_status(sent, "succeeded")
+
+
+async def test_a_waiting_message_without_a_payload_is_given_up(world: World) -> None:
+    """Whatever took the payload away: the message ends in the DLQ, and others go on."""
+    endpoint = await world.endpoint()
+    await world.directory.pause(PROJECT, endpoint)
+    gone = await world.send_payload(endpoint, b'"' + b"x" * 10_000 + b'"')
+    sent = await world.send(endpoint)
+    await world.storage.close()
+    with sqlite3.connect(world.settings.database) as connection:
+        connection.execute("DELETE FROM payloads WHERE seq = (SELECT min(seq) FROM payloads)")
+    connection.close()
+    await world.restart()
+    await world.directory.resume(PROJECT, endpoint)
+    await world.wait_for_status(sent, "succeeded")
+    await world.wait_for_status(gone, "failed_permanent")
+    assert (await world.message(gone[0])).last_error == "payload is gone"
+    assert world.sender.ids() == sent

@@ -77,6 +77,10 @@ async def _post(
     if payload is None:
         payload = await parts.storage.get_payload_by_seq(message.seq)
     if payload is None:
+        await parts.storage.give_up_message(
+            state.id, message.seq, error="payload is gone", at_ms=parts.clock.wall_ms()
+        )
+        flight.given_up = True
         return None
     if not may_start():
         return Outcome(kind=OutcomeKind.RECALLED)

@@ -15,7 +15,6 @@ carried out one at a time, in order; a second `Pause` waits for the first one's 
 import asyncio
 import math
 from collections.abc import Coroutine
-from types import TracebackType
 from typing import Any
 
 import msgspec
@@ -88,7 +87,7 @@ class EndpointActor(AsyncioActor):
         self._outstanding = outstanding
         self._home = home
         self._window = Window(parts.settings.window)
-        self._bucket: TokenBucket | None = None
+        self._bucket = TokenBucket(rate_per_s=0, burst=0, now_s=parts.clock.monotonic_s())
         self._commands = CommandQueue()
         self._turn = Turn(parts.slots, endpoint_id, self._slot_granted)
         self._reading: asyncio.Task[None] | None = None
@@ -108,12 +107,7 @@ class EndpointActor(AsyncioActor):
         """Let go of the timer, the line for slots, and whoever still waits for an answer."""
         self._let_go(UnavailableError("the engine is shutting down"))
 
-    def on_failure(
-        self,
-        exception_type: type[BaseException] | None,  # noqa: ARG002 - Pykka's signature
-        exception_value: BaseException | None,  # noqa: ARG002 - Pykka's signature
-        traceback: TracebackType | None,  # noqa: ARG002 - Pykka's signature
-    ) -> None:
+    def on_failure(self, *_exc_info: object) -> None:
         """Answer whoever waits; the supervisor restarts the endpoint from storage."""
         self._let_go(UnavailableError("the endpoint's actor was restarted, try again"))
 
@@ -132,10 +126,7 @@ class EndpointActor(AsyncioActor):
 
     # -- mail -------------------------------------------------------------------------------
 
-    def on_receive(  # noqa: C901 - one table of messages
-        self,
-        message: Any,  # noqa: ANN401 - Pykka's signature
-    ) -> Any:  # noqa: ANN401 - Pykka's signature
+    def on_receive(self, message: object) -> object:  # noqa: C901 - one table of messages
         """Handle one message; see `sluicegate.actors.messages`."""
         match message:
             case Command():
@@ -187,15 +178,11 @@ class EndpointActor(AsyncioActor):
 
     def _adopt(self, state: EndpointState) -> None:
         self.state = state
-        config, now_s = state.config, self._parts.clock.monotonic_s()
-        if self._bucket is None:
-            self._bucket = TokenBucket(
-                rate_per_s=config.rate_limit_rps, burst=config.burst, now_s=now_s
-            )
-        else:
-            self._bucket.reconfigure(
-                rate_per_s=config.rate_limit_rps, burst=config.burst, now_s=now_s
-            )
+        self._bucket.reconfigure(
+            rate_per_s=state.config.rate_limit_rps,
+            burst=state.config.burst,
+            now_s=self._parts.clock.monotonic_s(),
+        )
         if state.paused or state.deleted:
             self._window.reset()
 
@@ -248,22 +235,19 @@ class EndpointActor(AsyncioActor):
 
     def _pump(self, state: EndpointState) -> None:
         wake_ms: int | None = None
-        bucket = self._bucket
-        if bucket is not None and self._may_start() and self._loop_now() >= self._trouble_until:
+        if self._may_start() and self._loop_now() >= self._trouble_until:
             strict = state.config.ordered or circuit.is_open(
                 state.health, failures_max=self._parts.settings.circuit_failures
             )
             self._window.set_mode(strict=strict, release_no=state.release_no)
-            wake_ms = self._start_due(state, bucket, 1 if strict else state.config.max_in_flight)
+            wake_ms = self._start_due(state, 1 if strict else state.config.max_in_flight)
             self._read_window()
         else:
             self._turn.leave()
         self._turn.give_back()
         self._rest(wake_ms)
 
-    def _start_due(
-        self, state: EndpointState, bucket: TokenBucket, in_flight_max: int
-    ) -> int | None:
+    def _start_due(self, state: EndpointState, in_flight_max: int) -> int | None:
         """Start attempts while pause, rate, circuit and caps allow; return when to look again."""
         clock = self._parts.clock
         while len(self._outstanding.flights) < in_flight_max:
@@ -272,12 +256,12 @@ class EndpointActor(AsyncioActor):
                 return found
             if isinstance(found, NotLoaded):
                 return None
-            wait_s = bucket.wait_s(clock.monotonic_s())
+            wait_s = self._bucket.wait_s(clock.monotonic_s())
             if wait_s > 0:
                 return clock.steady_ms() + math.ceil(wait_s * 1000)
             if not self._turn.take():
                 return None
-            bucket.try_take(clock.monotonic_s())
+            self._bucket.try_take(clock.monotonic_s())
             self._window.take(found)
             begin(
                 found,
@@ -302,11 +286,7 @@ class EndpointActor(AsyncioActor):
             raise crash
         outcome = flight.outcome
         if outcome is None or outcome.kind is OutcomeKind.RECALLED:
-            self.suspect = None
-            self._outstanding.remove(flight)
-            self._window.give_back(flight.message)
-            if outcome is None:
-                self._trouble_until = self._loop_now() + _TROUBLE_S
+            self._on_unsent(flight)
             return
         result = judge(flight, outcome, state=self.state, parts=self._parts)
         flight.settling = True
@@ -316,6 +296,17 @@ class EndpointActor(AsyncioActor):
             self._commands.pausing += 1
         self._spawn_write(record(flight, result, parts=self._parts, outstanding=self._outstanding))
         self.suspect = None
+
+    def _on_unsent(self, flight: Flight) -> None:
+        """Nothing was sent: a pause came first, storage had trouble, or the payload is gone."""
+        self.suspect = None
+        self._outstanding.remove(flight)
+        if flight.given_up:
+            self._window.settle(flight.message)
+            return
+        self._window.give_back(flight.message)
+        if flight.outcome is None:
+            self._trouble_until = self._loop_now() + _TROUBLE_S
 
     def _on_recorded(self, recorded: Recorded) -> None:
         flight, verdict = recorded.flight, recorded.verdict
@@ -361,9 +352,8 @@ class EndpointActor(AsyncioActor):
             self._spawn_read(self._read(wants))
 
     async def _read(self, wants: Wants) -> None:
-        loaded = await read_window(
-            self._parts.storage, self.endpoint_id, wants, limit=self._window.size
-        )
+        size = self._window.size
+        loaded = await read_window(self._parts.storage, self.endpoint_id, wants, limit=size)
         self._outstanding.report(loaded)
 
     def _on_window_loaded(self, loaded: WindowLoaded) -> None:
@@ -397,7 +387,9 @@ class EndpointActor(AsyncioActor):
             retire_at = self._idle_since + self._parts.settings.actor_idle_s
             if now >= retire_at and (wake_at is None or wake_at > now):
                 if self._outstanding.idle and self.actor_inbox.empty():
-                    self._retire(wake_ms)
+                    self._retired = True
+                    self._home.retired(self.endpoint_id, wake_ms)
+                    self.stop()
                     return
                 retire_at = now + self._parts.settings.actor_idle_s  # a sweep is under way
             wake_at = retire_at if wake_at is None else min(wake_at, retire_at)
@@ -405,8 +397,3 @@ class EndpointActor(AsyncioActor):
 
     def _tick(self) -> None:
         self._outstanding.report(Tick())
-
-    def _retire(self, wake_ms: int | None) -> None:
-        self._retired = True
-        self._home.retired(self.endpoint_id, wake_ms)
-        self.stop()

@@ -25,6 +25,7 @@ class Flight:
         "attempt_no",
         "crash",
         "finished_at_ms",
+        "given_up",
         "message",
         "outcome",
         "request_headers",
@@ -45,6 +46,8 @@ class Flight:
         """What it came to; `None` while under way, or when nothing was sent."""
         self.crash: BaseException | None = None
         """A bug of ours that ended it."""
+        self.given_up = False
+        """Its payload is gone: the message was given up, and nothing was sent."""
         self.settling = False
         """Its result is being written."""
         self.task: asyncio.Task[None] | None = None
