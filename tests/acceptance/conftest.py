@@ -1,7 +1,7 @@
 """Fixtures of the acceptance tests: a server process, a receiver over TLS, the official client."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,6 @@ async def client(request: pytest.FixtureRequest, server: ServerProcess) -> Async
 
 
 @pytest.fixture
-def connect(server: ServerProcess) -> Iterator[Callable[[str], Client]]:
+def connect(server: ServerProcess) -> Callable[[str], Client]:
     """Make an async official client with another key."""
-    yield lambda api_key: Client(server.url, sync=False, api_key=api_key)
+    return lambda api_key: Client(server.url, sync=False, api_key=api_key)

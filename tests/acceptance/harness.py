@@ -197,7 +197,7 @@ class Receiver:
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Ask again and again until it holds: for what only the server's answers show."""
     async with asyncio.timeout(WAIT_S):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 - another process sets no event of ours
             await asyncio.sleep(0.01)
 
 

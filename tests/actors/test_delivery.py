@@ -13,7 +13,7 @@ from sluicegate.engine.errors import EndpointNotFoundError
 from sluicegate.engine.outcome import Outcome
 from sluicegate.engine.ports import Request
 
-from .world import PROJECT, WAIT_S, World, answered
+from .world import PROJECT, World, answered, until
 
 
 def script(world: World, statuses: Iterator[int]) -> None:
@@ -213,9 +213,11 @@ async def test_an_idle_actor_retires_and_comes_back_for_its_retry(tmp_path: Path
         endpoint = await world.endpoint()
         script(world, itertools.chain([500], itertools.repeat(200)))
         sent = await world.send(endpoint)
-        async with asyncio.timeout(WAIT_S):
-            while world.directory.active or (await world.message(sent[0])).attempt_count < 1:
-                await asyncio.sleep(0.005)
+
+        async def retired() -> bool:
+            return not world.directory.active and (await world.message(sent[0])).attempt_count > 0
+
+        await until(retired)
         assert (await world.message(sent[0])).status == "pending_retry"
         await world.wait_for_status(sent, "succeeded")
 
@@ -249,9 +251,7 @@ async def test_a_resume_forgets_the_failures_that_came_before_it(tmp_path: Path)
         endpoint = await world.endpoint()
         script(world, itertools.chain([500] * 4, itertools.repeat(200)))
         sent = await world.send(endpoint, 2)
-        async with asyncio.timeout(WAIT_S):
-            while (await world.message(sent[1])).status != "paused":
-                await asyncio.sleep(0.005)
+        await world.wait_for_status(sent, "paused")
         tried = len(world.sender.posts)
         script(world, itertools.chain([500], itertools.repeat(200)))
         assert await world.directory.resume(PROJECT, endpoint) == 2

@@ -41,7 +41,7 @@ class Fragile(AsyncioActor):
         assert traceback is exception_value.__traceback__
         self._log.append(("on_failure", exception_value))
 
-    def on_receive(self, message: Any) -> Any:  # noqa: ANN401 - Pykka's signature
+    def on_receive(self, message: Any) -> Any:
         """Raise, run or return `message`."""
         if isinstance(message, BaseException):
             raise message

@@ -20,7 +20,7 @@ BYTES_MAX = 1000
 class Echo(AsyncioActor):
     """Answers with the message."""
 
-    def on_receive(self, message: Any) -> Any:  # noqa: ANN401 - Pykka's signature
+    def on_receive(self, message: Any) -> Any:
         """Answer with `message`, or with what it returns."""
         return message() if callable(message) else message
 
@@ -36,8 +36,8 @@ class CountingLoop(asyncio.SelectorEventLoop):
 
     def call_soon(  # type: ignore[override]  # passes on whatever it gets
         self,
-        *args: Any,  # noqa: ANN401 - same
-        **kwargs: Any,  # noqa: ANN401 - same
+        *args: Any,
+        **kwargs: Any,
     ) -> asyncio.Handle:
         """Count the call."""
         self.calls += 1
@@ -45,8 +45,8 @@ class CountingLoop(asyncio.SelectorEventLoop):
 
     def call_soon_threadsafe(  # type: ignore[override]  # passes on whatever it gets
         self,
-        *args: Any,  # noqa: ANN401 - same
-        **kwargs: Any,  # noqa: ANN401 - same
+        *args: Any,
+        **kwargs: Any,
     ) -> asyncio.Handle:
         """Count the call."""
         self.calls += 1

@@ -56,7 +56,7 @@ async def test_attempts_in_flight_run_to_their_end_and_count(world: World) -> No
     gatekeeper.open(answered(500))
     await world.wait_for_status(sent, "paused")
     assert [(await world.message(each)).attempt_count for each in sent] == [1, 1, 1]
-    world.sender.answer = world.sender._succeed
+    world.sender.answer = world.sender.succeed
     assert await world.directory.resume(PROJECT, endpoint) == 3
     await world.wait_for_status(sent, "succeeded")
     assert world.sender.ids() == sent + sent
@@ -70,11 +70,11 @@ async def test_of_many_concurrent_pauses_exactly_one_succeeds(world: World) -> N
     )
     assert results.count(None) == 1
     assert sum(isinstance(each, AlreadyPausedError) for each in results) == 49
-    results = await asyncio.gather(
+    resumed = await asyncio.gather(
         *(world.directory.resume(PROJECT, endpoint) for _ in range(50)), return_exceptions=True
     )
-    assert results.count(0) == 1
-    assert sum(isinstance(each, NotPausedError) for each in results) == 49
+    assert resumed.count(0) == 1
+    assert sum(isinstance(each, NotPausedError) for each in resumed) == 49
 
 
 async def test_pauses_and_resumes_in_quick_order_end_in_the_state_of_the_last(

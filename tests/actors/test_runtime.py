@@ -42,7 +42,7 @@ class Recorder(AsyncioActor):
         """Record the stop."""
         self.seen.append("on_stop")
 
-    def on_receive(self, message: Any) -> Any:  # noqa: ANN401 - Pykka's signature
+    def on_receive(self, message: Any) -> Any:
         """Record `message` and answer with it, or with what it returns."""
         self.seen.append(message)
         return message() if callable(message) else message
@@ -396,5 +396,5 @@ def test_an_actor_needs_a_loop() -> None:
         _ = Recorder().loop
 
 
-async def _answer(future: pykka.Future[Any]) -> Any:  # noqa: ANN401 - whatever it is
+async def _answer(future: pykka.Future[Any]) -> Any:
     return await future

@@ -39,7 +39,7 @@ class Counter(AsyncioActor):
         """Record where."""
         self.threads.append(threading.current_thread().name)
 
-    def on_receive(self, message: Any) -> Any:  # noqa: ANN401 - Pykka's signature
+    def on_receive(self, message: Any) -> Any:
         """Count, or run what can be called."""
         if callable(message):
             return message()

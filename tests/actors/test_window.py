@@ -144,7 +144,7 @@ class WindowAgainstStorage(RuleBasedStateMachine):
 
     @precondition(lambda self: self.flying)
     @rule(data=st.data(), delay_ms=st.integers(1, 100), fails=st.booleans())
-    def a_result_becomes_durable(self, data: st.DataObject, delay_ms: int, fails: bool) -> None:
+    def a_result_becomes_durable(self, data: st.DataObject, delay_ms: int, *, fails: bool) -> None:
         open_flights = [seq for seq in self.flying if seq not in self.settled]
         if not open_flights:
             return
@@ -212,8 +212,7 @@ class WindowAgainstStorage(RuleBasedStateMachine):
 
     @invariant()
     def memory_is_bounded(self) -> None:
-        for order in (self.window._queued, self.window._due, self.window._in_order):
-            assert len(order.rows) <= 4 * SIZE + len(self.flying)
+        assert self.window.rows <= 3 * (4 * SIZE + len(self.flying))
 
     def teardown(self) -> None:
         """In the end everything that waits is found, and nothing is waited for in vain."""

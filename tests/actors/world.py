@@ -1,6 +1,7 @@
 """Real actors on real storage, with a receiver that is a port: it answers as it is told."""
 
 import asyncio
+import functools
 import hashlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -34,12 +35,12 @@ class ScriptedSender:
 
     def __init__(self) -> None:
         self.posts: list[Request] = []
-        self.answer: Callable[[Request], Awaitable[Outcome]] = self._succeed
+        self.answer: Callable[[Request], Awaitable[Outcome]] = self.succeed
         self.changed = asyncio.Condition()
         self.in_flight = 0
         self.in_flight_max = 0
 
-    async def _succeed(self, _request: Request) -> Outcome:
+    async def succeed(self, _request: Request) -> Outcome:
         return answered(200)
 
     async def post(self, request: Request) -> Outcome:
@@ -187,7 +188,16 @@ class World:
 
     async def wait_for_status(self, message_ids: list[str], status: str) -> None:
         """Wait until every message reads `status`."""
-        async with asyncio.timeout(WAIT_S):
-            for message_id in message_ids:
-                while (await self.message(message_id)).status != status:
-                    await asyncio.sleep(0.005)
+
+        async def reached(message_id: str) -> bool:
+            return (await self.message(message_id)).status == status
+
+        for message_id in message_ids:
+            await until(functools.partial(reached, message_id))
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Ask again and again until it holds: for what only a reader of the rows can see."""
+    async with asyncio.timeout(WAIT_S):
+        while not await condition():  # noqa: ASYNC110 - a commit sets no event of a reader's
+            await asyncio.sleep(0.005)

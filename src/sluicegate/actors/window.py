@@ -299,6 +299,11 @@ class Window:
             order.rows.extend(fresh)
 
     @property
+    def rows(self) -> int:
+        """How many rows are in memory."""
+        return sum(len(order.rows) for order in (self._queued, self._due, self._in_order))
+
+    @property
     def size(self) -> int:
         """How many rows one read asks for."""
         return self._size
