@@ -81,8 +81,10 @@ class Transactions:
             now_ms: the steady clock; paces attempts to put the reserve aside again.
         """
         if not self._reserve.held and now_ms >= self._reserve_retry_at_ms:
-            self._reserve_retry_at_ms = now_ms + _RESERVE_RETRY_MS
             self._reserve.make()
+        if self._reserve.held or now_ms >= self._reserve_retry_at_ms:
+            # From the moment it is given up, or could not be made.
+            self._reserve_retry_at_ms = now_ms + _RESERVE_RETRY_MS
         self._accepted = {}
         fatal: Exception | None = None
         try:
