@@ -1,0 +1,228 @@
+"""Messages delivered end to end, and how long one takes: Sluicegate and the relay in turn.
+
+Both get the same payloads from the same load generator over as many connections, and post them to
+the same sink. A round of ours ends when the last result is recorded, not when it has arrived.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from ours import API_KEY, Server
+from wire import Job
+from workers import BenchmarkError, Cpu, Worker
+
+__all__ = [
+    "CONNECTIONS",
+    "Bench",
+    "Delivered",
+    "Ours",
+    "Relay",
+    "Subject",
+    "Took",
+    "closed",
+    "paced",
+]
+
+CONNECTIONS = 64
+"""Sends in progress at once, and attempts in flight at once: 4 endpoints, each with 16."""
+_ENDPOINTS = 4
+_ROUND_TIMEOUT_S = 90.0
+_CONNECTIONS_PACED = 256
+_RECORDED_EVERY_S = 0.01
+
+
+class Subject(Protocol):
+    """What is measured."""
+
+    name: str
+    cpu: Cpu
+    signs: bool
+
+    def target(self) -> Job:
+        """Return where and how the load generator posts to it."""
+        ...
+
+    def settle(self, *, timeout_s: float) -> None:
+        """Return when everything that arrived at the sink is recorded."""
+        ...
+
+
+class Relay:
+    """The baseline."""
+
+    name = "relay"
+    signs = False
+
+    def __init__(self, worker: Worker) -> None:
+        self.cpu = worker.cpu
+        self._port = worker.ready["port"]
+
+    def target(self) -> Job:
+        """See `Subject.target`: the body is the payload."""
+        return {
+            "port": self._port,
+            "path": "/relay",
+            "headers": [],
+            "openings": [""],
+            "closing": "",
+        }
+
+    def settle(self, *, timeout_s: float) -> None:
+        """It records nothing."""
+
+
+class Ours:
+    """Sluicegate, with endpoints whose configuration is the default."""
+
+    name = "Sluicegate"
+    signs = True
+
+    def __init__(self, server: Server, sink_port: int) -> None:
+        self.cpu = server.cpu
+        self.server = server
+        self.endpoint_ids = [
+            server.create_endpoint(f"http://127.0.0.1:{sink_port}/hook/{number}")
+            for number in range(_ENDPOINTS)
+        ]
+
+    def target(self) -> Job:
+        """See `Subject.target`: the payload stands in a send request."""
+        return {
+            "port": self.server.port,
+            "path": "/v1/webhooks/send",
+            "headers": [f"Authorization: Bearer {API_KEY}"],
+            "openings": [
+                f'{{"endpoint_id":"{endpoint_id}","payload":' for endpoint_id in self.endpoint_ids
+            ],
+            "closing": "}",
+        }
+
+    def settle(self, *, timeout_s: float) -> None:
+        """Wait until no message is queued, in flight or waiting on a retry."""
+        deadline_s = time.monotonic() + timeout_s
+        while (left := self.server.unfinished(self.endpoint_ids)) > 0:
+            if time.monotonic() > deadline_s:
+                raise BenchmarkError(f"{left} messages were not recorded as delivered")
+            time.sleep(_RECORDED_EVERY_S)
+
+
+class Delivered:
+    """One round of as many messages as can be had."""
+
+    def __init__(self, *, count: int, took_s: float, cpu_s: float, cpu: dict[str, float]) -> None:
+        self.count = count
+        self.took_s = took_s
+        self.cpu_s = cpu_s
+        """CPU time of what was measured."""
+        self.cpu = cpu
+        """Shares of a core: `subject`, `load`, `sink`; and `others` on the subject's core."""
+
+    @property
+    def per_s(self) -> float:
+        """Messages a second, from the first send to the last result recorded."""
+        return self.count / self.took_s
+
+    @property
+    def cpu_us(self) -> float:
+        """Microseconds of CPU a message."""
+        return self.cpu_s / self.count * 1e6
+
+
+class Took:
+    """One round at a fixed rate: how long from the send to the arrival at the sink."""
+
+    def __init__(
+        self, *, ms: dict[str, float], late_ms: dict[str, float], cpu: float, others: float
+    ) -> None:
+        self.ms = ms
+        self.late_ms = late_ms
+        """How late the load generator was."""
+        self.cpu = cpu
+        self.others = others
+
+
+class Bench:
+    """Runs rounds, and keeps the books: what was accepted must arrive once, and only once."""
+
+    def __init__(self, load: Worker, sink: Worker) -> None:
+        self._load = load
+        self._sink = sink
+        self._next = 1
+        self.accepted: dict[str, int] = {}
+        self.faults: list[str] = []
+        """What was lost, refused or repeated."""
+
+    def throughput(self, subject: Subject, count: int) -> Delivered:
+        """Send `count` messages as fast as they are taken; return when all are delivered."""
+        cpus = {"subject": subject.cpu, "load": self._load.cpu, "sink": self._sink.cpu}
+        for cpu in cpus.values():
+            cpu.start()
+        sent, _, ended_ns = self._round(subject, count, closed())
+        return Delivered(
+            count=count,
+            took_s=(ended_ns - sent["started_ns"]) / 1e9,
+            cpu_s=subject.cpu.used_s(),
+            cpu={name: cpu.share() for name, cpu in cpus.items()}
+            | {"others": subject.cpu.others()},
+        )
+
+    def latency(self, subject: Subject, *, rate: float, seconds: float) -> Took:
+        """Send `rate` messages a second; return how long they took."""
+        subject.cpu.start()
+        sent, came, _ = self._round(subject, int(rate * seconds), paced(rate))
+        return Took(
+            ms=came["ms"],
+            late_ms=sent["late_ms"],
+            cpu=subject.cpu.share(),
+            others=subject.cpu.others(),
+        )
+
+    def beside(self, subject: Subject, job: Job, count: int, during: Callable[[], None]) -> None:
+        """Call `during` while `count` messages are sent as `job` says."""
+        self._round(subject, count, job, during=during)
+
+    def _round(
+        self,
+        subject: Subject,
+        count: int,
+        job: Job,
+        *,
+        during: Callable[[], None] | None = None,
+    ) -> tuple[Job, Job, int]:
+        """Send, wait for all to arrive and be recorded, and check that nothing was lost."""
+        first, self._next = self._next, self._next + count
+        self._sink.do({"do": "open", "first": first, "count": count}, timeout_s=5)
+        self._load.give({**job, **subject.target(), "first": first, "count": count})
+        if during is not None:
+            during()
+        sent = self._load.answer(timeout_s=_ROUND_TIMEOUT_S)
+        wait_s = _ROUND_TIMEOUT_S if sent["accepted"] == count else 2.0
+        came = self._sink.do({"do": "report", "timeout_s": wait_s}, timeout_s=wait_s + 5)
+        subject.settle(timeout_s=_ROUND_TIMEOUT_S)
+        ended_ns = time.monotonic_ns() if subject.signs else came["last_ns"]
+        self._check(subject, count, sent, came)
+        return sent, came, ended_ns
+
+    def _check(self, subject: Subject, count: int, sent: Job, came: Job) -> None:
+        name, accepted = subject.name, sent["accepted"]
+        self.accepted[name] = self.accepted.get(name, 0) + accepted
+        if accepted != count:
+            refused = f"{count - accepted} of {count} sends were refused: {sent['example']!r}"
+            self.faults.append(f"{name}: {refused}")
+        if came["received"] != accepted:
+            self.faults.append(f"{name}: {accepted} accepted, {came['received']} delivered")
+        if came["duplicates"]:
+            self.faults.append(f"{name}: {came['duplicates']} delivered twice")
+        if came["signed"] != (came["received"] if subject.signs else 0):
+            self.faults.append(f"{name}: {came['signed']} of {came['received']} were signed")
+
+
+def closed() -> Job:
+    """Return the load generator's job to send as fast as sends are taken."""
+    return {"do": "closed", "connections": CONNECTIONS}
+
+
+def paced(rate: float) -> Job:
+    """Return the load generator's job to send `rate` messages a second."""
+    return {"do": "open", "rate": rate, "connections": _CONNECTIONS_PACED}

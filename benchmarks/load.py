@@ -1,0 +1,194 @@
+"""The load generator: posts messages over keep-alive connections.
+
+`closed`: so many connections, each posts its next message when the last was answered: as fast as
+the other side takes them. `open`: one message after the other at a fixed rate, whatever the other
+side does; a message waits for a free connection, and its waiting counts.
+
+It speaks only as much HTTP as it needs, so that it is never what is measured.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import cast
+
+from figures import percentiles
+from wire import PAYLOAD_BYTES, Job, content_length, payload, serve_jobs, work
+
+_ACCEPTED = b"202"
+
+
+class Requests:
+    """Makes the requests, one endpoint after the other."""
+
+    def __init__(self, job: Job) -> None:
+        self._next: int = job["first"]
+        closing = job["closing"].encode()
+        self._frames: list[tuple[bytes, bytes]] = [
+            (_head(job, len(opening) + PAYLOAD_BYTES + len(closing)) + opening, closing)
+            for opening in (text.encode() for text in job["openings"])
+        ]
+
+    def make(self) -> bytes:
+        """Return the next message's request, stamped with this moment."""
+        number = self._next
+        self._next += 1
+        opening, closing = self._frames[number % len(self._frames)]
+        return opening + payload(number) + closing
+
+
+def _head(job: Job, body_bytes: int) -> bytes:
+    lines = [
+        f"POST {job['path']} HTTP/1.1",
+        f"Host: 127.0.0.1:{job['port']}",
+        "Content-Type: application/json",
+        f"Content-Length: {body_bytes}",
+        *job["headers"],
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n"
+
+
+class Connection(asyncio.Protocol):
+    """One connection; says when it has been answered."""
+
+    def __init__(self, answered: Callable[["Connection", bytes], None]) -> None:
+        self._answered = answered
+        self._buffer = b""
+        self._transport: asyncio.Transport | None = None
+        self._busy = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def post(self, request: bytes) -> None:
+        """Send a request; the last one has been answered."""
+        assert self._transport is not None
+        self._busy = True
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on the answer's status when it is complete."""
+        buffer = self._buffer + data if self._buffer else data
+        split = buffer.find(b"\r\n\r\n")
+        if split < 0 or len(buffer) < split + 4 + content_length(buffer[:split]):
+            self._buffer = buffer
+            return
+        self._buffer = b""
+        self._busy = False
+        self._answered(self, buffer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """A request that was not answered counts as refused."""
+        del exc
+        if self._busy:
+            self._busy = False
+            self._answered(self, b"connection lost")
+
+    def close(self) -> None:
+        """Close it."""
+        if self._transport is not None:
+            self._transport.close()
+
+    @property
+    def lost(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._transport is None or self._transport.is_closing()
+
+
+class Run:
+    """One job, from its first message to its last answer."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._requests = Requests(job)
+        self._left = job["count"]
+        self._unanswered = job["count"]
+        self._free: deque[Connection] = deque()
+        self._late_ns: deque[int] = deque()
+        self._late_ms: list[float] = []
+        self._accepted = 0
+        self._refused: list[str] = []
+        self._done = asyncio.Event()
+        self._open = job["do"] == "open"
+        self._alive = job["connections"]
+
+    async def run(self) -> Job:
+        """Post every message; return what was answered."""
+        loop = asyncio.get_running_loop()
+        made = [
+            await loop.create_connection(
+                lambda: Connection(self._answered), "127.0.0.1", self._job["port"]
+            )
+            for _ in range(self._job["connections"])
+        ]
+        connections = [connection for _, connection in made]
+        self._free.extend(connections)
+        started_ns = time.monotonic_ns()
+        if self._open:
+            await self._pace(started_ns)
+        else:
+            self._post_free()
+        await self._done.wait()
+        for connection in connections:
+            connection.close()
+        return {
+            "accepted": self._accepted,
+            "refused": len(self._refused),
+            "example": self._refused[0] if self._refused else None,
+            "started_ns": started_ns,
+            "ended_ns": time.monotonic_ns(),
+            "late_ms": percentiles(self._late_ms),
+        }
+
+    async def _pace(self, started_ns: int) -> None:
+        gap_ns = 1e9 / self._job["rate"]
+        for number in range(self._job["count"]):
+            due_ns = started_ns + int(number * gap_ns)
+            wait_s = (due_ns - time.monotonic_ns()) / 1e9
+            if wait_s > 0:
+                await asyncio.sleep(wait_s)
+            self._late_ns.append(due_ns)
+            self._post_late()
+
+    def _post_free(self) -> None:
+        while self._free and self._left:
+            self._left -= 1
+            self._free.popleft().post(self._requests.make())
+
+    def _post_late(self) -> None:
+        while self._free and self._late_ns:
+            due_ns = self._late_ns.popleft()
+            self._late_ms.append((time.monotonic_ns() - due_ns) / 1e6)
+            self._free.popleft().post(self._requests.make())
+
+    def _answered(self, connection: Connection, answer: bytes) -> None:
+        if answer[9:12] == _ACCEPTED:
+            self._accepted += 1
+        else:
+            self._refused.append(answer[:200].decode("latin-1"))
+        self._unanswered -= 1
+        if connection.lost:
+            self._alive -= 1
+        else:
+            self._free.append(connection)
+        if self._unanswered == 0 or self._alive == 0:
+            self._done.set()
+        elif self._open:
+            self._post_late()
+        else:
+            self._post_free()
+
+
+async def _answer(job: Job) -> Job:
+    return await Run(job).run()
+
+
+async def main() -> None:
+    """Run jobs until standard input ends."""
+    await serve_jobs({}, _answer)
+
+
+if __name__ == "__main__":
+    work(main())

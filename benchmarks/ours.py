@@ -1,0 +1,166 @@
+"""Sluicegate as its users run it: a server process, spoken to over HTTP."""
+
+import contextlib
+import json
+import socket
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from wire import content_length
+from workers import BenchmarkError, Cpu, environment, spawned
+
+__all__ = ["API_KEY", "Api", "Server", "serving"]
+
+API_KEY = "sg_test_" + "benchmark" * 4
+_START_S = 20.0
+_ANSWER_S = 30.0
+_STOP_S = 40.0
+
+
+class Api:
+    """A blocking client on one keep-alive connection: a request is one write, no more."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=_ANSWER_S)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._port = port
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+    def call(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+        """Send a request and return the `data` of its answer.
+
+        Raises:
+            BenchmarkError: the answer is not 2xx.
+        """
+        content = b"" if body is None else json.dumps(body).encode()
+        status, answer = self._exchange(self._request(method, path, content))
+        if not 200 <= status < 300:  # noqa: PLR2004 - success, RFC 9110 §15.3
+            raise BenchmarkError(f"{method} {path} was answered {status}: {answer[:300].decode()}")
+        return json.loads(answer)["data"]
+
+    def send_batch(self, sends: list[bytes]) -> list[dict[str, object]]:
+        """Send messages, each as its JSON text, in one request; return what became of each.
+
+        Raises:
+            BenchmarkError: the batch was refused.
+        """
+        content = b'{"messages":[' + b",".join(sends) + b"]}"
+        path = "/v1/webhooks/send-batch"
+        status, answer = self._exchange(self._request("POST", path, content))
+        if status != 202:  # noqa: PLR2004 - Accepted, RFC 9110 §15.3.3
+            raise BenchmarkError(f"a batch was answered {status}: {answer[:300].decode()}")
+        slots: list[dict[str, object]] = json.loads(answer)["data"]
+        return slots
+
+    def timed_ms(self, method: str, path: str) -> float:
+        """Return how long a request without body took to be answered 200.
+
+        Raises:
+            BenchmarkError: it was answered with something else.
+        """
+        request = self._request(method, path, b"")
+        started_ns = time.perf_counter_ns()
+        status, answer = self._exchange(request)
+        took_ns = time.perf_counter_ns() - started_ns
+        if status != 200:  # noqa: PLR2004 - OK, RFC 9110 §15.3.1
+            raise BenchmarkError(f"{method} {path} was answered {status}: {answer[:300].decode()}")
+        return took_ns / 1e6
+
+    def _request(self, method: str, path: str, content: bytes) -> bytes:
+        head = (
+            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\n"
+            f"Authorization: Bearer {API_KEY}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(content)}\r\n\r\n"
+        )
+        return head.encode() + content
+
+    def _exchange(self, request: bytes) -> tuple[int, bytes]:
+        self._socket.sendall(request)
+        answer = b""
+        while (split := answer.find(b"\r\n\r\n")) < 0 or len(answer) < split + 4 + content_length(
+            answer[:split]
+        ):
+            data = self._socket.recv(1 << 16)
+            if not data:
+                raise BenchmarkError("the server closed the connection")
+            answer += data
+        return int(answer[9:12]), answer[split + 4 :]
+
+
+class Server:
+    """A running server, its client and what is known of its process."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], port: int, database: Path, core: int | None
+    ) -> None:
+        self.port = port
+        self.database = database
+        self.cpu = Cpu(process.pid, core=core)
+        self.api = _connected(process, port)
+        self._process = process
+
+    def create_endpoint(self, url: str, **config: object) -> str:
+        """Create an endpoint and return its id."""
+        created = self.api.call("POST", "/v1/endpoints", {"url": url, **config})
+        return str(created["id"])
+
+    def unfinished(self, endpoint_ids: list[str]) -> int:
+        """Return how many messages of these endpoints are not delivered and recorded."""
+        waiting = 0
+        for endpoint_id in endpoint_ids:
+            counts = self.api.call("GET", f"/v1/endpoints/{endpoint_id}")["counts"]
+            waiting += sum(counts.values())
+        return waiting
+
+    def stop(self) -> dict[str, int]:
+        """End it in order, then return how many messages of each status its file holds.
+
+        Raises:
+            BenchmarkError: it ended with another code than 0.
+        """
+        self.api.close()
+        self._process.terminate()
+        code = self._process.wait(_STOP_S)
+        if code != 0:
+            raise BenchmarkError(f"the server ended with code {code}")
+        with contextlib.closing(sqlite3.connect(self.database)) as db:
+            return dict(db.execute("SELECT status, count(*) FROM messages GROUP BY status"))
+
+
+@contextlib.contextmanager
+def serving(folder: Path, *, core: int | None) -> Iterator[Server]:
+    """Run `sluicegate serve --dev` with its defaults on a new database in `folder`."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    database = folder / "sluicegate.db"
+    log_file = folder / "server.log"
+    command = ["-m", "sluicegate", "serve", "--dev", "--port", str(port)]
+    env = environment() | {"SLUICEGATE_BOOTSTRAP_API_KEY": API_KEY}
+    with (
+        log_file.open("wb") as log,
+        spawned(
+            [*command, "--database", str(database)], core=core, cwd=folder, env=env, log=log
+        ) as process,
+    ):
+        try:
+            yield Server(process, port, database, core)
+        except (BenchmarkError, OSError) as error:
+            end = log_file.read_bytes()[-2000:].decode(errors="replace")
+            raise BenchmarkError(f"{error}\nend of the server's log:\n{end}") from error
+
+
+def _connected(process: subprocess.Popen[bytes], port: int) -> Api:
+    deadline_s = time.monotonic() + _START_S
+    while time.monotonic() < deadline_s and process.poll() is None:
+        with contextlib.suppress(OSError):
+            return Api(port)
+        time.sleep(0.05)
+    raise BenchmarkError("the server did not start")

@@ -1,0 +1,85 @@
+"""What the processes of a run share: the payload, the loop, and how a worker is told what to do.
+
+A worker is a process that reads one JSON object a line from its standard input and writes one a
+line to its standard output: first that it is ready, then an answer to each.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+__all__ = [
+    "PAYLOAD_BYTES",
+    "PAYLOAD_OPENING",
+    "Job",
+    "content_length",
+    "number_of",
+    "payload",
+    "sent_at_ns",
+    "serve_jobs",
+    "work",
+]
+
+Job = dict[str, Any]
+"""A line of JSON that a worker is sent, or answers."""
+
+PAYLOAD_BYTES = 512
+PAYLOAD_OPENING = b'{"n":"'
+_NUMBER = slice(6, 16)
+_SENT_AT = slice(24, 43)
+_FORM = b'{"n":"%010d","at":"%019d","text":"' + b"x" * (PAYLOAD_BYTES - 55) + b'"}'
+assert len(_FORM % (0, 0)) == PAYLOAD_BYTES, "the rest of the form has 55 bytes"
+
+
+def payload(number: int) -> bytes:
+    """Return the JSON text of message `number`, `PAYLOAD_BYTES` long, stamped with this moment."""
+    return _FORM % (number, time.monotonic_ns())
+
+
+def number_of(body: bytes) -> int:
+    """Return the number of the message that `payload` made."""
+    return int(body[_NUMBER])
+
+
+def sent_at_ns(body: bytes) -> int:
+    """Return the moment of its making: the monotonic clock, which all processes share."""
+    return int(body[_SENT_AT])
+
+
+def content_length(head: bytes) -> int:
+    """Return what an HTTP head says of its body's length; 0 when it says nothing."""
+    at = head.lower().find(b"content-length:")
+    if at < 0:
+        return 0
+    end = head.find(b"\r\n", at)
+    return int(head[at + 15 : end if end >= 0 else None])
+
+
+def work(main: Coroutine[Any, Any, None]) -> None:
+    """Run a worker's `main()` on the kind of loop that `sluicegate serve` uses."""
+    try:
+        import uvloop  # noqa: PLC0415 - an extra: used when present, as the server does
+    except ImportError:
+        factory = None
+    else:
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main)
+
+
+async def serve_jobs(ready: Job, answer: Callable[[Job], Awaitable[Job]]) -> None:
+    """Say `ready`, then answer job after job until standard input ends."""
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(lines), sys.stdin
+    )
+    _say(ready)
+    while line := await lines.readline():
+        _say(await answer(json.loads(line)))
+
+
+def _say(said: Job) -> None:
+    print(json.dumps(said), flush=True)
