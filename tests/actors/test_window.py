@@ -242,6 +242,6 @@ class WindowAgainstStorage(RuleBasedStateMachine):
 
 
 WindowAgainstStorage.TestCase.settings = settings(
-    max_examples=400, stateful_step_count=60, deadline=None
+    max_examples=1000, stateful_step_count=60, deadline=None
 )
 TestWindow = WindowAgainstStorage.TestCase

@@ -80,7 +80,7 @@ async def make(names: Names, clock: ManualClock) -> AsyncIterator[Make]:
     """Build resolvers; let everything that hangs go in the end."""
     made: list[PooledResolver] = []
 
-    def build(**settings: Any) -> PooledResolver:  # noqa: ANN401 - whatever Settings takes
+    def build(**settings: Any) -> PooledResolver:
         made.append(
             PooledResolver(Settings(**settings), clock=clock, getaddrinfo=names.getaddrinfo)
         )
