@@ -57,10 +57,17 @@ ORDER BY found.seq DESC
 """
 
 
-def log_sql(query: LogQuery) -> str:
-    """Return the SQL of a page; only the shape of `query` matters, its values are parameters."""
+def log_sql(query: LogQuery, *, orphans: bool = True) -> str:
+    """Return the SQL of a page; only the shape of `query` matters, its values are parameters.
+
+    Args:
+        query: what the page holds.
+        orphans: there may be messages that wait on a deleted endpoint.
+    """
     branches = [
-        _branch(query, stored, condition) for stored, condition in _BRANCHES[query.status].items()
+        _branch(query, stored, condition)
+        for stored, condition in _BRANCHES[query.status].items()
+        if orphans or condition != _ORPHANED
     ]
     return _PAGE.format(seqs=" UNION ALL ".join(branches))
 
@@ -92,6 +99,16 @@ def _branch(query: LogQuery, stored: MessageStatus, condition: str) -> str:
     return " ".join(part for part in parts if part)
 
 
+class _Owner(msgspec.Struct, frozen=True):
+    """Whose messages a page lists."""
+
+    project_no: int
+    no: int
+    """The endpoint's; 0 for all of the project's."""
+    orphans: bool
+    """Some of them may wait on a deleted endpoint."""
+
+
 def list_logs(
     db: sqlite3.Connection, query: LogQuery, *, in_flight: Collection[str]
 ) -> tuple[list[LogEntry], int | None]:
@@ -117,9 +134,10 @@ def _rows(
     cursor = db.cursor()
     cursor.row_factory = sqlite3.Row
     return cursor.execute(
-        log_sql(query),
+        log_sql(query, orphans=owner.orphans),
         {
-            **owner,
+            "project_no": owner.project_no,
+            "no": owner.no,
             "seq_first": seqs[0],
             "seq_last": seqs[1],
             "in_flight": msgspec.json.encode(flying).decode(),
@@ -130,7 +148,7 @@ def _rows(
     ).fetchall()
 
 
-def _owner(db: sqlite3.Connection, query: LogQuery) -> dict[str, int] | None:
+def _owner(db: sqlite3.Connection, query: LogQuery) -> _Owner | None:
     """Return whose messages to list; `None` when there can be none.
 
     A long backlog that cannot match is not walked through.
@@ -139,7 +157,7 @@ def _owner(db: sqlite3.Connection, query: LogQuery) -> dict[str, int] | None:
         row = db.execute("SELECT no FROM projects WHERE id = ?", (query.project_id,)).fetchone()
         if row is None or (query.status is MessageStatus.PAUSED and not _has_paused(db, row[0])):
             return None
-        return {"project_no": row[0], "no": 0}
+        return _Owner(row[0], 0, orphans=True)
     row = db.execute(
         "SELECT e.no, e.project_no, e.paused_at_ms, e.deleted_at_ms FROM endpoints e"
         " JOIN projects p ON p.no = e.project_no WHERE e.id = ? AND p.id = ?",
@@ -153,7 +171,7 @@ def _owner(db: sqlite3.Connection, query: LogQuery) -> dict[str, int] | None:
         return None
     if query.status in {MessageStatus.QUEUED, MessageStatus.PENDING_RETRY} and (deleted or paused):
         return None
-    return {"project_no": project_no, "no": no}
+    return _Owner(project_no, no, orphans=deleted)
 
 
 def _has_paused(db: sqlite3.Connection, project_no: int) -> bool:
