@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from sluicegate.actors.timer import OneTimer
 from sluicegate.engine.ports import Clock
@@ -11,6 +11,8 @@ __all__ = ["Alarms"]
 
 _AT_ONCE = 200
 """How many endpoints are woken in one turn of the loop."""
+_STALE_MAX = 64
+"""How many moments that nobody waits for any more may be kept (or as many as are waited for)."""
 
 
 class Alarms:
@@ -28,6 +30,9 @@ class Alarms:
         """Ring for an endpoint at `at_ms`; replaces an earlier wish."""
         self._due[endpoint_id] = at_ms
         heappush(self._heap, (at_ms, endpoint_id))
+        if len(self._heap) > 2 * len(self._due) + _STALE_MAX:
+            self._heap = [(due_ms, each) for each, due_ms in self._due.items()]
+            heapify(self._heap)
         self._arm()
 
     def drop(self, endpoint_id: str) -> None:

@@ -36,7 +36,12 @@ def begin(
     may_start: Callable[[], bool],
 ) -> None:
     """Begin an attempt of `message`, in a slot that was taken for it: a task of its own."""
-    flight = Flight(message, attempt_id=parts.random.uuid7(), started_at_ms=parts.clock.wall_ms())
+    try:
+        attempt_id, started_at_ms = parts.random.uuid7(), parts.clock.wall_ms()
+    except BaseException:
+        parts.slots.release()
+        raise
+    flight = Flight(message, attempt_id=attempt_id, started_at_ms=started_at_ms)
     outstanding.add(flight)
     flight.task = asyncio.get_running_loop().create_task(
         _attempt(flight, state=state, parts=parts, outstanding=outstanding, may_start=may_start)

@@ -44,19 +44,27 @@ def refusal(command: Command, state: EndpointState) -> SluicegateError | None:
 
 
 async def carry_out(
-    command: Command, endpoint_id: str, parts: Parts, *, in_flight: AbstractSet[str]
-) -> CommandDone:
-    """Make a command durable.
+    command: Command, endpoint_id: str, parts: Parts, outstanding: Outstanding
+) -> None:
+    """Make a command durable and report what came of it.
 
     Args:
         command: what to do; `refusal` had nothing against it.
         endpoint_id: on which endpoint.
         parts: the ports.
-        in_flight: ids of the endpoint's messages whose attempts are not yet recorded.
-
-    Raises:
-        SluicegateError: the write was refused, or storage is unavailable.
+        outstanding: which attempts are not yet recorded, and who is told.
     """
+    in_flight = frozenset(flight.message.id for flight in outstanding.flights.values())
+    try:
+        done = await _write(command, endpoint_id, parts, in_flight=in_flight)
+    except SluicegateError as error:
+        done = CommandDone(None, None, error)
+    outstanding.report(done)
+
+
+async def _write(
+    command: Command, endpoint_id: str, parts: Parts, *, in_flight: AbstractSet[str]
+) -> CommandDone:
     storage, at_ms = parts.storage, parts.clock.wall_ms()
     answer: int | None = None
     match command:

@@ -33,14 +33,14 @@ from sluicegate.actors.messages import (
     Resume,
     Wake,
 )
-from sluicegate.actors.outstanding import Outstanding
+from sluicegate.actors.outstanding import Flight, Outstanding
 from sluicegate.actors.parts import Parts
 from sluicegate.actors.ref import AsyncioActorRef
 from sluicegate.actors.runtime import AsyncioActor
 from sluicegate.actors.supervision import Restarts
 from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.log import log
-from sluicegate.engine.model import EndpointConfig, WaitingMessage
+from sluicegate.engine.model import EndpointConfig
 from sluicegate.engine.ports import SigningKeyRow
 
 __all__ = ["Directory"]
@@ -56,9 +56,13 @@ class _Entry:
         self.hinted = False
         """A hint is in the mailbox: another would say nothing new."""
         self.asking = 0
-        """Commands that wait for an answer."""
+        """Commands that are not answered yet."""
         self.restarts: Restarts | None = None
         """Set by the first crash."""
+
+    def answered(self, _answer: object) -> None:
+        """A command was answered, in whatever way."""
+        self.asking -= 1
 
 
 class Directory:
@@ -86,13 +90,17 @@ class Directory:
         """
         self.closing = True
         self._alarms.cancel()
+        for endpoint_id, entry in self._entries.items():
+            if entry.outstanding.actor is None and entry.outstanding.flights:
+                self._start(endpoint_id, entry)  # it crashed; who else would record them?
+        all_ended = True
         try:
             async with asyncio.timeout(timeout_s):
                 for entry in list(self._entries.values()):
-                    await entry.outstanding.ended()
+                    all_ended &= await entry.outstanding.ended()
         except TimeoutError:
             return False
-        return True
+        return all_ended
 
     async def close(self) -> None:
         """Stop every actor. An attempt still in flight is cut; its message stays waiting."""
@@ -177,15 +185,15 @@ class Directory:
                 msg = "too many commands wait for this endpoint"
                 raise UnavailableError(msg)
             entry.asking += 1
+            answer = actor.ask(command, block=False)
+            answer.add_done_callback(entry.answered)  # also when the asker has gone away
             try:
-                return await actor.ask(command, block=False)
+                return await answer
             except AnswerLostError:
                 msg = "the endpoint's actor was restarted; the command may have been carried out"
                 raise UnavailableError(msg) from None
             except ActorDeadError:
                 continue  # it retired before it saw the command
-            finally:
-                entry.asking -= 1
 
     # -- activation ---------------------------------------------------------------------------
 
@@ -226,46 +234,51 @@ class Directory:
             return
         endpoint_id = actor.endpoint_id
         entry = self._entries.get(endpoint_id)
-        if entry is None or self.closing:
+        if entry is None:
             return
         entry.outstanding.actor = None
         entry.hinted = False
+        if self.closing:
+            return
         if entry.restarts is None:
             entry.restarts = Restarts(self._parts.settings.actor_restarts_max)
-        delay_s = entry.restarts.crashed(self._parts.clock.monotonic_s())
-        poison = actor.suspect.message if actor.suspect is not None else None
-        suspect = poison.id if poison is not None else None
+        flight = actor.suspect
+        suspect = flight.message.id if flight is not None else None
+        poisoned = flight is not None and entry.restarts.poisoned_by(flight.message.seq)
+        delay_s = entry.restarts.crashed(self._parts.clock.monotonic_s(), explained=poisoned)
         log.error(  # the traceback was logged where it crashed
             "actor.restarting", endpoint_id=endpoint_id, message_id=suspect, delay_s=delay_s
         )
-        poisoned = entry.restarts.poisoned(poison.seq if poison is not None else None)
-        if poisoned and poison is not None:
-            entry.outstanding.write(self._give_up(endpoint_id, poison, error))
+        if flight is not None and poisoned:
+            entry.outstanding.write(self._give_up(endpoint_id, entry, flight, error))
         if delay_s is None:
             log.critical("endpoint.parked", endpoint_id=endpoint_id, message_id=suspect)
         else:
             asyncio.get_running_loop().call_later(delay_s, self._restart, endpoint_id, entry)
 
     async def _give_up(
-        self, endpoint_id: str, message: WaitingMessage, error: BaseException
+        self, endpoint_id: str, entry: _Entry, flight: Flight, cause: BaseException
     ) -> None:
         """Put a message that keeps crashing its actor into the dead letter queue."""
+        message = flight.message
         try:
             await self._parts.storage.give_up_message(
                 endpoint_id,
                 message.seq,
-                error=f"internal error: {type(error).__name__}",
+                error=f"internal error: {type(cause).__name__}",
                 at_ms=self._parts.clock.wall_ms(),
             )
-        except UnavailableError:
-            return  # it crashes the actor once more, and is given up then
+        except Exception as error:  # noqa: BLE001 - it crashes the actor again, and is given up then
+            log.error("message.not_dead_lettered", message_id=message.id, exc_info=error)
+            return
+        entry.outstanding.remove(flight)
         log.error("message.dead_lettered", endpoint_id=endpoint_id, message_id=message.id)
 
     def _restart(self, endpoint_id: str, entry: _Entry) -> None:
-        if self._entries.get(endpoint_id) is entry and entry.outstanding.actor is None:
+        alone = self._entries.get(endpoint_id) is entry and entry.outstanding.actor is None
+        if alone and not self.closing:
             log.info("actor.restarted", endpoint_id=endpoint_id)
-            if not self.closing:
-                self._start(endpoint_id, entry)
+            self._start(endpoint_id, entry)
 
     def _revive(self, endpoint_id: str, entry: _Entry) -> AsyncioActorRef[EndpointActor]:
         if entry.restarts is not None and not entry.restarts.parked:

@@ -38,8 +38,9 @@ from sluicegate.actors.messages import (
 )
 from sluicegate.actors.outstanding import Flight, Outstanding
 from sluicegate.actors.parts import Parts
-from sluicegate.actors.reading import read_window
+from sluicegate.actors.reading import read_state, read_window
 from sluicegate.actors.recording import record
+from sluicegate.actors.repose import Repose
 from sluicegate.actors.runtime import AsyncioActor, Later
 from sluicegate.actors.slots import Turn
 from sluicegate.actors.timer import OneTimer
@@ -47,6 +48,7 @@ from sluicegate.actors.window import NotLoaded, Wants, Window
 from sluicegate.engine import circuit
 from sluicegate.engine.errors import EndpointNotFoundError, SluicegateError, UnavailableError
 from sluicegate.engine.lifecycle import MessageStatus
+from sluicegate.engine.log import log
 from sluicegate.engine.model import EndpointState
 from sluicegate.engine.outcome import OutcomeKind
 from sluicegate.engine.rate_limit import TokenBucket
@@ -60,7 +62,8 @@ _TROUBLE_S = 1.0
 class EndpointActor(AsyncioActor):
     """Owns one endpoint while it has work. Runs on the engine's event loop only."""
 
-    control_types = frozenset({*COMMANDS, CommandDone, Loaded, Tick, SlotGranted})
+    # Reports of writes are in one lane: they are believed in the order of the commits.
+    control_types = frozenset({*COMMANDS, CommandDone, Recorded, Loaded, Tick, SlotGranted})
 
     def __init__(
         self, endpoint_id: str, *, parts: Parts, outstanding: Outstanding, home: Home
@@ -92,8 +95,9 @@ class EndpointActor(AsyncioActor):
         self._turn = Turn(parts.slots, endpoint_id, self._slot_granted)
         self._reading: asyncio.Task[None] | None = None
         self._timer = OneTimer(self._tick)
-        self._idle_since: float | None = None
+        self._repose = Repose(parts.settings.actor_idle_s)
         self._retired = False
+        self._farewell: SluicegateError = UnavailableError("the engine is shutting down")
         self._trouble_until = 0.0
 
     # -- life -------------------------------------------------------------------------------
@@ -105,7 +109,7 @@ class EndpointActor(AsyncioActor):
 
     def on_stop(self) -> None:
         """Let go of the timer, the line for slots, and whoever still waits for an answer."""
-        self._let_go(UnavailableError("the engine is shutting down"))
+        self._let_go(self._farewell)
 
     def on_failure(self, *_exc_info: object) -> None:
         """Answer whoever waits; the supervisor restarts the endpoint from storage."""
@@ -117,7 +121,6 @@ class EndpointActor(AsyncioActor):
         if self._reading is not None:
             self._reading.cancel()
         self._turn.leave()
-        self._turn.give_back()
         self._commands.abandon(error)
 
     def is_callers_error(self, exc: Exception, /) -> bool:
@@ -163,17 +166,18 @@ class EndpointActor(AsyncioActor):
         self._reading = None
         if state is None:
             self._home.unknown(self.endpoint_id)
-            self._let_go(EndpointNotFoundError())
+            self._farewell = EndpointNotFoundError()
             self.stop()
             return
         self._adopt(state)
         for flight in list(self._outstanding.flights.values()):
-            if flight.settling:  # its write has ended: the predecessor waited for no less
+            # Its write has ended (this actor waited for no less), or nothing came of it.
+            if flight.settling or (flight.ended and flight.outcome is None):
                 self._outstanding.remove(flight)
             elif flight.ended:
                 self._on_attempt_finished(flight)
         if state.deleted:
-            self._spawn_write(sweep_deleted(self.endpoint_id, self._parts, self._outstanding))
+            self._sweep()
         self._next_command()
 
     def _adopt(self, state: EndpointState) -> None:
@@ -197,16 +201,9 @@ class EndpointActor(AsyncioActor):
         if self.state is not None:
             command = self._commands.start_next(self.state)
             if command is not None:
-                self._spawn_write(self._carry_out(command))
-
-    async def _carry_out(self, command: Command) -> None:
-        flights = self._outstanding.flights.values()
-        in_flight = frozenset(flight.message.id for flight in flights)
-        try:
-            done = await carry_out(command, self.endpoint_id, self._parts, in_flight=in_flight)
-        except SluicegateError as error:
-            done = CommandDone(None, None, error)
-        self._outstanding.report(done)
+                self._spawn_write(
+                    carry_out(command, self.endpoint_id, self._parts, self._outstanding)
+                )
 
     def _on_command_done(self, done: CommandDone) -> None:
         state = self.state
@@ -217,8 +214,11 @@ class EndpointActor(AsyncioActor):
             self._adopt(msgspec.structs.replace(done.state, health=health))
         self._commands.finish(done)
         if done.state is not None and done.state.deleted:
-            self._spawn_write(sweep_deleted(self.endpoint_id, self._parts, self._outstanding))
+            self._sweep()
         self._next_command()
+
+    def _sweep(self) -> None:
+        self._spawn_write(sweep_deleted(self.endpoint_id, self._parts, self._outstanding))
 
     # -- the delivery loop --------------------------------------------------------------------
 
@@ -245,7 +245,7 @@ class EndpointActor(AsyncioActor):
         else:
             self._turn.leave()
         self._turn.give_back()
-        self._rest(wake_ms)
+        self._rest(state, wake_ms)
 
     def _start_due(self, state: EndpointState, in_flight_max: int) -> int | None:
         """Start attempts while pause, rate, circuit and caps allow; return when to look again."""
@@ -277,14 +277,15 @@ class EndpointActor(AsyncioActor):
             self._parts.slots.release()
 
     def _on_attempt_finished(self, flight: Flight) -> None:
-        if self.state is None or flight.settling:
+        if self.state is None or flight.settling or not self._outstanding.holds(flight):
             return  # `_on_loaded` looks at every flight
         self.suspect = flight
+        outcome = flight.outcome
         if flight.crash is not None:
             crash, flight.crash = flight.crash, None
-            self._outstanding.remove(flight)
+            if outcome is None:  # else it stays: the result is recorded, not the request repeated
+                self._outstanding.remove(flight)
             raise crash
-        outcome = flight.outcome
         if outcome is None or outcome.kind is OutcomeKind.RECALLED:
             self._on_unsent(flight)
             return
@@ -320,7 +321,11 @@ class EndpointActor(AsyncioActor):
             if not state.paused:
                 state = msgspec.structs.replace(state, paused=True, pause_reason=recorded.pause)
                 self._adopt(state)
-        if verdict.status is MessageStatus.PENDING_RETRY and not (state.paused or state.deleted):
+        if verdict.status is not MessageStatus.PENDING_RETRY or state.paused:
+            return
+        if state.deleted:
+            self._sweep()  # the one after the deletion left it alone: it was in flight
+        else:
             self._window.add_retry(
                 rescheduled(flight.message, verdict, release_no=recorded.release_no)
             )
@@ -337,16 +342,16 @@ class EndpointActor(AsyncioActor):
         try:
             await coroutine
         except Exception as error:  # noqa: BLE001 - a bug of ours crashes the actor, by message
-            self._outstanding.report(Crashed(error))
+            if not self._outstanding.report(Crashed(error)):
+                log.error("actor.task_failed", endpoint_id=self.endpoint_id, exc_info=error)
 
     async def _load(self) -> None:
         await self._outstanding.written()
-        state = await self._parts.storage.load_state(self.endpoint_id)
+        storage, in_vain = self._parts.storage, self._commands.abandon
+        state = await read_state(storage, self.endpoint_id, in_vain=in_vain)
         self._outstanding.report(Loaded(state))
 
     def _read_window(self) -> None:
-        if self._reading is not None:
-            return
         wants = self._window.begin_read()
         if wants is not None:
             self._spawn_read(self._read(wants))
@@ -370,30 +375,26 @@ class EndpointActor(AsyncioActor):
 
     # -- rest -----------------------------------------------------------------------------------
 
-    def _rest(self, wake_ms: int | None) -> None:
+    def _rest(self, state: EndpointState, wake_ms: int | None) -> None:
         """Set the one timer: to the next due moment, or to retirement; or retire now."""
         now = self._loop_now()
         wake_at: float | None = None
-        if self._trouble_until > now:
+        troubled = self._trouble_until > now
+        if troubled:
             wake_at = self._trouble_until
         elif wake_ms is not None:
             wake_at = now + max(0.0, (wake_ms - self._parts.clock.steady_ms()) / 1000)
-        busy = self._reading is not None or not self._commands.idle or self._outstanding.flights
-        if busy or self._trouble_until > now:
-            self._idle_since = None
-        else:
-            if self._idle_since is None:
-                self._idle_since = now
-            retire_at = self._idle_since + self._parts.settings.actor_idle_s
-            if now >= retire_at and (wake_at is None or wake_at > now):
-                if self._outstanding.idle and self.actor_inbox.empty():
-                    self._retired = True
-                    self._home.retired(self.endpoint_id, wake_ms)
-                    self.stop()
-                    return
-                retire_at = now + self._parts.settings.actor_idle_s  # a sweep is under way
-            wake_at = retire_at if wake_at is None else min(wake_at, retire_at)
-        self._timer.set(wake_at)
+        busy = troubled or self._turn.waits or self._reading is not None
+        busy = busy or not self._commands.idle or bool(self._outstanding.flights)
+        retire_at = self._repose.retire_at(now, busy=busy, config=state.config)
+        if retire_at is not None and now >= retire_at and (wake_at is None or wake_at > now):
+            if self._outstanding.idle and self.actor_inbox.empty():
+                self._retired = True
+                self._home.retired(self.endpoint_id, wake_ms)
+                self.stop()
+                return
+            retire_at = now + _TROUBLE_S  # a sweep is under way
+        self._timer.set(min((at for at in (wake_at, retire_at) if at is not None), default=None))
 
     def _tick(self) -> None:
         self._outstanding.report(Tick())

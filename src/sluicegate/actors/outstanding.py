@@ -81,10 +81,15 @@ class Outstanding:
         self.flights[flight.message.seq] = flight
         self._everywhere[flight.message.id] = None
 
+    def holds(self, flight: Flight) -> bool:
+        """Return whether this very attempt is still to be settled."""
+        return self.flights.get(flight.message.seq) is flight
+
     def remove(self, flight: Flight) -> None:
         """Take note that an attempt's result is durable (or that nothing was sent)."""
-        self.flights.pop(flight.message.seq, None)
-        self._everywhere.pop(flight.message.id, None)
+        if self.holds(flight):  # another attempt of the message may have begun
+            del self.flights[flight.message.seq]
+            self._everywhere.pop(flight.message.id, None)
 
     def report(self, message: object) -> bool:
         """Tell the actor; `False` when there is none now. A successor looks at `flights` itself."""
@@ -122,15 +127,22 @@ class Outstanding:
         while self._writes:
             await asyncio.wait(list(self._writes))
 
-    async def ended(self) -> None:
-        """Wait until every attempt has ended and every write with it."""
+    async def ended(self) -> bool:
+        """Wait until every attempt has ended and every write with it.
+
+        Returns:
+            `False` when there is no actor that would see to the result of an attempt.
+        """
         while not self.idle:
             tasks = [f.task for f in self.flights.values() if f.task and not f.task.done()]
             tasks += list(self._writes or ())
             if tasks:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            elif self.actor is None or not self.actor.is_alive():
+                return False
             else:
                 await asyncio.sleep(_LOOK_AGAIN_S)  # its report is on the way to the actor
+        return True
 
     def cut(self) -> list[asyncio.Task[None]]:
         """Cancel every attempt and every write that still waits; return the tasks to wait for.

@@ -1,11 +1,35 @@
-"""Read what a window wants."""
+"""What an actor reads: its endpoint's state, and what its window wants."""
+
+import asyncio
+from collections.abc import Callable
 
 from sluicegate.actors.messages import WindowLoaded
 from sluicegate.actors.window import Wants
 from sluicegate.engine.errors import UnavailableError
+from sluicegate.engine.model import EndpointState
 from sluicegate.engine.ports import Storage
 
-__all__ = ["read_window"]
+__all__ = ["read_state", "read_window"]
+
+_AGAIN_S = 1.0
+
+
+async def read_state(
+    storage: Storage, endpoint_id: str, *, in_vain: Callable[[UnavailableError], object]
+) -> EndpointState | None:
+    """Read an endpoint's state, however long storage cannot: that is no fault of the actor.
+
+    Args:
+        storage: where it is.
+        endpoint_id: whose.
+        in_vain: called each time it cannot be read, to answer whoever waits.
+    """
+    while True:
+        try:
+            return await storage.load_state(endpoint_id)
+        except UnavailableError as error:
+            in_vain(error)
+            await asyncio.sleep(_AGAIN_S)
 
 
 async def read_window(

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from sluicegate.actors.messages import Recorded
+from sluicegate.actors.messages import AttemptFinished, Recorded
 from sluicegate.actors.outstanding import Flight, Outstanding
 from sluicegate.actors.parts import Parts
 from sluicegate.engine.errors import UnavailableError
@@ -21,7 +21,8 @@ async def record(
     """Write a result until it is durable; the receiver's answer must not be forgotten.
 
     Runs as a task of its own. Cancelled (at the end of a drain), the message stays waiting and
-    will be delivered again.
+    will be delivered again. A bug of ours leaves the flight as it was, for the actor to crash on:
+    its successor records the same outcome, and nothing is sent again.
     """
     while True:
         try:
@@ -35,6 +36,10 @@ async def record(
                 error=error.message,
             )
             await asyncio.sleep(_AGAIN_S)
+        except Exception as error:  # noqa: BLE001 - the actor raises it again, and is restarted
+            flight.settling, flight.crash = False, error
+            outstanding.report(AttemptFinished(flight))
+            return
     _log(result)
     if not outstanding.report(Recorded(flight, result.verdict, result.release_no, result.pause)):
         outstanding.remove(flight)

@@ -37,6 +37,10 @@ class Slots:
         self._line.setdefault(name, grant)
         return False
 
+    def has_in_line(self, name: str) -> bool:
+        """Return whether `name` stands in line."""
+        return name in self._line
+
     def leave(self, name: str) -> None:
         """Leave the line, if in it."""
         self._line.pop(name, None)
@@ -63,6 +67,11 @@ class Turn:
         self._grant = grant
         self._granted = 0
 
+    @property
+    def waits(self) -> bool:
+        """Whether it stands in line."""
+        return self._slots.has_in_line(self._name)
+
     def granted(self) -> None:
         """Note that a slot was taken on its behalf."""
         self._granted += 1
@@ -81,5 +90,6 @@ class Turn:
             self._slots.release()
 
     def leave(self) -> None:
-        """Leave the line."""
+        """Leave the line, and give back what was granted."""
         self._slots.leave(self._name)
+        self.give_back()
