@@ -4,9 +4,10 @@ Both get the same payloads from the same load generator over as many connections
 the same sink. A round of ours ends when the last result is recorded, not when it has arrived.
 """
 
+import os
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ours import API_KEY, Server
 from wire import Job
@@ -107,39 +108,44 @@ class Ours:
             time.sleep(_RECORDED_EVERY_S)
 
 
-class Delivered:
+class Shares(NamedTuple):
+    """How much of a core each used in a round."""
+
+    subject: float
+    load: float
+    sink: float
+    others: float
+    """What programs that are no part of the run took, of the core where they took more."""
+
+
+class Delivered(NamedTuple):
     """One round of as many messages as can be had."""
 
-    def __init__(self, *, count: int, took_s: float, cpu_s: float, cpu: dict[str, float]) -> None:
-        self.count = count
-        self.took_s = took_s
-        self.cpu_s = cpu_s
-        """CPU time of what was measured."""
-        self.cpu = cpu
-        """Shares of a core: `subject`, `load`, `sink`; and `others` on the subject's core."""
+    messages: int
+    took_s: float
+    """From the first send to the last result recorded."""
+    cpu_s: float
+    """CPU time of what was measured."""
+    shares: Shares
 
     @property
     def per_s(self) -> float:
-        """Messages a second, from the first send to the last result recorded."""
-        return self.count / self.took_s
+        """Messages a second."""
+        return self.messages / self.took_s
 
     @property
     def cpu_us(self) -> float:
         """Microseconds of CPU a message."""
-        return self.cpu_s / self.count * 1e6
+        return self.cpu_s / self.messages * 1e6
 
 
-class Took:
+class Took(NamedTuple):
     """One round at a fixed rate: how long from the send to the arrival at the sink."""
 
-    def __init__(
-        self, *, ms: dict[str, float], late_ms: dict[str, float], cpu: float, others: float
-    ) -> None:
-        self.ms = ms
-        self.late_ms = late_ms
-        """How late the load generator was."""
-        self.cpu = cpu
-        self.others = others
+    ms: dict[str, float]
+    late_ms: dict[str, float]
+    """How late the load generator was."""
+    shares: Shares
 
 
 class Bench:
@@ -148,6 +154,7 @@ class Bench:
     def __init__(self, load: Worker, sink: Worker) -> None:
         self._load = load
         self._sink = sink
+        self._director = Cpu(os.getpid(), core=None)
         self._next = 1
         self.accepted: dict[str, int] = {}
         self.faults: list[str] = []
@@ -155,28 +162,33 @@ class Bench:
 
     def throughput(self, subject: Subject, count: int) -> Delivered:
         """Send `count` messages as fast as they are taken; return when all are delivered."""
-        cpus = {"subject": subject.cpu, "load": self._load.cpu, "sink": self._sink.cpu}
-        for cpu in cpus.values():
-            cpu.start()
+        self._start(subject)
         sent, _, ended_ns = self._round(subject, count, closed())
         return Delivered(
-            count=count,
+            messages=count,
             took_s=(ended_ns - sent["started_ns"]) / 1e9,
             cpu_s=subject.cpu.used_s(),
-            cpu={name: cpu.share() for name, cpu in cpus.items()}
-            | {"others": subject.cpu.others()},
+            shares=self._shares(subject),
         )
 
     def latency(self, subject: Subject, *, rate: float, seconds: float) -> Took:
         """Send `rate` messages a second; return how long they took."""
-        subject.cpu.start()
+        self._start(subject)
         sent, came, _ = self._round(subject, int(rate * seconds), paced(rate))
-        return Took(
-            ms=came["ms"],
-            late_ms=sent["late_ms"],
-            cpu=subject.cpu.share(),
-            others=subject.cpu.others(),
+        return Took(ms=came["ms"], late_ms=sent["late_ms"], shares=self._shares(subject))
+
+    def _start(self, subject: Subject) -> None:
+        for cpu in (subject.cpu, self._load.cpu, self._sink.cpu, self._director):
+            cpu.start()
+
+    def _shares(self, subject: Subject) -> Shares:
+        load, sink = self._load.cpu.share(), self._sink.cpu.share()
+        ours = subject.cpu.share()
+        others = max(
+            subject.cpu.core_share() - ours,
+            self._load.cpu.core_share() - load - sink - self._director.share(),
         )
+        return Shares(subject=ours, load=load, sink=sink, others=max(0.0, others))
 
     def beside(self, subject: Subject, job: Job, count: int, during: Callable[[], None]) -> None:
         """Call `during` while `count` messages are sent as `job` says."""

@@ -1,18 +1,17 @@
 """One run's figures as tables: for people, for a pipe, for the documentation."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from campaign import OTHERS_MAX, Figures
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 __all__ = ["markdown", "print_report"]
 
-Figures = dict[str, Any]
 
-_OTHERS_MAX = 0.1
-"""The share of the measured core above which a run counts as disturbed."""
+_SHARES = ("its core", "load generator", "sink", "others")
 
 
 class Section(NamedTuple):
@@ -113,10 +112,7 @@ def _delivered(part: Figures) -> Section:
             name,
             _spread(each["per_s"], ",.0f"),
             _spread(each["cpu_us"], ",.0f"),
-            _percent(each["cpu"]["subject"]),
-            _percent(each["cpu"]["others"]),
-            _percent(each["cpu"]["load"]),
-            _percent(each["cpu"]["sink"]),
+            *_shares(each["shares"]),
         )
         for name, each in (("aiohttp relay", relay), ("Sluicegate", ours))
     ]
@@ -125,16 +121,17 @@ def _delivered(part: Figures) -> Section:
     )
     return Section(
         "Messages delivered end to end",
-        ("", "messages/s", "CPU µs/message", "its core", "others on it", "load gen.", "sink"),
+        ("", "messages/s", "CPU µs/message", *_SHARES),
         rows,
         f"Median (least to greatest) of {part['rounds']} rounds each, in turn, "
-        f"{relay['count']:,} and {ours['count']:,} messages a round; "
+        f"{relay['messages']:,} and {ours['messages']:,} messages a round; "
         f"{part['payload_bytes']} B payload, {part['connections']} senders, at most "
         f"{part['connections']} attempts in flight. Sluicegate: HTTP accept, SQLite "
         "(synchronous=FULL), signed POST, result recorded. The relay: accept, POST; "
-        "nothing stored, nothing signed. Then shares of a core: what "
-        "is measured had its core but for what others took; load generator and sink share the "
-        "other, and are not the limit while together they stay well below 100%.",
+        "nothing stored, nothing signed. Then shares of a core: what is measured has one to "
+        "itself; load generator and sink share the other, and are not the limit while together "
+        "they stay well below 100%; others are programs that are no part of the run."
+        + _discarded(part),
     )
 
 
@@ -143,22 +140,21 @@ def _took(part: Figures) -> Section:
         (
             name,
             *(_spread(each[key], ".2f") for key in ("p50_ms", "p99_ms")),
-            _percent(each["cpu"]),
-            _percent(each["others"]),
+            *_shares(each["shares"]),
             _number(each["late_p99_ms"]),
         )
         for name, each in (("aiohttp relay", part["relay"]), ("Sluicegate", part["sluicegate"]))
     ]
     ratio = part["ratio"]
-    rows.append(("ratio", _spread(ratio["p50"], ".2f"), _spread(ratio["p99"], ".2f"), *[""] * 3))
+    rows.append(("ratio", _spread(ratio["p50"], ".2f"), _spread(ratio["p99"], ".2f"), *[""] * 5))
     return Section(
         "From send to delivered",
-        ("", "p50 ms", "p99 ms", "its core", "others on it", "load gen. late, p99 ms"),
+        ("", "p50 ms", "p99 ms", *_SHARES, "load generator late, p99 ms"),
         rows,
         f"Both at {part['rate']:,.0f} messages/s, half of Sluicegate's median above, "
         f"{part['seconds']:.0f} s a round; median (least to greatest) of {part['rounds']} rounds "
         "each, in turn. From the moment the send is written to the moment the sink has the whole "
-        "request, on the clock that both processes share.",
+        "request, on the clock that both processes share." + _discarded(part),
     )
 
 
@@ -235,11 +231,14 @@ def _verdict(figures: Figures) -> Iterator[str]:
         f"and recorded, {counts['held']:,} held, {counts['lost']:,} lost. The relay accepted "
         f"{counts['relay_accepted']:,}."
     )
-    delivered = figures["delivered"]
-    others = max(delivered[name]["cpu"]["others"] for name in ("relay", "sluicegate"))
-    if others > _OTHERS_MAX:
+    others = max(
+        figures[part][name]["shares"]["others"]
+        for part in ("delivered", "took")
+        for name in ("relay", "sluicegate")
+    )
+    if others > OTHERS_MAX:
         yield (
-            f"DISTURBED: other programs took {others:.0%} of the core that was measured on; "
+            f"DISTURBED: other programs took {others:.0%} of a core; "
             "rates and times say little, CPU per message and memory still do."
         )
     for fault in figures["faults"]:
@@ -253,8 +252,17 @@ def _spread(spread: list[float], form: str) -> str:
     return f"{median:{form}} ({low:{form}} to {high:{form}})"
 
 
-def _percent(share: float) -> str:
-    return f"{share:.0%}"
+def _shares(shares: Figures) -> list[str]:
+    return [f"{shares[name]:.0%}" for name in ("subject", "load", "sink", "others")]
+
+
+def _discarded(part: Figures) -> str:
+    if not part["discarded"]:
+        return ""
+    return (
+        f" {part['discarded']} further pairs of rounds were discarded, in which other programs "
+        f"took more than {OTHERS_MAX:.0%} of a core."
+    )
 
 
 def _number(ms: float) -> str:

@@ -55,6 +55,7 @@ def _arguments() -> argparse.Namespace:
 
 def _measure(sizes: Sizes, chosen: str | None) -> Figures:
     folder, cores = machine.working_folder(chosen), Cores()
+    cores.take_place()
     figures: Figures = {"sizes": sizes._asdict(), "machine": machine.conditions(folder, cores)}
     with (
         Steps(sizes.rounds + sizes.rounds_paced + 7) as steps,

@@ -36,6 +36,11 @@ class Cores:
         self.available = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
         self.apart = len(self.available) > 1
 
+    def take_place(self) -> None:
+        """Move this process, which directs the others, away from what is measured."""
+        if self.others is not None:
+            os.sched_setaffinity(0, {self.others})
+
     @property
     def subject(self) -> int | None:
         """For what is measured."""
@@ -62,13 +67,12 @@ class Cpu:
         self._started_s, self._used_s = time.monotonic(), self._total_s()
         self._busy_s = self._core_busy_s()
 
-    def others(self) -> float:
-        """Return the share of its core that went to other processes since `start`.
+    def core_share(self) -> float:
+        """Return the share of its core that was used since `start`, by whomever.
 
-        To other virtual machines too, where the host says so. 0 if it has no core of its own.
+        By other virtual machines too, where the host says so. 0 if it has no core of its own.
         """
-        busy_s = self._core_busy_s() - self._busy_s - self.used_s()
-        return max(0.0, busy_s / (time.monotonic() - self._started_s))
+        return (self._core_busy_s() - self._busy_s) / (time.monotonic() - self._started_s)
 
     def share(self) -> float:
         """Return seconds of CPU a second since `start`; 1.0 is a whole core."""
@@ -82,9 +86,7 @@ class Cpu:
         if self._core is None:
             return 0.0
         times = psutil.cpu_times(percpu=True)[self._core]._asdict()
-        # Linux counts what guests use in `user` too.
-        idle = ("idle", "iowait", "guest", "guest_nice")
-        return float(sum(value for name, value in times.items() if name not in idle))
+        return float(sum(times.get(name, 0.0) for name in ("user", "nice", "system", "steal")))
 
     def _total_s(self) -> float:
         times = self._process.cpu_times()
