@@ -1,7 +1,9 @@
 """The use cases of API keys: the first one, the cache, and when they were used."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -16,6 +18,8 @@ from sluicegate.engine.errors import (
 )
 from sluicegate.engine.model import Principal
 from sluicegate.storage import SecretBox, SqliteStorage
+
+_StorageT = TypeVar("_StorageT", bound=SqliteStorage)
 
 CHOSEN = "a-key-of-the-operators-own-choice"
 
@@ -50,6 +54,21 @@ class CountingStorage(SqliteStorage):
         await super().touch_api_keys(used_at_ms)
 
 
+@contextlib.asynccontextmanager
+async def opened(
+    kind: type[_StorageT], directory: Path, clock: MovableClock
+) -> AsyncIterator[_StorageT]:
+    """Open an empty database, and close it whatever happens."""
+    path = str(directory / "keys.db")
+    box = SecretBox.for_database(path, secret_key=None, random=SystemRandom())
+    storage = kind(path, secret_box=box, clock=clock, pending_bytes_max=1 << 20)
+    await storage.open()
+    try:
+        yield storage
+    finally:
+        await storage.close()
+
+
 @pytest.fixture
 def clock() -> MovableClock:
     """The clock of the test."""
@@ -59,12 +78,8 @@ def clock() -> MovableClock:
 @pytest.fixture
 async def storage(tmp_path: Path, clock: MovableClock) -> AsyncIterator[CountingStorage]:
     """An empty database."""
-    path = str(tmp_path / "k.db")
-    box = SecretBox.for_database(path, secret_key=None, random=SystemRandom())
-    opened = CountingStorage(path, secret_box=box, clock=clock, pending_bytes_max=1 << 20)
-    await opened.open()
-    yield opened
-    await opened.close()
+    async with opened(CountingStorage, tmp_path, clock) as storage:
+        yield storage
 
 
 @pytest.fixture
@@ -176,17 +191,13 @@ async def test_a_look_up_older_than_a_deletion_is_not_remembered(
                 await self.keys.delete(found.project_id, found.api_key_id)
             return found
 
-    path = str(tmp_path / "s.db")
-    box = SecretBox.for_database(path, secret_key=None, random=SystemRandom())
-    storage = Slow(path, secret_box=box, clock=clock, pending_bytes_max=1 << 20)
-    await storage.open()
-    storage.keys = keys = ApiKeys(storage, clock, SystemRandom())
-    await keys.bootstrap(CHOSEN)
-    other = await keys.create(await _project(storage))
-    await keys.authenticate(other.key)
-    with pytest.raises(UnauthorizedError):
+    async with opened(Slow, tmp_path, clock) as storage:
+        storage.keys = keys = ApiKeys(storage, clock, SystemRandom())
+        await keys.bootstrap(CHOSEN)
+        other = await keys.create(await _project(storage))
         await keys.authenticate(other.key)
-    await storage.close()
+        with pytest.raises(UnauthorizedError):
+            await keys.authenticate(other.key)
 
 
 async def test_the_last_key_stays_and_goes_on_working(

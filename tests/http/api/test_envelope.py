@@ -139,6 +139,20 @@ async def test_the_log_has_the_traceback_of_a_crash(
     assert "hidden" not in caplog.text
 
 
+async def test_each_request_is_one_line_of_the_debug_log(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`request.finished` has id, route and status; no key, no id of the path, no query."""
+    with caplog.at_level("DEBUG", logger="sluicegate"):
+        answer = await api.get("/v1/messages/not-to-be-logged?token=hidden")
+    [line] = [text for text in caplog.messages if "request.finished" in text]
+    assert answer.meta["request_id"] in line
+    assert "/v1/messages/{message_id}" in line
+    assert "404" in line
+    for secret in ("not-to-be-logged", "hidden", api.key):
+        assert secret not in line
+
+
 async def test_a_compressed_body_is_refused(api: Api) -> None:
     """A small compressed body may be a huge one: it is refused unread, whatever is in it."""
     bomb = gzip.compress(b"0" * 50 * MIB)
@@ -167,12 +181,9 @@ async def test_a_huge_body_is_refused_by_its_announced_length(api: Api) -> None:
 
 async def test_a_huge_chunked_body_is_refused_on_the_way(api: Api) -> None:
     """A body without a length is read no further than the limit."""
-    produced = 0
 
     async def endless() -> AsyncIterator[bytes]:
-        nonlocal produced
         for _ in range(64):
-            produced += 1
             yield b" " * MIB
 
     try:
