@@ -1,0 +1,394 @@
+"""Activation, retirement, and the end: nothing is lost between two actors of one endpoint."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from sluicegate.clock import SystemRandom
+from sluicegate.engine.errors import (
+    AlreadyPausedError,
+    EndpointNotFoundError,
+    NotPausedError,
+    UnavailableError,
+)
+from sluicegate.engine.ids import new_endpoint_id
+from sluicegate.engine.model import EndpointState, PauseReason
+from sluicegate.engine.outcome import Outcome
+from sluicegate.engine.ports import Request
+from sluicegate.storage import SqliteStorage
+
+from .world import PROJECT, WAIT_S, World, answered, until
+
+
+class Gate:
+    """A receiver that answers nothing until it is told to."""
+
+    def __init__(self, world: World, status: int = 200) -> None:
+        self.opened = asyncio.Event()
+        self._status = status
+        world.sender.answer = self._answer
+
+    async def _answer(self, _request: Request) -> Outcome:
+        await self.opened.wait()
+        return answered(self._status)
+
+
+async def take_turns(count: int) -> None:
+    """Let the loop go round `count` times."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def all_retired(world: World) -> None:
+    """Wait until no endpoint has an actor."""
+
+    async def nobody_is_there() -> bool:
+        return world.directory.active == 0
+
+    await until(nobody_is_there)
+
+
+# -- activation and retirement ------------------------------------------------------------------
+
+
+async def test_commands_that_meet_a_retiring_actor_are_carried_out_by_the_next(
+    tmp_path: Path,
+) -> None:
+    """Actors retire the moment they are idle; at whatever turn of the loop a command comes."""
+    async with World(tmp_path, actor_idle_s=0.0) as world:
+        endpoint = await world.endpoint()
+        for turns in range(30):
+            await world.directory.pause(PROJECT, endpoint)
+            sent = await world.send(endpoint)
+            await take_turns(turns)
+            assert await world.directory.resume(PROJECT, endpoint) == 1
+            await world.wait_for_status(sent, "succeeded")
+            await take_turns(turns)
+        assert len(world.sender.posts) == 30
+        await all_retired(world)
+
+
+async def test_messages_that_meet_a_retiring_actor_are_delivered_once_and_in_order(
+    tmp_path: Path,
+) -> None:
+    """At whatever turn of the loop the hint comes."""
+    async with World(tmp_path, actor_idle_s=0.0) as world:
+        endpoint = await world.endpoint()
+        sent = []
+        for turns in range(60):
+            sent += await world.send(endpoint)
+            await take_turns(turns % 30)
+        await world.wait_for_status(sent, "succeeded")
+        assert world.sender.ids() == sent
+        await all_retired(world)
+
+
+async def test_a_lost_hint_is_made_good_by_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row is the truth; also when the endpoint has an actor that has read its window."""
+    endpoint = await world.endpoint()
+    await world.wait_for_status(await world.send(endpoint), "succeeded")
+    with monkeypatch.context() as patch:
+        patch.setattr(world.directory, "hint", lambda _endpoint_id: None)
+        lost = await world.send(endpoint, 3)
+    heard = await world.send(endpoint)
+    await world.wait_for_status([*lost, *heard], "succeeded")
+    assert world.sender.ids()[1:] == [*lost, *heard]
+
+
+async def test_a_lost_hint_is_made_good_by_a_start(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And by a command, for an endpoint without an actor."""
+    endpoint, other = await world.endpoint(), await world.endpoint()
+    with monkeypatch.context() as patch:
+        patch.setattr(world.directory, "hint", lambda _endpoint_id: None)
+        sent = await world.send(endpoint, 3)
+        more = await world.send(other, 3)
+    assert world.directory.active == 0
+    with pytest.raises(NotPausedError):
+        await world.directory.resume(PROJECT, other)
+    await world.wait_for_status(more, "succeeded")
+    await world.restart()
+    await world.wait_for_status(sent, "succeeded")
+
+
+async def test_a_repeated_hint_changes_nothing(world: World) -> None:
+    """No message is sent twice, no mailbox fills up."""
+    endpoint = await world.endpoint()
+    gate = Gate(world)
+    sent = await world.send(endpoint, 40)
+    await world.sender.wait_for_count(16)
+    for number in range(5000):
+        world.directory.hint(endpoint)
+        if number % 500 == 0:
+            await asyncio.sleep(0)
+    gate.opened.set()
+    await world.wait_for_status(sent, "succeeded")
+    assert world.sender.ids() == sent
+
+
+async def test_a_hint_for_a_paused_or_empty_endpoint_sends_nothing(tmp_path: Path) -> None:
+    """It activates an actor that finds nothing to do and retires."""
+    async with World(tmp_path, actor_idle_s=0.01) as world:
+        paused, empty = await world.endpoint(), await world.endpoint()
+        await world.directory.pause(PROJECT, paused)
+        sent = await world.send(paused)
+        for endpoint in (paused, empty, new_endpoint_id(world.random)):
+            world.directory.hint(endpoint)
+        await all_retired(world)
+        assert world.sender.posts == []
+        await world.wait_for_status(sent, "paused")
+
+
+async def test_unknown_endpoints_leave_nothing_behind(world: World) -> None:
+    """A thousand commands to ids that nobody knows, some of them twice at once."""
+    ids = [new_endpoint_id(world.random) for _ in range(500)] * 2
+    results = await asyncio.gather(
+        *(world.directory.pause(PROJECT, each) for each in ids), return_exceptions=True
+    )
+    assert {type(each) for each in results} == {EndpointNotFoundError}
+    assert world.directory.active == 0
+    assert not world.directory.in_flight()
+
+
+async def test_every_command_that_waits_on_an_unknown_endpoint_hears_that_it_is_unknown(
+    world: World,
+) -> None:
+    """Whatever the moment at which it came: before, while or after it was looked up."""
+    endpoint = new_endpoint_id(world.random)
+    asked = []
+    for _ in range(200):
+        asked.append(asyncio.ensure_future(world.directory.resume(PROJECT, endpoint)))
+        await asyncio.sleep(0)
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    assert {type(each) for each in results} == {EndpointNotFoundError}
+
+
+# -- bounds -------------------------------------------------------------------------------------
+
+
+async def test_commands_beyond_the_mailbox_are_refused(tmp_path: Path) -> None:
+    """Of 1,000 at once 50 are taken; the rest hear 503, and nobody hangs."""
+    async with World(tmp_path, mailbox_max=50) as world:
+        endpoint = await world.endpoint()
+        results = await asyncio.gather(
+            *(world.directory.pause(PROJECT, endpoint) for _ in range(1000)),
+            return_exceptions=True,
+        )
+        assert results.count(None) == 1
+        assert sum(isinstance(each, AlreadyPausedError) for each in results) == 49
+        assert sum(isinstance(each, UnavailableError) for each in results) == 950
+        assert await world.directory.resume(PROJECT, endpoint) == 0
+
+
+class HeldPauses(SqliteStorage):
+    """A storage whose pauses are held up before they are written."""
+
+    held: asyncio.Event
+
+    async def pause(self, endpoint_id: str, *, reason: PauseReason, at_ms: int) -> EndpointState:
+        await self.held.wait()
+        return await super().pause(endpoint_id, reason=reason, at_ms=at_ms)
+
+
+async def test_callers_that_go_away_do_not_make_room_for_more(tmp_path: Path) -> None:
+    """What they asked for still waits: the bound is on that."""
+    world = World(tmp_path, mailbox_max=10)
+    world.storage.__class__ = HeldPauses
+    assert isinstance(world.storage, HeldPauses)
+    world.storage.held = asyncio.Event()
+    async with world:
+        endpoint = await world.endpoint()
+        for _ in range(5):
+            asked = [
+                asyncio.ensure_future(world.directory.pause(PROJECT, endpoint)) for _ in range(10)
+            ]
+            await asyncio.sleep(0)
+            for each in asked:
+                each.cancel()
+            await asyncio.wait(asked)
+        with pytest.raises(UnavailableError, match="too many"):
+            await world.directory.pause(PROJECT, endpoint)
+        world.storage.held.set()
+
+        async def there_is_room() -> bool:
+            with contextlib.suppress(AlreadyPausedError, UnavailableError):
+                await world.directory.resume(PROJECT, endpoint)
+                return True
+            return False
+
+        await until(there_is_room)
+
+
+# -- the end ------------------------------------------------------------------------------------
+
+
+async def test_a_drain_gives_attempts_in_flight_their_time_and_starts_no_more(
+    world: World,
+) -> None:
+    """What they come to is recorded; the rest waits for the next start."""
+    endpoint = await world.endpoint()
+    gate = Gate(world)
+    sent = await world.send(endpoint, 40)
+    await world.sender.wait_for_count(16)
+    drained = asyncio.ensure_future(world.directory.drain(WAIT_S))
+    await asyncio.sleep(0)
+    with pytest.raises(UnavailableError):
+        await world.directory.pause(PROJECT, endpoint)
+    gate.opened.set()
+    assert await drained
+    assert world.sender.ids() == sent[:16]
+    assert not world.directory.in_flight()
+    assert [(await world.message(each)).status for each in sent[:16]] == ["succeeded"] * 16
+    await world.restart()
+    await world.wait_for_status(sent, "succeeded")
+    assert world.sender.ids() == sent
+
+
+async def test_what_a_drain_cuts_stays_waiting_and_is_delivered_after_a_restart(
+    world: World,
+) -> None:
+    """Its time is over: the attempts are cut, no message is lost, none is counted as tried."""
+    endpoint = await world.endpoint()
+    Gate(world)
+    sent = await world.send(endpoint, 40)
+    await world.sender.wait_for_count(16)
+    assert not await world.directory.drain(0.02)
+    await world.directory.close()
+    assert [(await world.message(each)).attempt_count for each in sent] == [0] * 40
+    world.sender.answer = world.sender.succeed
+    await world.restart()
+    await world.wait_for_status(sent, "succeeded")
+    assert world.sender.ids()[16:] == sent
+
+
+async def test_a_drain_with_nothing_to_do_ends_at_once(world: World) -> None:
+    """Idle, paused and unknown endpoints do not hold it up."""
+    endpoint = await world.endpoint()
+    await world.wait_for_status(await world.send(endpoint), "succeeded")
+    with pytest.raises(EndpointNotFoundError):
+        await world.directory.pause(PROJECT, new_endpoint_id(world.random))
+    async with asyncio.timeout(1):
+        assert await world.directory.drain(WAIT_S)
+
+
+async def test_during_a_drain_hints_and_retries_wake_nobody(tmp_path: Path) -> None:
+    """Sends are stored to the last; their time comes in the next process."""
+    async with World(tmp_path, actor_idle_s=0.0, retry_slow_s=(0.05,)) as world:
+        endpoint, calm = await world.endpoint(), await world.endpoint()
+        gate = Gate(world, status=500)
+        sent = await world.send(endpoint)
+        await world.sender.wait_for_count(1)
+        drained = asyncio.ensure_future(world.directory.drain(WAIT_S))
+        await asyncio.sleep(0)
+        late = await world.send(calm)
+        gate.opened.set()
+        assert await drained
+        await asyncio.sleep(0.1)
+        assert len(world.sender.posts) == 1
+        world.sender.answer = world.sender.succeed
+        await world.restart()
+        await world.wait_for_status([*sent, *late], "succeeded")
+
+
+class BugError(Exception):
+    """What a bug of ours raises."""
+
+
+async def test_a_drain_records_what_a_crashed_actor_left_behind(tmp_path: Path) -> None:
+    """An attempt that had ended is not repeated, though its endpoint was parked."""
+    async with World(tmp_path, actor_restarts_max=0) as world:
+        endpoint = await world.endpoint()
+        gate = asyncio.Event()
+
+        async def answer(_request: Request) -> Outcome:
+            if len(world.sender.posts) == 1:
+                raise BugError
+            await gate.wait()
+            return answered(200)
+
+        world.sender.answer = answer
+        sent = await world.send(endpoint, 5)
+        await world.sender.wait_for_count(5)
+        await take_turns(20)
+        gate.set()
+        assert await world.directory.drain(WAIT_S)
+        assert not world.directory.in_flight()
+        await world.restart()
+        await world.wait_for_status(sent, "succeeded")
+        assert sorted(world.sender.ids()) == sorted([*sent, sent[0]])
+
+
+class NoMoreChance(SystemRandom):
+    """Chance that cannot be drawn."""
+
+    def random(self) -> float:
+        raise BugError
+
+
+async def test_a_drain_does_not_wait_for_what_nobody_can_record(tmp_path: Path) -> None:
+    """It says that not everything ended, well before its time is over."""
+    async with World(tmp_path, actor_restarts_max=0) as world:
+        world.random.__class__ = NoMoreChance
+        endpoint = await world.endpoint()
+        await world.send(endpoint, 3)
+        await world.sender.wait_for_count(3)
+        async with asyncio.timeout(5):
+            assert not await world.directory.drain(60)
+
+
+async def test_closing_twice_is_fine_and_so_is_closing_what_never_started(
+    world: World, tmp_path: Path
+) -> None:
+    """A shutdown that is asked for again must not fail."""
+    endpoint = await world.endpoint()
+    await world.send(endpoint)
+    await world.directory.close()
+    await world.directory.close()
+    with pytest.raises(UnavailableError):
+        await world.directory.resume(PROJECT, endpoint)
+    world.directory.hint(endpoint)
+    assert world.directory.active == 0
+    (tmp_path / "other").mkdir()
+    await World(tmp_path / "other").directory.close()
+
+
+async def test_a_command_under_way_at_the_end_is_answered(tmp_path: Path) -> None:
+    """By an error, not by silence; it may have been carried out."""
+    world = World(tmp_path)
+    world.storage.__class__ = HeldPauses
+    assert isinstance(world.storage, HeldPauses)
+    world.storage.held = asyncio.Event()
+    async with world:
+        endpoint = await world.endpoint()
+        asked = [asyncio.ensure_future(world.directory.pause(PROJECT, endpoint)) for _ in range(3)]
+        await take_turns(20)
+        await world.directory.close()
+        async with asyncio.timeout(WAIT_S):
+            results = await asyncio.gather(*asked, return_exceptions=True)
+        assert {type(each) for each in results} == {UnavailableError}
+
+
+async def test_two_engines_in_one_process_do_not_notice_each_other(tmp_path: Path) -> None:
+    """Not even with endpoints of one id: closing one leaves the other's actors alone."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    async with World(tmp_path / "a") as first:
+        endpoint = await first.endpoint(max_in_flight=1)
+        async with World(tmp_path / "b") as second:
+            other = await second.endpoint()
+            gate = Gate(first)
+            sent = await first.send(endpoint, 3)
+            await first.sender.wait_for_count(1)
+            with pytest.raises(EndpointNotFoundError):
+                await second.directory.pause(PROJECT, endpoint)
+            await second.wait_for_status(await second.send(other), "succeeded")
+            assert not second.directory.in_flight()
+            assert list(first.directory.in_flight()) == sent[:1]
+        gate.opened.set()
+        await first.wait_for_status(sent, "succeeded")
+        assert first.sender.ids() == sent
