@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from statistics import median
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import pause
 from delivery import (
@@ -19,10 +19,11 @@ from delivery import (
 )
 from figures import Spread
 from ours import Server
+from sizes import Sizes
 from steps import Steps
 from wire import PAYLOAD_BYTES
 
-__all__ = ["FULL", "OTHERS_MAX", "QUICK", "Campaign", "Figures", "Sizes"]
+__all__ = ["OTHERS_MAX", "Campaign", "Figures"]
 
 Figures = dict[str, Any]
 
@@ -31,46 +32,6 @@ _R = TypeVar("_R", Delivered, Took)
 OTHERS_MAX = 0.1
 """The share of a core that other programs may take before a round compares nothing."""
 
-
-class Sizes(NamedTuple):
-    """How much is measured."""
-
-    rounds: int
-    round_s: float
-    rounds_paced: int
-    paced_s: float
-    pauses: int
-    pauses_s: float
-    held: int
-    endpoints: int
-    working: int
-    active: int
-
-
-FULL = Sizes(
-    rounds=7,
-    round_s=3.0,
-    rounds_paced=5,
-    paced_s=4.0,
-    pauses=300,
-    pauses_s=5.0,
-    held=100_000,
-    endpoints=100_000,
-    working=1000,
-    active=20_000,
-)
-QUICK = Sizes(
-    rounds=3,
-    round_s=1.0,
-    rounds_paced=2,
-    paced_s=1.5,
-    pauses=60,
-    pauses_s=1.0,
-    held=10_000,
-    endpoints=10_000,
-    working=500,
-    active=4000,
-)
 
 _WARM_UP = 1000
 
@@ -118,8 +79,8 @@ class Campaign:
         """Measure the relay and ours in turn, in pairs of rounds.
 
         A pair in which other programs took much of a core compares nothing: it is discarded and
-        measured again, at most as often as pairs are wanted. If that leaves less than half of
-        them, all are kept, and the report says that the run was disturbed.
+        measured again while there is time, at most as often as pairs are wanted. If that leaves
+        less than half of them, all are kept, and the report says that the run was disturbed.
 
         Returns:
             The pairs, the relay's first, and how many were discarded.
@@ -127,11 +88,13 @@ class Campaign:
         kept: list[tuple[_R, _R]] = []
         disturbed: list[tuple[_R, _R]] = []
         while len(kept) < wanted and len(kept) + len(disturbed) < 2 * wanted:
-            text = f"{what}, round {len(kept) + 1}"
-            if len(kept) + len(disturbed) < wanted:
-                self._steps.begin(text)
+            measured = len(kept) + len(disturbed)
+            if measured < wanted:
+                self._steps.begin(f"{what}, round {measured + 1}")
+            elif self._steps.elapsed_s < self._sizes.repeat_until_s:
+                self._steps.say(f"{what}, a disturbed round again")
             else:
-                self._steps.say(f"{text}, again")
+                break
             pair = (measure(self._relay), measure(self._ours))
             is_disturbed = max(each.shares.others for each in pair) > OTHERS_MAX
             (disturbed if is_disturbed else kept).append(pair)

@@ -10,17 +10,19 @@ something did not work.
 import argparse
 import contextlib
 import json
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
 import machine
 import memory
-from campaign import FULL, QUICK, Campaign, Figures, Sizes
+from campaign import Campaign, Figures
 from delivery import Bench, Ours, Relay
 from ours import serving
 from report import markdown, print_report
 from rich.console import Console
+from sizes import FULL, QUICK, Sizes
 from steps import Steps
 from workers import HERE, BenchmarkError, Cores, Worker
 
@@ -31,17 +33,27 @@ def main() -> int:
     """Run, print, and return the exit code."""
     arguments = _arguments()
     console = Console()
+    signal.signal(signal.SIGTERM, _stop)
     try:
         figures = _measure(QUICK if arguments.quick else FULL, arguments.dir)
     except BenchmarkError as error:
         print(f"benchmark failed: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("benchmark stopped", file=sys.stderr)
+        return 130
     print_report(figures, console)
     if arguments.json is not None:
         Path(arguments.json).write_text(json.dumps(figures, indent=2) + "\n")
     if arguments.write:
         _PAGE.write_text(markdown(figures))
     return 1 if figures["faults"] else 0
+
+
+def _stop(number: int, frame: object) -> None:
+    """End as Ctrl-C does: what was started is ended and what was made is removed."""
+    del number, frame
+    raise KeyboardInterrupt
 
 
 def _arguments() -> argparse.Namespace:
