@@ -73,6 +73,9 @@ def test_a_page_of_the_log_is_read_in_the_order_of_indexes(
     steps = plan_of(db, logs.log_sql(query))
     assert_no_walk(steps)
     finding = steps[: steps.index("SCAN found")]
+    for step in finding:
+        if re.search(r"INDEX messages_(by_status|finished)", step):
+            assert "status=? AND seq>? AND seq<?" in step
     if endpoint_id is None and status is MessageStatus.FAILED_PERMANENT:
         # What waits on deleted endpoints is swept at once: there is next to nothing to sort.
         orphans = [step for step in finding if step == SORTED]

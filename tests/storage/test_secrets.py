@@ -129,6 +129,30 @@ def test_a_key_file_that_cannot_be_read_is_refused(place: "Place") -> None:
         place.box()
 
 
+def test_a_key_that_another_process_has_just_made_is_the_key(place: "Place") -> None:
+    """Ours is dropped, although we had found no file."""
+    file = place.folder / "place.db.key"
+
+    class Overtaken:
+        """Chance that is slow: while it is asked, another process makes the key."""
+
+        def random(self) -> float:
+            return 0.0
+
+        def uuid7(self) -> str:
+            return ""
+
+        def token_bytes(self, size: int, /) -> bytes:
+            if not file.exists():
+                file.write_bytes(base64.b64encode(b"1" * 32))
+            return bytes(size)
+
+    box = SecretBox.for_database(str(place.path), secret_key=None, random=Overtaken())
+    first = SecretBox(b"1" * 32, random=place.chance)
+    assert box.unseal(first.seal("x", owner="o"), owner="o") == "x"
+    assert list(place.folder.iterdir()) == [file]
+
+
 def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
     """Each makes a key; one of them becomes the file, whole; all use that one."""
     script = (

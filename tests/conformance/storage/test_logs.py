@@ -70,6 +70,14 @@ async def test_another_projects_messages_are_not_listed(bench: "Bench") -> None:
     assert await bench.logged(project_id="proj_unknown") == []
 
 
+async def test_times_find_each_message_of_one_call(bench: "Bench") -> None:
+    """The first of many as well as the last."""
+    sent = await bench.send(await bench.endpoint(), 5)
+    sent += await bench.send(await bench.endpoint(), 5)
+    now_ms = bench.clock.now_ms
+    assert await bench.logged(start_at_ms=now_ms, end_at_ms=now_ms + 1) == sent[::-1]
+
+
 async def test_times_are_inclusive_then_exclusive(bench: "Bench") -> None:
     """Also where the wall clock was set back between two messages."""
     endpoint = await bench.endpoint()
@@ -97,7 +105,7 @@ async def test_times_are_inclusive_then_exclusive(bench: "Bench") -> None:
 async def test_every_filter_agrees_with_a_plain_reading(bench: "Bench", seed: int) -> None:
     """Status, endpoint, time and position, each with each, against every message read singly."""
     chance = random.Random(seed)
-    endpoints = [await bench.endpoint() for _ in range(4)]
+    endpoints = [await bench.endpoint() for _ in range(5)]
     sent: list[tuple[str, str]] = []
     in_flight: set[str] = set()
     for _ in range(60):
@@ -117,7 +125,9 @@ async def test_every_filter_agrees_with_a_plain_reading(bench: "Bench", seed: in
         if chance.random() < 0.2:
             in_flight.add(message_id)
     await bench.storage.pause(endpoints[1], reason=PauseReason.MANUAL, at_ms=1)
-    await bench.storage.delete_endpoint(endpoints[2], at_ms=1)
+    await bench.storage.pause(endpoints[3], reason=PauseReason.GONE, at_ms=1)
+    for endpoint in endpoints[2:4]:
+        await bench.storage.delete_endpoint(endpoint, at_ms=1)
     messages = [await bench.get(message_id, *in_flight) for _, message_id in reversed(sent)]
     moments = sorted(message.created_at for message in messages)
     start_ms, end_ms = (int(moments[index].timestamp() * 1000) for index in (10, 45))
