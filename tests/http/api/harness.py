@@ -250,21 +250,22 @@ async def running_api(
         )
         runner = create_runner(app, random=random, shutdown_timeout_s=1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        port = runner.addresses[0][1]
-        assert engine.first_key is not None
-        engine.readiness.ready = True
-        async with aiohttp.ClientSession() as session:
-            yield Api(
-                url=f"http://127.0.0.1:{port}",
-                port=port,
-                key=engine.first_key,
-                engine=engine,
-                storage=storage,
-                clock=clock,
-                receiver=receiver,
-                database=directory / "api.db",
-                session=session,
-            )
-        await runner.cleanup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            port = runner.addresses[0][1]
+            assert engine.first_key is not None
+            engine.readiness.ready = True
+            async with aiohttp.ClientSession() as session:
+                yield Api(
+                    url=f"http://127.0.0.1:{port}",
+                    port=port,
+                    key=engine.first_key,
+                    engine=engine,
+                    storage=storage,
+                    clock=clock,
+                    receiver=receiver,
+                    database=directory / "api.db",
+                    session=session,
+                )
+        finally:
+            await runner.cleanup()

@@ -32,9 +32,11 @@ async def echoing(bodies: Bodies, hold: asyncio.Event) -> AsyncIterator[int]:
     app.router.add_post("/", handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield runner.addresses[0][1]
-    await runner.cleanup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
 
 
 async def test_a_body_that_does_not_arrive_is_given_up() -> None:

@@ -1,15 +1,17 @@
 """Contract sections 1 and 2: every answer is JSON in its envelope, whatever was asked."""
 
+import asyncio
 import gzip
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from sluicegate.engine.errors import StorageLockedError
 from sluicegate.engine.model import Message
 from sluicegate.storage import SqliteStorage
 
-from .harness import Api, running_api
+from .harness import WAIT_S, Api, running_api
 
 MIB = 1_048_576
 
@@ -195,7 +197,7 @@ async def test_a_huge_chunked_body_is_refused_on_the_way(api: Api) -> None:
     assert api.stored("messages") == 0
 
 
-async def test_a_body_cut_short_is_refused(api: Api) -> None:
+async def test_a_chunk_that_is_none_is_refused(api: Api) -> None:
     """A chunked body with a broken frame is the client's mistake, not a crash."""
     head, body = await api.raw(
         f"POST /v1/webhooks/send HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {api.key}\r\n"
@@ -203,6 +205,41 @@ async def test_a_body_cut_short_is_refused(api: Api) -> None:
     )
     assert b" 400 " in head.split(b"\r\n")[0]
     assert body["error"]["code"] == "INVALID_REQUEST"
+
+
+async def test_a_client_that_leaves_in_the_middle_is_no_crash(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody is there to be answered, and nothing is logged as a fault of ours."""
+    with caplog.at_level("DEBUG", logger="sluicegate"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+        writer.write(
+            f"POST /v1/webhooks/send HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {api.key}\r\n"
+            "Expect: 100-continue\r\nContent-Length: 50\r\n\r\n".encode()
+        )
+        async with asyncio.timeout(WAIT_S):
+            assert b" 100 " in await reader.readuntil(b"\r\n\r\n")
+        writer.write(b'{"endpoint_id"')
+        writer.close()
+        await writer.wait_closed()
+        async with asyncio.timeout(WAIT_S):
+            while not any("webhooks/send" in text for text in caplog.messages):
+                assert (await api.get("/healthz")).status == 200
+    assert "crashed" not in caplog.text
+    assert "Unhandled" not in caplog.text
+
+
+async def test_an_error_that_is_not_for_clients_is_told_without_its_words(tmp_path: Path) -> None:
+    """A code without an HTTP status is a fault of ours: 500, whatever it says."""
+
+    class Broken(SqliteStorage):
+        async def get_message(self, *_: object, **__: object) -> Message | None:
+            raise StorageLockedError("/secret/path", details={"path": "/secret/path"})
+
+    async with running_api(tmp_path, storage_type=Broken) as api:
+        answer = await api.get("/v1/messages/01890a5d-ac96-774b-bcce-b302099a8057")
+        assert answer.refusal == (500, "INTERNAL_ERROR")
+        assert b"secret" not in answer.body
 
 
 async def test_bodies_in_memory_are_bounded_in_all(tmp_path: Path) -> None:
