@@ -157,6 +157,7 @@ def rescheduled(message: WaitingMessage, verdict: Verdict, *, release_no: int) -
     """Return a message as its row reads after a retryable attempt was recorded."""
     return msgspec.structs.replace(
         message,
+        payload=None,  # it may wait for days: the attempt reads it
         status=verdict.status,
         next_attempt_at_ms=verdict.next_attempt_at_ms,
         release_no=release_no,

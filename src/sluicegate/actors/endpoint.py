@@ -97,19 +97,18 @@ class EndpointActor(AsyncioActor):
         self._timer = OneTimer(self._tick)
         self._repose = Repose(parts.settings.actor_idle_s)
         self._retired = False
-        self._farewell: SluicegateError = UnavailableError("the engine is shutting down")
+        self._farewell: SluicegateError | None = None
         self._trouble_until = 0.0
 
     # -- life -------------------------------------------------------------------------------
 
     def on_start(self) -> None:
         """Read the endpoint's state, once every write of a predecessor has ended."""
-        self._loop_now = asyncio.get_running_loop().time
         self._spawn_read(self._load())
 
     def on_stop(self) -> None:
         """Let go of the timer, the line for slots, and whoever still waits for an answer."""
-        self._let_go(self._farewell)
+        self._let_go(self._farewell or UnavailableError("the engine is shutting down"))
 
     def on_failure(self, *_exc_info: object) -> None:
         """Answer whoever waits; the supervisor restarts the endpoint from storage."""
@@ -235,7 +234,7 @@ class EndpointActor(AsyncioActor):
 
     def _pump(self, state: EndpointState) -> None:
         wake_ms: int | None = None
-        if self._may_start() and self._loop_now() >= self._trouble_until:
+        if self._may_start() and self._parts.clock.monotonic_s() >= self._trouble_until:
             strict = state.config.ordered or circuit.is_open(
                 state.health, failures_max=self._parts.settings.circuit_failures
             )
@@ -307,7 +306,7 @@ class EndpointActor(AsyncioActor):
             return
         self._window.give_back(flight.message)
         if flight.outcome is None:
-            self._trouble_until = self._loop_now() + _TROUBLE_S
+            self._trouble_until = self._parts.clock.monotonic_s() + _TROUBLE_S
 
     def _on_recorded(self, recorded: Recorded) -> None:
         flight, verdict = recorded.flight, recorded.verdict
@@ -364,7 +363,7 @@ class EndpointActor(AsyncioActor):
     def _on_window_loaded(self, loaded: WindowLoaded) -> None:
         self._reading = None
         if loaded.failed:
-            self._trouble_until = self._loop_now() + _TROUBLE_S
+            self._trouble_until = self._parts.clock.monotonic_s() + _TROUBLE_S
         self._window.end_read(
             loaded.wants,
             queued=loaded.queued,
@@ -377,7 +376,7 @@ class EndpointActor(AsyncioActor):
 
     def _rest(self, state: EndpointState, wake_ms: int | None) -> None:
         """Set the one timer: to the next due moment, or to retirement; or retire now."""
-        now = self._loop_now()
+        now = self._parts.clock.monotonic_s()
         wake_at: float | None = None
         troubled = self._trouble_until > now
         if troubled:
@@ -394,7 +393,8 @@ class EndpointActor(AsyncioActor):
                 self.stop()
                 return
             retire_at = now + _TROUBLE_S  # a sweep is under way
-        self._timer.set(min((at for at in (wake_at, retire_at) if at is not None), default=None))
+        moments = [at for at in (wake_at, retire_at) if at is not None]
+        self._timer.set(min(moments, default=None), self.actor_inbox.context)
 
     def _tick(self) -> None:
         self._outstanding.report(Tick())

@@ -123,6 +123,11 @@ class Mailbox:
         """Whether nothing put now would ever be handled."""
         return self._closed or (self._loop is not None and self._loop.is_closed())
 
+    @property
+    def context(self) -> contextvars.Context | None:
+        """The context in which the actor runs: a copy of the one that it was started in."""
+        return self._context
+
     def put(self, envelope: Envelope[Any], /) -> None:
         """Add a message. Never blocks; any thread.
 

@@ -1,6 +1,7 @@
 """The one timer of an actor."""
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 
 __all__ = ["OneTimer"]
@@ -17,11 +18,12 @@ class OneTimer:
         self._at = 0.0
         self._handle: asyncio.TimerHandle | None = None
 
-    def set(self, at: float | None) -> None:
+    def set(self, at: float | None, context: contextvars.Context | None = None) -> None:
         """Fire at `at` (loop time) at the latest; `None` asks for nothing.
 
         A later moment leaves an earlier one standing: whoever is woken looks again, which costs
-        less than moving a timer at every message.
+        less than moving a timer at every message. It fires in `context` (a copy of the current
+        one when not given, which costs an idle actor a hundred bytes).
         """
         if at is None:
             return
@@ -30,7 +32,7 @@ class OneTimer:
                 return
             self._handle.cancel()
         self._at = at
-        self._handle = asyncio.get_running_loop().call_at(at, self._fire)
+        self._handle = asyncio.get_running_loop().call_at(at, self._fire, context=context)
 
     def cancel(self) -> None:
         """Never fire, unless set again."""

@@ -1,6 +1,7 @@
 """How records look in the database, both ways."""
 
 import sqlite3
+import sys
 from collections.abc import Collection, Mapping
 
 import msgspec
@@ -116,7 +117,7 @@ def read_state(db: sqlite3.Connection, endpoint_id: str, *, box: SecretBox) -> E
     reason = row["pause_reason"]
     return EndpointState(
         id=endpoint_id,
-        project_id=row["project_id"],
+        project_id=sys.intern(row["project_id"]),  # the same in every actor of a project
         config=config_of(row),
         secrets=tuple(box.unseal(secret, owner=key_id) for key_id, secret in keys),
         paused=reason is not None,

@@ -357,12 +357,7 @@ class SqliteStorage:
 
     async def load_retries_due(self, endpoint_id: str, *, limit: int) -> list[WaitingMessage]:
         """Return `PENDING_RETRY` messages by `(next_attempt_at_ms, seq)`, earliest first."""
-        return await self._read.read(
-            waiting.load_retries_due,
-            endpoint_id,
-            limit=limit,
-            bytes_max=self._window_payload_bytes_max,
-        )
+        return await self._read.read(waiting.load_retries_due, endpoint_id, limit=limit)
 
     async def load_retries_in_order(
         self, endpoint_id: str, *, after_seq: int, below_release_no: int | None, limit: int

@@ -43,6 +43,9 @@ LOAD_RETRIES_IN_ORDER = (
 )
 
 _SEQ_MAX = 2**63 - 1
+_NO_PAYLOADS = -1
+_NO_HEADERS: dict[str, str] = {}
+"""Shared by all messages without headers: there may be very many, and none is ever changed."""
 
 WORK = """
 SELECT e.id, CASE
@@ -89,13 +92,16 @@ def load_queued(
 
 
 def load_retries_due(
-    db: sqlite3.Connection, endpoint_id: str, *, limit: int, bytes_max: int
+    db: sqlite3.Connection, endpoint_id: str, *, limit: int
 ) -> list[WaitingMessage]:
-    """Return `PENDING_RETRY` messages, the one due first first."""
+    """Return `PENDING_RETRY` messages, the one due first first.
+
+    Without their payloads: they may wait for days, and an actor keeps them all the while.
+    """
     return _load(
         db,
         LOAD_RETRIES_DUE,
-        {"endpoint_id": endpoint_id, "limit": limit, "bytes_max": bytes_max},
+        {"endpoint_id": endpoint_id, "limit": limit, "bytes_max": _NO_PAYLOADS},
     )
 
 
@@ -150,7 +156,7 @@ def _load(
             attempt_count=row[6],
             cycle_attempts=row[7],
             fast_retries=row[8],
-            headers=headers_of(row[9]),
+            headers=_NO_HEADERS if row[9] is None else headers_of(row[9]),
             payload=row[10],
         )
         for row in db.execute(query, parameters)
