@@ -1,5 +1,7 @@
 """Cursors: they come back as they were, and fit one list only."""
 
+import base64
+import hashlib
 import re
 
 import pytest
@@ -77,6 +79,19 @@ def test_no_other_text_is_a_cursor(text: str) -> None:
     """Whatever a client sends is refused like any wrong value, never with another error."""
     with pytest.raises(InvalidRequestError):
         decode_cursor(text, "logs", {})
+
+
+def test_a_forged_position_that_no_row_can_have_is_refused() -> None:
+    """Whoever knows how cursors are made still gets no number that storage cannot take."""
+    for position, lawful in ((2**63 - 1, True), (2**63, False), (2**64 - 1, False)):
+        packed = position.to_bytes(8, "big")
+        digest = hashlib.sha256(packed + b'["logs",{}]').digest()[:16]
+        forged = base64.urlsafe_b64encode(packed + digest).decode()
+        if lawful:
+            assert forged == encode_cursor("logs", {}, position)
+            continue
+        with pytest.raises(InvalidRequestError):
+            decode_cursor(forged, "logs", {})
 
 
 @pytest.mark.parametrize("position", [-1, 2**63])

@@ -1,5 +1,6 @@
 """Moments: exact milliseconds inside, RFC 3339 outside."""
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -45,6 +46,19 @@ def test_a_datetime_is_cut_to_the_millisecond_before(moment: datetime) -> None:
     elapsed = aware - datetime(1970, 1, 1, tzinfo=UTC)
     ms = to_ms(moment)
     assert timedelta(milliseconds=ms) <= elapsed < timedelta(milliseconds=ms + 1)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "XXX-5:30", "XXX+11"])
+def test_the_zone_of_the_machine_does_not_matter(
+    zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A datetime without an offset is UTC wherever the process runs."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        found_ms = to_ms(datetime(1970, 1, 2))  # noqa: DTZ001 - the rule is about such datetimes
+    time.tzset()
+    assert found_ms == 86_400_000
 
 
 @given(

@@ -100,6 +100,14 @@ def test_jitter_adds_up_to_a_tenth() -> None:
         )
 
 
+def test_a_fraction_of_a_second_is_not_cut_short() -> None:
+    """1.005 s are 1005 ms, though the float below them times 1000 is a little less."""
+    schedule = RetrySchedule.from_settings(Settings(retry_slow_s=(1.005,)))
+    for nth in (1, 2):
+        delay_ms = retry_delay_ms(schedule, RetryType.SLOW, nth=nth, retry_after_s=None, chance=0)
+        assert delay_ms == 1005
+
+
 def test_a_receiver_may_ask_for_a_day_at_most() -> None:
     """`Retry-After` is a minimum, and what is over the cap counts as the cap."""
     for asked_s, expected_ms in (

@@ -51,6 +51,8 @@ BAD = [
     "https://good.example@evil.example/",
     "https://good.example\\@evil.example/",
     "https://good.example\\evil/",
+    "https://good.example/\\evil",
+    "https://good.example/?\\",
     "https://example.com/#",
     "https://example.com/#fragment",
     "https://example.com#@evil.example/",
@@ -132,6 +134,23 @@ def test_anything_else_is_refused(url: str) -> None:
     with pytest.raises(InvalidEndpointError) as caught:
         check_url(url, dev=False)
     assert caught.value.details["field"] == "url"
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("https://user:secret@example.com/", "credentials"),
+        ("https://example.com/#a", "fragment"),
+        ("https://example.com:65536/", "port"),
+        ("http://example.com/", "valid HTTPS URL"),
+        ("https://b\u00fccher.example/", "ASCII"),
+    ],
+)
+def test_the_error_says_what_is_wrong_and_repeats_no_secret(url: str, fault: str) -> None:
+    """A URL can hold a password, and errors are logged."""
+    with pytest.raises(InvalidEndpointError, match=fault) as caught:
+        check_url(url, dev=False)
+    assert "secret" not in caught.value.message + repr(caught.value.details)
 
 
 @pytest.mark.parametrize("url", [url for url in BAD if not url.startswith("http://")])

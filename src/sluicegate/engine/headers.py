@@ -62,7 +62,7 @@ def check_headers(headers: Mapping[str, str], *, count_max: int, bytes_max: int)
         _check_header(name, value)
         lower = name.lower()
         if lower in seen:
-            raise _invalid(name, "is there twice; names differ in more than case")
+            raise _invalid(name, "is there twice, in different case")
         seen.add(lower)
         total_bytes += len(name) + len(value)
     if total_bytes > bytes_max:
