@@ -8,6 +8,7 @@ Everything is done by C code over the whole text; the time is linear in its leng
 
 import json
 import re
+from collections import Counter
 from itertools import accumulate
 from typing import Never
 
@@ -100,13 +101,11 @@ def _is_deeper(text: bytes, depth_max: int) -> bool:
 def _refuse_duplicates(pairs: list[tuple[str, object]]) -> None:
     if len(dict(pairs)) == len(pairs):
         return
-    seen: set[str] = set()
-    for key, _ in pairs:
-        if key in seen:
-            # Half of a surrogate pair could not be written into an answer.
-            shown = key[:_KEY_CHARS_SHOWN].encode("utf-8", "replace").decode("utf-8")
-            raise _FaultError("a key twice in one object", key=shown)
-        seen.add(key)
+    counts = Counter(key for key, _ in pairs)
+    twice = next(key for key, count in counts.items() if count > 1)
+    # Half of a surrogate pair could not be written into an answer.
+    shown = twice[:_KEY_CHARS_SHOWN].encode("utf-8", "replace").decode("utf-8")
+    raise _FaultError("a key twice in one object", key=shown)
 
 
 def _refuse_constant(name: str) -> Never:
