@@ -65,6 +65,13 @@ class EndpointActor(AsyncioActor):
     # Reports of writes are in one lane: they are believed in the order of the commits.
     control_types = frozenset({*COMMANDS, CommandDone, Recorded, Loaded, Tick, SlotGranted})
 
+    # Defaults on the class: objects with few attributes of their own share a table of names.
+    suspect: Flight | None = None
+    """The flight that was being handled; after a crash, what it may have been due to."""
+    _retired = False
+    _farewell: SluicegateError | None = None
+    _trouble_until = 0.0
+
     def __init__(
         self, endpoint_id: str, *, parts: Parts, outstanding: Outstanding, home: Home
     ) -> None:
@@ -84,8 +91,6 @@ class EndpointActor(AsyncioActor):
         self.supervisor = home.crashed
         self.endpoint_id = endpoint_id
         self.state: EndpointState | None = None
-        self.suspect: Flight | None = None
-        """The flight that was being handled; after a crash, what it may have been due to."""
         self._parts = parts
         self._outstanding = outstanding
         self._home = home
@@ -96,9 +101,6 @@ class EndpointActor(AsyncioActor):
         self._reading: asyncio.Task[None] | None = None
         self._timer = OneTimer(self._tick)
         self._repose = Repose(parts.settings.actor_idle_s)
-        self._retired = False
-        self._farewell: SluicegateError | None = None
-        self._trouble_until = 0.0
 
     # -- life -------------------------------------------------------------------------------
 
@@ -235,9 +237,8 @@ class EndpointActor(AsyncioActor):
     def _pump(self, state: EndpointState) -> None:
         wake_ms: int | None = None
         if self._may_start() and self._parts.clock.monotonic_s() >= self._trouble_until:
-            strict = state.config.ordered or circuit.is_open(
-                state.health, failures_max=self._parts.settings.circuit_failures
-            )
+            limit = self._parts.settings.circuit_failures
+            strict = state.config.ordered or circuit.is_open(state.health, failures_max=limit)
             self._window.set_mode(strict=strict, release_no=state.release_no)
             wake_ms = self._start_due(state, 1 if strict else state.config.max_in_flight)
             self._read_window()
@@ -325,9 +326,8 @@ class EndpointActor(AsyncioActor):
         if state.deleted:
             self._sweep()  # the one after the deletion left it alone: it was in flight
         else:
-            self._window.add_retry(
-                rescheduled(flight.message, verdict, release_no=recorded.release_no)
-            )
+            retry = rescheduled(flight.message, verdict, release_no=recorded.release_no)
+            self._window.add_retry(retry)
 
     # -- reading ------------------------------------------------------------------------------
 
