@@ -184,7 +184,8 @@ def _pauses(part: Figures) -> Section:
         rows,
         "Over HTTP, commit included, as the client sees it. Under load the paused endpoint is one "
         "of those that the load goes to. With and without messages held in turn; "
-        f"{part['flowed']:,} of those held flowed between a resume and the next pause.",
+        f"{part['flowed']:,} of those held flowed between a resume and the next pause. Unlike the "
+        "rounds above, nothing here is discarded or flagged when other programs took the core.",
     )
 
 
