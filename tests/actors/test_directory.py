@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import gc
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import pytest
 
+from sluicegate.actors.endpoint import EndpointActor
 from sluicegate.clock import SystemRandom
 from sluicegate.engine.errors import (
     AlreadyPausedError,
@@ -224,6 +227,96 @@ async def test_callers_that_go_away_do_not_make_room_for_more(tmp_path: Path) ->
         await until(there_is_room)
 
 
+class FailingPauses(SqliteStorage):
+    """A storage whose pauses are held up, and then fail."""
+
+    held: asyncio.Event
+
+    async def pause(self, endpoint_id: str, *, reason: PauseReason, at_ms: int) -> EndpointState:
+        await self.held.wait()
+        msg = f"the disk is full: {endpoint_id} {reason} {at_ms}"
+        raise UnavailableError(msg)
+
+
+async def test_what_a_pause_recalled_is_sent_when_the_pause_fails(tmp_path: Path) -> None:
+    """The gate was shut while they connected; open again, they go out in order, uncounted."""
+    world = World(tmp_path)
+    world.storage.__class__ = FailingPauses
+    assert isinstance(world.storage, FailingPauses)
+    world.storage.held = asyncio.Event()
+    async with world:
+        endpoint = await world.endpoint()
+        connecting, connected = asyncio.Event(), asyncio.Event()
+        post = world.sender.post
+
+        async def slow_to_connect(request: Request) -> Outcome:
+            connecting.set()
+            await connected.wait()
+            return await post(request)
+
+        world.sender.post = slow_to_connect  # type: ignore[method-assign] # a slower network
+        sent = await world.send(endpoint, 3)
+        await connecting.wait()
+        pause = asyncio.ensure_future(world.directory.pause(PROJECT, endpoint))
+        await take_turns(5)
+        connected.set()
+        await take_turns(20)
+        assert world.sender.posts == []
+        world.storage.held.set()
+        with pytest.raises(UnavailableError):
+            await pause
+        await world.wait_for_status(sent, "succeeded")
+        assert world.sender.ids() == sent
+        assert (await world.message(sent[0])).attempt_count == 1
+
+
+async def test_what_is_in_flight_at_a_resume_was_not_held(world: World) -> None:
+    """It read `delivering` all the time; only the others are requeued."""
+    endpoint = await world.endpoint(max_in_flight=3)
+    gate = Gate(world)
+    sent = await world.send(endpoint, 5)
+    await world.sender.wait_for_count(3)
+    await world.directory.pause(PROJECT, endpoint)
+    assert (await world.message(sent[0])).status == "delivering"
+    assert await world.directory.resume(PROJECT, endpoint) == 2
+    gate.opened.set()
+    await world.wait_for_status(sent, "succeeded")
+    assert world.sender.ids() == sent
+
+
+class HeldSweeps(SqliteStorage):
+    """A storage that takes its time to give up what waits."""
+
+    held: asyncio.Event
+
+    async def give_up_waiting(
+        self, endpoint_id: str, *, error: str, at_ms: int, limit: int, in_flight: AbstractSet[str]
+    ) -> int:
+        await self.held.wait()
+        return await super().give_up_waiting(
+            endpoint_id, error=error, at_ms=at_ms, limit=limit, in_flight=in_flight
+        )
+
+
+async def test_an_actor_does_not_retire_before_its_writes_are_done(tmp_path: Path) -> None:
+    """A deleted endpoint is swept to the end: the next actor must not read rows in between."""
+    world = World(tmp_path, actor_idle_s=0.0)
+    world.storage.__class__ = HeldSweeps
+    assert isinstance(world.storage, HeldSweeps)
+    world.storage.held = asyncio.Event()
+    async with world:
+        endpoint = await world.endpoint()
+        await world.directory.pause(PROJECT, endpoint)
+        sent = await world.send(endpoint, 3)
+        await world.directory.delete(PROJECT, endpoint)
+        await take_turns(50)
+        assert world.directory.active == 1
+        world.storage.held.set()
+        await all_retired(world)
+        assert not await world.storage.work()
+        await world.wait_for_status(sent, "failed_permanent")
+
+
 # -- the end ------------------------------------------------------------------------------------
 
 
@@ -355,6 +448,19 @@ async def test_closing_twice_is_fine_and_so_is_closing_what_never_started(
     assert world.directory.active == 0
     (tmp_path / "other").mkdir()
     await World(tmp_path / "other").directory.close()
+
+
+async def test_a_closed_directory_keeps_no_actor_alive(world: World) -> None:
+    """No timer holds on to it, though its moment was far."""
+    endpoints = [await world.endpoint() for _ in range(3)]
+    for endpoint in endpoints:
+        await world.wait_for_status(await world.send(endpoint), "succeeded")
+    assert world.directory.active == 3
+    await world.directory.close()
+    world.sender.posts.clear()
+    gc.collect()
+    left = [each for each in gc.get_objects() if isinstance(each, EndpointActor)]
+    assert not [each for each in left if each.endpoint_id in endpoints]
 
 
 async def test_a_command_under_way_at_the_end_is_answered(tmp_path: Path) -> None:
