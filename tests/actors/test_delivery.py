@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from sluicegate.engine.errors import EndpointNotFoundError
+from sluicegate.engine.errors import EndpointNotFoundError, UnavailableError
 from sluicegate.engine.outcome import Outcome
 from sluicegate.engine.ports import Request
 
@@ -275,3 +275,21 @@ async def test_a_waiting_message_without_a_payload_is_given_up(world: World) -> 
     await world.wait_for_status(gone, "failed_permanent")
     assert (await world.message(gone[0])).last_error == "payload is gone"
     assert world.sender.ids() == sent
+
+
+async def test_what_this_machine_lacks_burns_no_attempt(world: World) -> None:
+    """No file descriptors: the message waits a second and is sent; its circuit saw nothing."""
+    endpoint = await world.endpoint()
+    short = iter([True] * 2)
+    post = world.sender.post
+
+    async def post_if_possible(request: Request) -> Outcome:
+        if next(short, False):
+            msg = "too many open files"
+            raise UnavailableError(msg)
+        return await post(request)
+
+    world.sender.post = post_if_possible  # type: ignore[method-assign] # a machine that ran out
+    sent = await world.send(endpoint, 3)
+    await world.wait_for_status(sent, "succeeded")
+    assert [(await world.message(each)).attempt_count for each in sent] == [1, 1, 1]

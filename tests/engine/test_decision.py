@@ -21,12 +21,9 @@ from sluicegate.engine.settings import Settings
 SCHEDULE = RetrySchedule.from_settings(Settings())
 NOW_MS = 1_000_000
 WALL_MS = 1_775_398_991_000  # Sun, 05 Apr 2026 14:23:11 GMT
-RETRYABLE_STATUSES = [408, 425, 429, *range(500, 600)]
-PERMANENT_STATUSES = [
-    status
-    for status in range(100, 1000)
-    if status not in RETRYABLE_STATUSES and not 200 <= status < 300
-]
+# What is no final status (RFC 9110 §15) means nothing, and least of all that it means it.
+RETRYABLE_STATUSES = [408, 425, 429, *range(500, 600), 0, *range(100, 200), 600, 999]
+PERMANENT_STATUSES = [status for status in range(300, 500) if status not in RETRYABLE_STATUSES]
 FAILED_KINDS = [
     OutcomeKind.TIMEOUT,
     OutcomeKind.DNS_ERROR,

@@ -12,6 +12,7 @@ from sluicegate.engine import circuit
 from sluicegate.engine.decision import decide, pause_reason
 from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.headers import request_headers
+from sluicegate.engine.log import log
 from sluicegate.engine.model import (
     AttemptResult,
     EndpointState,
@@ -64,8 +65,14 @@ async def _attempt(
     """
     try:
         flight.outcome = await _post(flight, state=state, parts=parts, may_start=may_start)
-    except UnavailableError:
+    except UnavailableError as error:
         flight.outcome = None
+        log.error(
+            "attempt.unsent",
+            message_id=flight.message.id,
+            endpoint_id=state.id,
+            error=error.message,
+        )
     except Exception as error:  # noqa: BLE001 - the actor raises it again, and is restarted
         flight.crash = error
     finally:

@@ -18,7 +18,7 @@ _REQUEST_TIMEOUT = 408
 _GONE = 410
 _TOO_EARLY = 425
 _TOO_MANY_REQUESTS = 429
-_SERVER_ERRORS = range(500, 600)
+_REFUSALS = range(300, 500)
 _SUCCESSES = range(200, 300)
 
 
@@ -134,9 +134,10 @@ def _classify_status(outcome: Outcome) -> OutcomeClass:
     assert status is not None, "an answer has a status"
     if status in _SUCCESSES:
         return OutcomeClass.SUCCESS
-    if status in _SERVER_ERRORS or status in (_REQUEST_TIMEOUT, _TOO_EARLY, _TOO_MANY_REQUESTS):
+    if status in (_REQUEST_TIMEOUT, _TOO_EARLY, _TOO_MANY_REQUESTS):
         return OutcomeClass.RETRYABLE
-    return OutcomeClass.PERMANENT
+    # Of what is no final status at all nobody knows what it means (RFC 9110 §15: as a 5xx).
+    return OutcomeClass.PERMANENT if status in _REFUSALS else OutcomeClass.RETRYABLE
 
 
 def _reject(outcome: Outcome, error: str, *, wall_ms: int) -> Verdict:

@@ -93,6 +93,10 @@ class Sender(Protocol):
 
         Never raises for anything that a receiver, a resolver or a network can do. If it is
         cancelled the connection is closed; the receiver may have acted.
+
+        Raises:
+            UnavailableError: this machine lacks the means for a connection (file descriptors,
+                memory); nothing was sent, and it was no attempt.
         """
         ...
 
@@ -101,7 +105,11 @@ class Resolver(Protocol):
     """Looks up host names, in a pool of its own, with a time limit."""
 
     async def resolve(self, host: str) -> tuple[str, ...]:
-        """Return the addresses of `host` (an address literal stands for itself); `()` if none."""
+        """Return the addresses of `host` (an address literal stands for itself); `()` if none.
+
+        Raises:
+            UnavailableError: this machine lacks the means to ask.
+        """
         ...
 
 

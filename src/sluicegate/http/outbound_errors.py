@@ -4,6 +4,7 @@ The text is made here, never taken from the exception: aiohttp puts the whole UR
 its messages, and a receiver's bytes into others.
 """
 
+import errno
 import os
 import ssl
 
@@ -13,7 +14,10 @@ from aiohttp.http_exceptions import LineTooLong
 from sluicegate.engine.outcome import OutcomeKind
 from sluicegate.http.outbound_progress import Progress
 
-__all__ = ["explain"]
+__all__ = ["SHORTAGES", "explain", "is_shortage"]
+
+SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""What this machine has run out of. No receiver can cause these, so none may pay for them."""
 
 
 def explain(error: Exception, progress: Progress) -> tuple[OutcomeKind, str]:
@@ -39,6 +43,13 @@ def explain(error: Exception, progress: Progress) -> tuple[OutcomeKind, str]:
     if progress.in_handshake:
         return OutcomeKind.TLS_ERROR, "connection closed during the TLS handshake"
     return OutcomeKind.CONNECTION_ERROR, _connection_error(error, causes)
+
+
+def is_shortage(error: Exception, progress: Progress) -> bool:
+    """Return whether no connection was made because this machine lacks the means for one."""
+    return progress.transport is None and any(
+        isinstance(each, OSError) and each.errno in SHORTAGES for each in _causes(error)
+    )
 
 
 def _tls_error(causes: list[BaseException]) -> str | None:

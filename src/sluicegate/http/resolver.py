@@ -14,8 +14,10 @@ from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
+from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.ports import Clock
 from sluicegate.engine.settings import Settings
+from sluicegate.http.outbound_errors import SHORTAGES
 from sluicegate.http.outbound_threads import AbandonableThreads
 
 __all__ = ["PooledResolver", "canonical_address"]
@@ -54,7 +56,7 @@ def canonical_address(text: str) -> str | None:
 class _Lookup:
     """One look-up that runs or waits for a thread, and how many wait for it."""
 
-    def __init__(self, found: "asyncio.Future[tuple[str, ...]]") -> None:
+    def __init__(self, found: "asyncio.Future[tuple[str, ...] | None]") -> None:
         self.found = found
         self.askers = 0
         self.call: Callable[[], None] = lambda: None
@@ -100,6 +102,9 @@ class PooledResolver:
 
         Returns:
             At most 16 addresses in canonical form; IPv4-mapped ones as IPv4.
+
+        Raises:
+            UnavailableError: this machine lacks the means to ask; the name may well resolve.
         """
         literal = canonical_address(host)
         if literal is not None:
@@ -114,7 +119,7 @@ class PooledResolver:
         lookup.askers += 1
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await asyncio.shield(lookup.found)
+                found = await asyncio.shield(lookup.found)
         except TimeoutError:
             return ()
         finally:
@@ -123,6 +128,9 @@ class PooledResolver:
                 # Nobody waits any more and no thread had time for it: it would only stand in
                 # the way of others. One that runs stays, for those who ask again.
                 del self._lookups[name]
+        if found is None:
+            raise UnavailableError("no look-up is possible: too many open files, or no memory")
+        return found
 
     async def close(self) -> None:
         """Answer those who wait with `()` and forget what hangs. Never waits; twice is fine."""
@@ -142,25 +150,28 @@ class PooledResolver:
 
     def _look_up(self, name: str, loop: asyncio.AbstractEventLoop) -> None:
         """Ask the system. Runs on a thread of the pool."""
-        addresses: tuple[str, ...] = ()
+        addresses: tuple[str, ...] | None = ()
         try:
             found = self._getaddrinfo(name, None, type=socket.SOCK_STREAM)
             canonical = (canonical_address(str(sockaddr[0])) for *_, sockaddr in found)
-            addresses = tuple(dict.fromkeys(a for a in canonical if a is not None))
-        except (OSError, ValueError):
+            unique = dict.fromkeys(a for a in canonical if a is not None)
+            addresses = tuple(unique)[:_ADDRESSES_MAX]
+        except (OSError, ValueError) as error:
             # No such name, no answer, or no name at all (labels over 63 characters, NUL).
-            pass
+            if isinstance(error, OSError) and error.errno in SHORTAGES:
+                addresses = None
         finally:
             with suppress(RuntimeError):  # the loop is closed: nobody waits
-                loop.call_soon_threadsafe(self._finish, name, addresses[:_ADDRESSES_MAX])
+                loop.call_soon_threadsafe(self._finish, name, addresses)
 
-    def _finish(self, name: str, addresses: tuple[str, ...]) -> None:
-        """Tell those who wait, and remember. Runs on the loop."""
-        keep_s = self._cache_s if addresses else min(self._cache_s, _NEGATIVE_CACHE_S)
-        self._cache.pop(name, None)
-        self._cache[name] = (addresses, self._clock.monotonic_s() + keep_s)
-        if len(self._cache) > _CACHE_MAX:
-            del self._cache[next(iter(self._cache))]
+    def _finish(self, name: str, addresses: tuple[str, ...] | None) -> None:
+        """Tell those who wait, and remember; `None` is a shortage. Runs on the loop."""
+        if addresses is not None:
+            keep_s = self._cache_s if addresses else min(self._cache_s, _NEGATIVE_CACHE_S)
+            self._cache.pop(name, None)
+            self._cache[name] = (addresses, self._clock.monotonic_s() + keep_s)
+            if len(self._cache) > _CACHE_MAX:
+                del self._cache[next(iter(self._cache))]
         lookup = self._lookups.pop(name)
         if not lookup.found.done():
             lookup.found.set_result(addresses)

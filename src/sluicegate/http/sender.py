@@ -22,6 +22,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from sluicegate.engine.addresses import AddressPolicy
+from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.outcome import Outcome, OutcomeKind
 from sluicegate.engine.ports import Clock, Request, Resolver
 from sluicegate.engine.settings import Settings
@@ -30,7 +31,7 @@ from sluicegate.http.outbound_connector import (
     OutboundConnector,
     open_socket,
 )
-from sluicegate.http.outbound_errors import explain
+from sluicegate.http.outbound_errors import explain, is_shortage
 from sluicegate.http.outbound_progress import PROGRESS, Progress
 from sluicegate.http.outbound_tls import client_context
 
@@ -93,6 +94,7 @@ class AiohttpSender:
         it closes the connection; the receiver may have acted.
 
         Raises:
+            UnavailableError: this machine lacks the means for a connection; nothing was sent.
             RuntimeError: the sender is closed.
         """
         progress = Progress(self._clock, may_start=request.may_start)
@@ -104,6 +106,8 @@ class AiohttpSender:
         except AttemptRecalledError:
             return Outcome(kind=OutcomeKind.RECALLED)
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
+            if is_shortage(error, progress):
+                raise UnavailableError("too many open files, or no memory") from error
             if exchange.response is None:
                 return exchange.failed(error, expired=limit.expired())
         finally:

@@ -1,6 +1,7 @@
 """The resolver: names off the loop, within time, each once at a time, and nothing left hanging."""
 
 import asyncio
+import errno
 import os
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.settings import Settings
 from sluicegate.http.resolver import PooledResolver, canonical_address
 
@@ -41,7 +43,7 @@ class Names:
         self.known: dict[str, list[str]] = {}
         self.asked: list[str] = []
         self.held: dict[str, threading.Event] = {}
-        self.error: type[Exception] = socket.gaierror
+        self.error: type[Exception] | Exception = socket.gaierror
 
     def getaddrinfo(self, host: str, port: None, **_: object) -> list[Any]:
         """Answer as `socket.getaddrinfo` does."""
@@ -320,3 +322,15 @@ async def test_the_system_knows_localhost(clock: ManualClock) -> None:
     assert set(await resolver.resolve("localhost")) & {"127.0.0.1", "::1"}
     assert await resolver.resolve("a" * 64 + ".test") == ()
     await resolver.close()
+
+
+async def test_a_shortage_of_ours_is_not_taken_for_a_name_that_does_not_resolve(
+    make: Make, names: Names
+) -> None:
+    """Without file descriptors nothing can be asked; nothing is remembered of it either."""
+    resolver = make()
+    names.error = OSError(errno.EMFILE, "Too many open files")
+    with pytest.raises(UnavailableError):
+        await resolver.resolve("example.com")
+    names.known["example.com"] = ["93.184.215.14"]
+    assert await resolver.resolve("example.com") == ("93.184.215.14",)

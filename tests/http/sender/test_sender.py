@@ -1,6 +1,8 @@
 """The aiohttp sender: what its sockets show, and what the conformance suite cannot see."""
 
 import asyncio
+import errno
+import os
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 
 from sluicegate.clock import SystemClock
 from sluicegate.engine.addresses import AddressPolicy
-from sluicegate.engine.errors import SettingError
+from sluicegate.engine.errors import SettingError, UnavailableError
 from sluicegate.engine.outcome import OutcomeKind
 from sluicegate.engine.ports import Request
 from sluicegate.engine.settings import Settings
@@ -29,9 +31,13 @@ class Sockets:
 
     def __init__(self) -> None:
         self.opened: list[tuple[str, socket.socket]] = []
+        self.lacking: int | None = None
+        """The error number of what the machine has run out of."""
 
     def open(self, addr_info: "AddrInfoType") -> socket.socket:
         """Open one."""
+        if self.lacking is not None:
+            raise OSError(self.lacking, os.strerror(self.lacking))
         self.opened.append((str(addr_info[4][0]), open_socket(addr_info)))
         return self.opened[-1][1]
 
@@ -52,7 +58,11 @@ async def sender(sockets: Sockets) -> AsyncIterator[AiohttpSender]:
 
     resolver = PooledResolver(Settings(), clock=clock, getaddrinfo=getaddrinfo)
     made = AiohttpSender(
-        Settings(), policy=DEV, resolver=resolver, clock=clock, socket_factory=sockets.open
+        Settings(),
+        policy=DEV,
+        resolver=resolver,
+        clock=clock,
+        socket_factory=sockets.open,
     )
     yield made
     await made.close()
@@ -109,3 +119,14 @@ def test_a_useless_file_of_authorities_stops_the_start(tmp_path: Path, content: 
     resolver = PooledResolver(settings, clock=clock)
     with pytest.raises(SettingError, match="tls_ca_file"):
         AiohttpSender(settings, policy=DEV, resolver=resolver, clock=clock)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
+async def test_what_this_machine_lacks_is_no_outcome_of_the_receivers(
+    sender: AiohttpSender, sockets: Sockets, number: int
+) -> None:
+    """Nothing was sent, so it was no attempt: the receiver must not pay for our shortage."""
+
+    sockets.lacking = number
+    with pytest.raises(UnavailableError):
+        await sender.post(a_request("http://127.0.0.1:9/"))
