@@ -126,7 +126,6 @@ async def test_what_this_machine_lacks_is_no_outcome_of_the_receivers(
     sender: AiohttpSender, sockets: Sockets, number: int
 ) -> None:
     """Nothing was sent, so it was no attempt: the receiver must not pay for our shortage."""
-
     sockets.lacking = number
     with pytest.raises(UnavailableError):
         await sender.post(a_request("http://127.0.0.1:9/"))
