@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sluicegate.actors.supervision import Restarts
 from sluicegate.clock import SystemRandom
 from sluicegate.engine.errors import (
     AlreadyPausedError,
@@ -297,6 +298,41 @@ async def test_commands_during_a_restart_are_refused_not_left_hanging(
         await world.directory.pause(PROJECT, endpoint)
 
 
+def test_restarts_come_ever_later_until_the_endpoint_is_parked() -> None:
+    """Five restarts, each after twice the pause; the sixth crash is one too many."""
+    restarts = Restarts(5)
+    delays = [restarts.crashed(100 + number, explained=False) for number in range(6)]
+    assert delays == [0.1, 0.2, 0.4, 0.8, 1.6, None]
+    assert restarts.parked
+
+
+def test_crashes_are_forgiven_after_a_minute_without_one() -> None:
+    """And a pause between crashes never grows beyond ten seconds."""
+    restarts = Restarts(1)
+    assert restarts.crashed(0, explained=False) == 0.1
+    assert restarts.crashed(61, explained=False) == 0.1
+    assert restarts.crashed(121, explained=False) is None
+    patient = Restarts(100)
+    assert max(patient.crashed(0, explained=False) or 0 for _ in range(100)) == 10
+
+
+def test_a_crash_that_is_explained_does_not_count() -> None:
+    """The message behind it is given up: the actor may try without it."""
+    restarts = Restarts(1)
+    assert restarts.crashed(0, explained=False) == 0.1
+    assert restarts.crashed(0, explained=True) == 0.1
+    assert restarts.crashed(0, explained=False) is None
+
+
+def test_each_message_answers_for_its_own_crashes() -> None:
+    """Three, whatever crashes come between; only so many messages are remembered."""
+    restarts = Restarts(5)
+    assert [restarts.poisoned_by(seq) for seq in (1, 2, 1, 2, 1, 2)] == [False] * 4 + [True] * 2
+    for seq in range(10, 100):
+        assert not restarts.poisoned_by(seq)
+    assert not restarts.poisoned_by(1)
+
+
 # -- storage with a bug ---------------------------------------------------------------------------
 
 
@@ -411,6 +447,8 @@ async def test_a_result_that_cannot_be_recorded_is_recorded_again_not_sent_again
         await world.wait_for_status(sent[1:], "succeeded")
         await world.wait_for_status(sent[:1], "failed_permanent")
         assert world.sender.ids() == sent
+        await world.wait_for_status(await world.send(endpoint), "succeeded")
+        await until(lambda: not world.directory.in_flight())
         assert world.storage.refusals == 3
         assert (await world.message(sent[0])).last_error == "internal error: SluicegateError"
         assert not events(caplog, "endpoint.parked")
