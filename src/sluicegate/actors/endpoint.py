@@ -65,9 +65,7 @@ class EndpointActor(AsyncioActor):
     # Reports of writes are in one lane: they are believed in the order of the commits.
     control_types = frozenset({*COMMANDS, CommandDone, Recorded, Loaded, Tick, SlotGranted})
 
-    # Defaults on the class: objects with few attributes of their own share a table of names.
-    suspect: Flight | None = None
-    """The flight that was being handled; after a crash, what it may have been due to."""
+    # Defaults on the class: what few actors ever set.
     _retired = False
     _farewell: SluicegateError | None = None
     _trouble_until = 0.0
@@ -91,6 +89,8 @@ class EndpointActor(AsyncioActor):
         self.supervisor = home.crashed
         self.endpoint_id = endpoint_id
         self.state: EndpointState | None = None
+        self.suspect: Flight | None = None
+        """The flight that was being handled; after a crash, what it may have been due to."""
         self._parts = parts
         self._outstanding = outstanding
         self._home = home

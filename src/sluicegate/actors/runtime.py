@@ -57,11 +57,6 @@ class AsyncioActor(pykka.Actor):
 
     actor_inbox: Mailbox
 
-    # Defaults on the class: an idle actor does not pay for what it does not use.
-    _started = False
-    _unpumped = False
-    _handler: "asyncio.Task[None] | None" = None
-    _deferred: "dict[pykka.Future[Any], Later] | None" = None
     _numbers: ClassVar["itertools.count[int]"] = itertools.count(1)
 
     @classmethod
@@ -114,6 +109,11 @@ class AsyncioActor(pykka.Actor):
         )
         self.actor_stopped = cast("threading.Event", StopFlag())
         self._actor_ref = AsyncioActorRef(self)
+        # All are set here: an attribute that comes later costs each actor a table of its own.
+        self._started = False
+        self._unpumped = False
+        self._handler: asyncio.Task[None] | None = None
+        self._deferred: dict[pykka.Future[Any], Later] | None = None
 
     @property
     def actor_ref(self) -> AsyncioActorRef[Self]:
