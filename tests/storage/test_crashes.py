@@ -69,7 +69,7 @@ async def test_two_processes_cannot_share_a_file(place: "Place") -> None:
     child = await start_child(place, endpoint)
     try:
         await read_lines(child, 1)
-        with pytest.raises(StorageLockedError, match=rf"place\.db\.lock.*pid {child.pid}\b"):
+        with pytest.raises(StorageLockedError, match=rf"place\.db is in use.*pid {child.pid}\b"):
             await place.storage().open()
     finally:
         child.kill()

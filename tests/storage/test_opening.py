@@ -115,7 +115,7 @@ async def test_a_second_storage_on_the_file_is_refused(place: "Place") -> None:
     """Until the first is closed; the message names file and process."""
     first = await place.opened()
     second = place.storage()
-    with pytest.raises(StorageLockedError, match=r"place\.db\.lock.*pid \d+"):
+    with pytest.raises(StorageLockedError, match=r"place\.db is in use.*pid \d+"):
         await second.open()
     await place.endpoint(first)
     await first.close()

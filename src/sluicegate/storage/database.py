@@ -1,13 +1,12 @@
-"""Preparing the database file and the connections to it."""
+"""Preparing the connections to a database file."""
 
-import os
 import sqlite3
 
 from sluicegate.engine.errors import SettingError
 from sluicegate.storage import schema
 from sluicegate.storage.secret_box import SecretBox
 
-__all__ = ["create_file", "prepare_reader", "prepare_writer"]
+__all__ = ["prepare_reader", "prepare_writer"]
 
 _CHECK_OWNER = "sluicegate-database"
 _CHECK_TEXT = "sluicegate"
@@ -25,22 +24,6 @@ _WRITER_PRAGMAS = (
     "PRAGMA wal_autocheckpoint = 1000",
     "PRAGMA journal_size_limit = 67108864",
 )
-
-
-def create_file(path: str) -> None:
-    """Create an empty database file that only its owner reads, unless there is one.
-
-    SQLite gives its `-wal` and `-shm` files the mode of the database file.
-
-    Raises:
-        SettingError: the folder does not exist or must not be written.
-    """
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise SettingError(
-            f"cannot open database {path}: {error.strerror}", details={"setting": "database"}
-        ) from error
 
 
 def prepare_writer(db: sqlite3.Connection, *, path: str, box: SecretBox) -> int:

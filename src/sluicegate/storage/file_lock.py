@@ -20,10 +20,15 @@ class FileLock:
     could then lock a new file of the same name while the first still holds the old one.
     """
 
-    def __init__(self, path: str) -> None:
-        """Take the lock file's path."""
-        self._path = path
+    def __init__(self, database: str) -> None:
+        """Take the database file's real path: another spelling would be another lock."""
+        self._database = database
+        self._path = f"{database}.lock"
         self._fd: int | None = None
+
+    def exists(self) -> bool:
+        """Say whether anyone ever took the lock."""
+        return os.path.lexists(self._path)
 
     def acquire(self) -> None:
         """Take the lock or fail at once; never waits.
@@ -42,8 +47,9 @@ class FileLock:
         except BlockingIOError:
             owner = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(fd)
-            message = f"{self._path} is held by another process (pid {owner})"
-            raise StorageLockedError(message, details={"file": self._path, "pid": owner}) from None
+            message = f"{self._database} is in use by another process (pid {owner})"
+            details = {"file": self._database, "pid": owner}
+            raise StorageLockedError(message, details=details) from None
         except OSError as error:
             if fd >= 0:
                 os.close(fd)

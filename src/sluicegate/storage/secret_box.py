@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sluicegate.engine.errors import SettingError
 from sluicegate.engine.ports import Random
+from sluicegate.storage.database_file import real_path, refuse_foreign, refuse_unfit
 
 __all__ = ["SecretBox"]
 
@@ -53,15 +54,19 @@ class SecretBox:
             random: where a new key and the nonces come from.
 
         Raises:
-            SettingError: the setting or the key file is malformed or unreadable, or the
-                database exists and its key file does not.
+            SettingError: the setting or the key file is malformed or unreadable, the
+                database exists and its key file does not, or it is no file to be used.
+            StorageVersionError: the database is another program's.
         """
         if secret_key is not None:
             return cls(_decode(secret_key, "secret_key"), random=random)
+        database = real_path(database)
+        refuse_unfit(database)
         path = Path(f"{database}.key")
         try:
             text = _read(path)
             if text is None:
+                refuse_foreign(database)  # else it would be told that its key is missing
                 _refuse_beside_data(Path(database), path)
                 _create(path, random.token_bytes(_KEY_BYTES))
                 text = _read(path) or ""

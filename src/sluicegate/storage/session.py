@@ -7,7 +7,8 @@ import aiosqlite
 from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.log import log
 from sluicegate.storage.bridge import Connect, call
-from sluicegate.storage.database import create_file, prepare_reader, prepare_writer
+from sluicegate.storage.database import prepare_reader, prepare_writer
+from sluicegate.storage.database_file import create_file, refuse_foreign, refuse_unfit
 from sluicegate.storage.file_lock import FileLock
 from sluicegate.storage.readers import Readers
 from sluicegate.storage.reserve import Reserve
@@ -26,12 +27,12 @@ class Session:
     def __init__(
         self, path: str, *, box: SecretBox, readers: int, reserve_bytes: int, connect: Connect
     ) -> None:
-        """Take what it needs; nothing is opened yet."""
+        """Take what it needs, `path` as `real_path` gives it; nothing is opened yet."""
         self._path = path
         self._box = box
         self._readers_count = readers
         self._connect = connect
-        self._lock = FileLock(f"{path}.lock")
+        self._lock = FileLock(path)
         self._reserve = Reserve(f"{path}.reserve", size_bytes=reserve_bytes)
         self._connections: list[aiosqlite.Connection] = []
 
@@ -42,9 +43,12 @@ class Session:
             StorageLockedError, StorageVersionError, SettingError: see `SqliteStorage.open`.
             UnavailableError: the disk is full or failed.
         """
-        create_file(self._path)
+        refuse_unfit(self._path)
+        refuse_foreign(self._path)
         self._lock.acquire()
         try:
+            create_file(self._path)
+            refuse_unfit(self._path)  # again: before the lock it may have been another file
             writer = await self._opened()
             epoch = await call(writer, self._prepare)
             readers = [await self._opened() for _ in range(self._readers_count)]

@@ -34,6 +34,7 @@ from sluicegate.storage import endpoint_reads, logs, message_reads, projects, si
 from sluicegate.storage.appends import Append
 from sluicegate.storage.attempts import RecordAttempt
 from sluicegate.storage.bridge import Connect, connect_sqlite
+from sluicegate.storage.database_file import real_path
 from sluicegate.storage.endpoint_writes import (
     CreateEndpoint,
     DeleteEndpoint,
@@ -78,7 +79,7 @@ class SqliteStorage:
         """Take what it needs; nothing is opened yet.
 
         Args:
-            path: the database file; `.lock` and `.reserve` are made beside it.
+            path: the database file; `.lock` and `.reserve` are made beside the real file.
             secret_box: seals signing secrets.
             clock: paces what is tried again after the disk was full.
             pending_bytes_max: how many bytes of messages may wait to be written.
@@ -92,7 +93,11 @@ class SqliteStorage:
         self._accepted: list[Callable[[AbstractSet[str]], None]] = []
         self._fatal: list[Callable[[BaseException], None]] = []
         self._session = Session(
-            path, box=secret_box, readers=readers, reserve_bytes=reserve_bytes, connect=connect
+            real_path(path),
+            box=secret_box,
+            readers=readers,
+            reserve_bytes=reserve_bytes,
+            connect=connect,
         )
         self._clock = clock
         self._pending_bytes_max = pending_bytes_max
