@@ -307,14 +307,14 @@ async def test_an_actor_does_not_retire_before_its_writes_are_done(tmp_path: Pat
     async with world:
         endpoint = await world.endpoint()
         await world.directory.pause(PROJECT, endpoint)
-        sent = await world.send(endpoint, 3)
+        sent = await world.send(endpoint, 1200)  # more than two sweeps' worth
         await world.directory.delete(PROJECT, endpoint)
         await take_turns(50)
         assert world.directory.active == 1
         world.storage.held.set()
         await all_retired(world)
         assert not await world.storage.work()
-        await world.wait_for_status(sent, "failed_permanent")
+        await world.wait_for_status(sent[-1:], "failed_permanent")
 
 
 # -- the end ------------------------------------------------------------------------------------

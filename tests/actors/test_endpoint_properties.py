@@ -16,8 +16,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from sluicegate.actors.window import NotLoaded, Window
 from sluicegate.engine.errors import AlreadyPausedError, NotPausedError
-from sluicegate.engine.model import EndpointConfig
+from sluicegate.engine.lifecycle import MessageStatus
+from sluicegate.engine.model import EndpointConfig, WaitingMessage
 from sluicegate.engine.outcome import Outcome, OutcomeKind
 from sluicegate.engine.ports import Request
 
@@ -293,3 +295,38 @@ async def test_every_promise_is_kept(tmp_path: Path, seed: int) -> None:
         await life.live()
         await life.end()
     Oracle(life.accepted, life.ordered).read(log)
+
+
+def test_a_read_that_began_before_a_pause_is_thrown_away() -> None:
+    """Its rows are behind a cursor that is gone: those before them would never be found."""
+    window = Window(2)
+    first, second, third, fourth = (
+        WaitingMessage(
+            seq=seq,
+            id=str(seq),
+            status=MessageStatus.QUEUED,
+            accepted_at_ms=0,
+            next_attempt_at_ms=None,
+            release_no=0,
+            attempt_count=0,
+            cycle_attempts=0,
+            fast_retries=0,
+            headers={},
+            payload=None,
+        )
+        for seq in range(1, 5)
+    )
+    wants = window.begin_read()
+    assert wants is not None
+    window.end_read(wants, queued=[first, second], due=[], in_order=None, flying=())
+    window.take(first)
+    wants = window.begin_read()
+    assert wants is not None
+    window.reset()
+    window.end_read(wants, queued=[third, fourth], due=None, in_order=None, flying={1})
+    assert isinstance(window.next(0), NotLoaded)
+    again = window.begin_read()
+    assert again is not None
+    assert again.queued_after == 0
+    window.end_read(again, queued=[first, second], due=[], in_order=None, flying={1})
+    assert window.next(0) == second

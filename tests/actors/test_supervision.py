@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,32 @@ async def test_a_slot_is_given_back_by_every_crash(tmp_path: Path) -> None:
         await world.wait_for_status(sent[:1], "failed_permanent")
         await world.wait_for_status(sent[1:], "succeeded")
         await world.wait_for_status(await world.send(calm), "succeeded")
+
+
+async def test_what_a_crashed_actor_had_begun_to_connect_is_recalled(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its successor may be paused by the time the connection stands."""
+    endpoint = await world.endpoint(max_in_flight=2)
+    connected = asyncio.Event()
+    post, answers = world.sender.post, iter([BugError()])
+
+    async def crash_or_connect_slowly(request: Request) -> Outcome:
+        for error in answers:
+            raise error
+        await connected.wait()
+        return await post(request)
+
+    world.sender.post = crash_or_connect_slowly  # type: ignore[method-assign] # a slower network
+    sent = await world.send(endpoint, 2)
+    await until(lambda: bool(events(caplog, "actor.restarted")))
+    await world.directory.pause(PROJECT, endpoint)
+    connected.set()
+    await world.wait_for_status(sent, "paused")
+    assert world.sender.posts == []
+    assert await world.directory.resume(PROJECT, endpoint) == 2
+    await world.wait_for_status(sent, "succeeded")
+    assert world.sender.ids() == sent
 
 
 # -- rules and chance that raise ----------------------------------------------------------------
@@ -424,11 +451,12 @@ class BrokenRecords(SqliteStorage):
 
     refused: str | None = None
     refusals = 0
+    error: type[SluicegateError] = SluicegateError
 
     async def record_attempt(self, result: AttemptResult) -> None:
         if result.message_id == self.refused:
             self.refusals += 1
-            raise SluicegateError
+            raise self.error
         await super().record_attempt(result)
 
 
@@ -452,6 +480,27 @@ async def test_a_result_that_cannot_be_recorded_is_recorded_again_not_sent_again
         assert world.storage.refusals == 3
         assert (await world.message(sent[0])).last_error == "internal error: SluicegateError"
         assert not events(caplog, "endpoint.parked")
+
+
+async def test_a_result_that_finds_no_room_is_recorded_later_and_is_no_crash(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk: the receiver's answer is kept until there is room; nothing is sent again."""
+    world = world_with(BrokenRecords, tmp_path)
+    assert isinstance(world.storage, BrokenRecords)
+    async with world:
+        world.storage.error = UnavailableError
+        endpoint = await world.endpoint()
+        await world.directory.pause(PROJECT, endpoint)
+        sent = await world.send(endpoint, 2)
+        world.storage.refused = sent[0]
+        await world.directory.resume(PROJECT, endpoint)
+        await world.wait_for_status(sent[1:], "succeeded")
+        assert (await world.message(sent[0])).status == "delivering"
+        world.storage.refused = None
+        await world.wait_for_status(sent[:1], "succeeded")
+        assert world.sender.ids() == sent
+        assert not events(caplog, "actor.restarting")
 
 
 class UnreadableStates(SqliteStorage):
@@ -530,18 +579,42 @@ class HeldRecords(SqliteStorage):
         await super().record_attempt(result)
 
 
-def with_held_records(path: Path, **settings: object) -> tuple[World, HeldRecords]:
-    world = world_with(HeldRecords, path, **settings)
+def with_held_records(
+    path: Path, storage: type[HeldRecords] = HeldRecords
+) -> tuple[World, HeldRecords]:
+    world = world_with(storage, path)
     assert isinstance(world.storage, HeldRecords)
     world.storage.entered, world.storage.held = asyncio.Event(), asyncio.Event()
     return world, world.storage
 
 
+class RecordsAndResumesAtOnce(HeldRecords):
+    """A storage where a result and a resume commit together, in this order."""
+
+    recorded: asyncio.Event
+    resumed: asyncio.Event
+
+    async def record_attempt(self, result: AttemptResult) -> None:
+        await super().record_attempt(result)
+        self.recorded.set()
+        await self.resumed.wait()
+
+    async def resume(
+        self, endpoint_id: str, *, at_ms: int, in_flight: AbstractSet[str]
+    ) -> tuple[EndpointState, int]:
+        resumed = await super().resume(endpoint_id, at_ms=at_ms, in_flight=in_flight)
+        self.resumed.set()
+        await asyncio.sleep(0)  # in one turn of the loop both are told, the result first
+        return resumed
+
+
 async def test_a_resume_that_commits_with_a_late_410_leaves_the_state_that_is_stored(
     tmp_path: Path,
 ) -> None:
-    """Both reports come in one turn of the loop; they are believed in the order of the commits."""
-    world, storage = with_held_records(tmp_path)
+    """The 410 was judged before a pause, and recorded after it: the resume came last."""
+    world, storage = with_held_records(tmp_path, RecordsAndResumesAtOnce)
+    assert isinstance(storage, RecordsAndResumesAtOnce)
+    storage.recorded, storage.resumed = asyncio.Event(), asyncio.Event()
     async with world:
         endpoint = await world.endpoint(max_in_flight=1)
 
@@ -550,10 +623,10 @@ async def test_a_resume_that_commits_with_a_late_410_leaves_the_state_that_is_st
 
         world.sender.answer = answer
         sent = await world.send(endpoint, 2)
-        await storage.entered.wait()  # judged while the endpoint was not paused
+        await storage.entered.wait()
         await world.directory.pause(PROJECT, endpoint)
         storage.held.set()
-        await asyncio.sleep(0)  # the record is in line before the resume
+        await storage.recorded.wait()
         await world.directory.resume(PROJECT, endpoint)
         await world.wait_for_status(sent[1:], "succeeded")
 
