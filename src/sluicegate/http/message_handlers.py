@@ -1,7 +1,7 @@
 """Messages over HTTP: contract sections 3 and 6."""
 
 from datetime import datetime
-from typing import Annotated
+from functools import partial
 
 import msgspec
 from aiohttp import web
@@ -18,6 +18,7 @@ from sluicegate.http.batches import split_batch
 from sluicegate.http.bodies import Bodies, decoded
 from sluicegate.http.calls import Call
 from sluicegate.http.queries import query_text, query_whole
+from sluicegate.http.reading import Reading
 
 __all__ = ["MessageHandlers"]
 
@@ -26,8 +27,6 @@ _ENVELOPE_BYTES = 16_384
 _ESCAPE_GROWTH = 6
 """A header byte may be written as an escape of six."""
 _BATCH_BYTES = 16_777_216
-_BATCH_LEVELS = 2
-"""The object and the array around each message."""
 
 
 class _SendBody(msgspec.Struct, frozen=True):
@@ -38,25 +37,18 @@ class _SendBody(msgspec.Struct, frozen=True):
     retention_hours: int | None = None
 
 
-class _BatchBody(msgspec.Struct, frozen=True):
-    messages: Annotated[list[_SendBody], msgspec.Meta(max_length=BATCH_MAX)]
-
-
-class _UnreadBatchBody(msgspec.Struct, frozen=True):
-    messages: msgspec.Raw
-
-
 _SEND = msgspec.json.Decoder(_SendBody)
-_BATCH = msgspec.json.Decoder(_BatchBody)
-_UNREAD_BATCH = msgspec.json.Decoder(_UnreadBatchBody)
 
 
 class MessageHandlers:
     """Translates requests that send messages and ask about them."""
 
-    def __init__(self, messages: Messages, bodies: Bodies, settings: Settings) -> None:
+    def __init__(
+        self, messages: Messages, bodies: Bodies, reading: Reading, settings: Settings
+    ) -> None:
         self._messages = messages
         self._bodies = bodies
+        self._reading = reading
         self._payload_bytes_max = settings.payload_bytes_max
         self._send_bytes_max = (
             settings.payload_bytes_max
@@ -67,15 +59,11 @@ class MessageHandlers:
 
     async def send(self, call: Call) -> web.Response:
         """POST /v1/webhooks/send."""
-        maximum = self._payload_bytes_max
-        too_large = PayloadTooLargeError(
-            f"payload is over {maximum} bytes", details={"field": "payload", "maximum": maximum}
-        )
         async with self._bodies.of(
-            call.request, bytes_max=self._send_bytes_max, too_large=too_large
+            call.request, bytes_max=self._send_bytes_max, too_large=self._too_large()
         ) as body:
-            check_json(body, depth_max=NESTING_MAX)
-            accepted = await self._messages.send(call.project_id, _draft(decoded(body, _SEND)))
+            draft = await self._reading.run(len(body), partial(_checked_draft, body))
+            accepted = await self._messages.send(call.project_id, draft)
         return success(call.request_id, responses.accepted_or_error(accepted), status=202)
 
     async def send_batch(self, call: Call) -> web.Response:
@@ -85,10 +73,25 @@ class MessageHandlers:
             f"request body is over {maximum} bytes", details={"maximum": maximum}
         )
         async with self._bodies.of(call.request, bytes_max=maximum, too_large=too_large) as body:
-            check_json(body, depth_max=NESTING_MAX + _BATCH_LEVELS)
-            slots = await self._messages.send_batch(call.project_id, _drafts(body))
+            drafts = await self._reading.run(len(body), partial(self._drafts, body))
+            slots = await self._messages.send_batch(call.project_id, drafts)
         return success(
             call.request_id, [responses.accepted_or_error(slot) for slot in slots], status=202
+        )
+
+    def _drafts(self, body: bytes) -> list[MessageDraft | SluicegateError]:
+        items = split_batch(
+            body,
+            items_max=BATCH_MAX,
+            item_bytes_max=self._send_bytes_max,
+            depth_max=NESTING_MAX,
+        )
+        return [self._too_large() if item is None else _draft_or_error(item) for item in items]
+
+    def _too_large(self) -> PayloadTooLargeError:
+        maximum = self._payload_bytes_max
+        return PayloadTooLargeError(
+            f"payload is over {maximum} bytes", details={"field": "payload", "maximum": maximum}
         )
 
     async def get(self, call: Call) -> web.Response:
@@ -138,13 +141,9 @@ def _draft(body: _SendBody) -> MessageDraft:
     )
 
 
-def _drafts(body: bytes) -> list[MessageDraft | SluicegateError]:
-    """Read a batch at once; if that fails one by one, so that each answers for itself."""
-    try:
-        return [_draft(each) for each in _BATCH.decode(body).messages]
-    except msgspec.DecodeError:
-        array = bytes(decoded(body, _UNREAD_BATCH).messages)
-        return [_draft_or_error(item) for item in split_batch(array, items_max=BATCH_MAX)]
+def _checked_draft(body: bytes) -> MessageDraft:
+    check_json(body, depth_max=NESTING_MAX)
+    return _draft(decoded(body, _SEND))
 
 
 def _draft_or_error(item: bytes) -> MessageDraft | SluicegateError:

@@ -14,6 +14,7 @@ from sluicegate.http.health import HealthHandlers, Readiness
 from sluicegate.http.message_handlers import MessageHandlers
 from sluicegate.http.middleware import Gate
 from sluicegate.http.per_minute import PerMinute
+from sluicegate.http.reading import Reading
 from sluicegate.http.routes import routes
 
 __all__ = ["create_app", "create_runner"]
@@ -47,6 +48,7 @@ def create_app(
         readiness: while it is false, `/readyz` fails and writes get 503.
     """
     bodies = Bodies(total_bytes_max=settings.pending_bytes_max)
+    reading = Reading()
     gate = Gate(
         Authentication(services.api_keys, PerMinute(settings.auth_failures_per_minute, clock)),
         project_rate=PerMinute(settings.requests_per_minute, clock),
@@ -56,11 +58,12 @@ def create_app(
     )
     table = routes(
         EndpointHandlers(services.endpoints, bodies, settings),
-        MessageHandlers(services.messages, bodies, settings),
+        MessageHandlers(services.messages, bodies, reading, settings),
         ApiKeyHandlers(services.api_keys, bodies),
         HealthHandlers(readiness),
     )
     app = web.Application(middlewares=[gate.unmatched()], handler_args=_CONNECTION)
+    app.on_cleanup.append(lambda _: reading.close())
     for route in table:
         handler = gate.entrance(route)
         app.router.add_route(route.method, route.path, handler)
