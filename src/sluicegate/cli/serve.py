@@ -16,6 +16,7 @@ from aiohttp import web
 
 from sluicegate import __version__
 from sluicegate.app import Engine
+from sluicegate.cli.descriptors import raise_descriptors_max
 from sluicegate.cli.failures import StartError
 from sluicegate.cli.signals import StopSignals
 from sluicegate.cli.sockets import bind_sockets
@@ -64,7 +65,12 @@ async def listening(
         random=engine.random,
         readiness=engine.readiness,
     )
-    runner = create_runner(app, random=engine.random, shutdown_timeout_s=_REQUESTS_GRACE_S)
+    runner = create_runner(
+        app,
+        random=engine.random,
+        connections_max=settings.connections_max,
+        shutdown_timeout_s=_REQUESTS_GRACE_S,
+    )
     await runner.setup()
     try:
         for each in sockets:
@@ -78,6 +84,7 @@ async def listening(
 
 async def _serve(settings: Settings, warnings: Sequence[str]) -> int:
     signals = StopSignals()
+    descriptors_missing = raise_descriptors_max(settings)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(signals.caught())
         sockets = await bind_sockets(settings.host, settings.port)
@@ -88,7 +95,13 @@ async def _serve(settings: Settings, warnings: Sequence[str]) -> int:
         except SluicegateError as error:
             raise StartError(error.message) from error
         await stack.enter_async_context(listening(engine, settings, sockets))
-        _announce(settings, warnings, first_key=engine.first_key, sockets=sockets)
+        _announce(
+            settings,
+            warnings,
+            first_key=engine.first_key,
+            descriptors_missing=descriptors_missing,
+            sockets=sockets,
+        )
         exit_code = await _until_stopped(engine, settings, signals)
     log.info("server.stopped", exit_code=exit_code)
     return exit_code
@@ -99,10 +112,13 @@ def _announce(
     warnings: Sequence[str],
     *,
     first_key: str | None,
+    descriptors_missing: str | None,
     sockets: Sequence[socket.socket],
 ) -> None:
     for sentence in warnings:
         log.warning("setting.unknown", detail=sentence)
+    if descriptors_missing is not None:
+        log.warning("server.descriptors_few", detail=descriptors_missing)
     if settings.dev:
         log.warning(
             "server.dev_enabled",

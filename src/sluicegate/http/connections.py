@@ -1,5 +1,7 @@
-"""Connections whose requests are not even HTTP: those too are answered in JSON."""
+"""Connections: bounded in number and patience, and answered in JSON even if they speak no HTTP."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
@@ -11,6 +13,7 @@ from sluicegate.engine.log import log
 from sluicegate.engine.ports import Random
 from sluicegate.http.answers import failure
 from sluicegate.http.middleware import stamp
+from sluicegate.http.open_connections import OpenConnections
 
 __all__ = ["JsonRunner"]
 
@@ -24,39 +27,115 @@ class JsonRunner(web.AppRunner):
     Args:
         app: what answers the requests that can be parsed.
         random: makes the request ids.
+        connections_max: how many connections may be open.
+        head_s: seconds that the head of a request may take to arrive, from its first byte or,
+            of the first request, from the connection on.
         shutdown_timeout_s: what requests in progress get at `cleanup`.
     """
 
-    __slots__ = ("_random",)
+    __slots__ = ("_connections", "_head_s", "_random")
 
-    def __init__(self, app: web.Application, *, random: Random, shutdown_timeout_s: float) -> None:
+    def __init__(
+        self,
+        app: web.Application,
+        *,
+        random: Random,
+        connections_max: int,
+        head_s: float,
+        shutdown_timeout_s: float,
+    ) -> None:
         super().__init__(app, access_log=None, shutdown_timeout=shutdown_timeout_s)
         self._random = random
+        self._connections = OpenConnections(connections_max)
+        self._head_s = head_s
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
-        return _JsonServer(server, self._random)
+        return _JsonServer(server, self._random, self._connections, self._head_s)
 
 
 class _JsonServer(web.Server):
     """Makes a connection's protocol; takes everything else over from aiohttp's own server."""
 
-    def __init__(self, server: web.Server, random: Random) -> None:
+    def __init__(
+        self, server: web.Server, random: Random, connections: OpenConnections, head_s: float
+    ) -> None:
         vars(self).update(vars(server))
         self._random = random
+        self._open_connections = connections
+        self._head_s = head_s
 
     def __call__(self) -> web.RequestHandler:
-        return _JsonConnection(self, self._random, loop=self._loop, **self._kwargs)
+        return _JsonConnection(
+            self,
+            self._random,
+            self._open_connections,
+            self._head_s,
+            loop=self._loop,
+            **self._kwargs,
+        )
 
 
 class _JsonConnection(web.RequestHandler):
     """One connection; what aiohttp would answer as text is answered as JSON."""
 
-    __slots__ = ("_random",)
+    __slots__ = ("_answering", "_head_late", "_head_s", "_open_connections", "_random")
 
-    def __init__(self, server: web.Server, random: Random, **settings: object) -> None:
+    def __init__(
+        self,
+        server: web.Server,
+        random: Random,
+        connections: OpenConnections,
+        head_s: float,
+        **settings: object,
+    ) -> None:
         super().__init__(server, **settings)  # type: ignore[arg-type]  # aiohttp's own, passed on
         self._random = random
+        self._open_connections = connections
+        self._head_s = head_s
+        self._head_late: asyncio.TimerHandle | None = None
+        self._answering = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, unless there are too many connections already."""
+        super().connection_made(transport)
+        self._await_head()
+        self._open_connections.opened(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End."""
+        self._open_connections.closed(self)
+        self._stop_awaiting_head()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what was sent; between two requests it begins the next one's head."""
+        if data and not self._answering and self._head_late is None:
+            self._await_head()
+        super().data_received(data)
+
+    async def _handle_request(
+        self,
+        request: BaseRequest,
+        start_time: float | None,
+        request_handler: Callable[[BaseRequest], Awaitable[web.StreamResponse]],
+    ) -> tuple[web.StreamResponse, bool]:
+        self._stop_awaiting_head()
+        self._answering = True
+        self._open_connections.begins_request(self)
+        try:
+            return await super()._handle_request(request, start_time, request_handler)
+        finally:
+            self._answering = False
+            self._open_connections.ends_request(self)
+
+    def _await_head(self) -> None:
+        self._head_late = self._loop.call_later(self._head_s, self.force_close)
+
+    def _stop_awaiting_head(self) -> None:
+        if self._head_late is not None:
+            self._head_late.cancel()
+            self._head_late = None
 
     def handle_error(
         self,

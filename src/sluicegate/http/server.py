@@ -73,13 +73,26 @@ def create_app(
 
 
 def create_runner(
-    app: web.Application, *, random: Random, shutdown_timeout_s: float = 5.0
+    app: web.Application,
+    *,
+    random: Random,
+    connections_max: int = 1000,
+    head_s: float = 15.0,
+    shutdown_timeout_s: float = 5.0,
 ) -> web.AppRunner:
     """Return a runner for `app` whose connections answer malformed HTTP in JSON too.
 
     Args:
         app: made by `create_app`.
         random: makes the ids of requests that never reach the application.
+        connections_max: connections at once; beyond it the one that is idle longest is closed.
+        head_s: seconds that the head of a request may take to arrive.
         shutdown_timeout_s: seconds that requests in progress get at `cleanup`.
     """
-    return JsonRunner(app, random=random, shutdown_timeout_s=shutdown_timeout_s)
+    return JsonRunner(
+        app,
+        random=random,
+        connections_max=connections_max,
+        head_s=head_s,
+        shutdown_timeout_s=shutdown_timeout_s,
+    )

@@ -230,7 +230,11 @@ def look_up(host: str, port: object, *_: object, **__: object) -> list[Any]:
 
 @contextlib.asynccontextmanager
 async def running_api(
-    directory: Path, *, storage_type: type[SqliteStorage] = SqliteStorage, **settings: Any
+    directory: Path,
+    *,
+    storage_type: type[SqliteStorage] = SqliteStorage,
+    head_s: float = 15.0,
+    **settings: Any,
 ) -> AsyncIterator[Api]:
     """Run a server on loopback while the context lasts."""
     chosen = Settings(database=str(directory / "api.db"), drain_s=0, **settings)
@@ -248,7 +252,13 @@ async def running_api(
         app = create_app(
             engine.services, settings=chosen, clock=clock, random=random, readiness=engine.readiness
         )
-        runner = create_runner(app, random=random, shutdown_timeout_s=1)
+        runner = create_runner(
+            app,
+            random=random,
+            connections_max=chosen.connections_max,
+            head_s=head_s,
+            shutdown_timeout_s=1,
+        )
         await runner.setup()
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
