@@ -3,13 +3,14 @@
 import asyncio
 import itertools
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from sluicegate.engine.errors import EndpointNotFoundError, UnavailableError
+from sluicegate.engine.model import WaitingMessage
 from sluicegate.engine.outcome import Outcome
 from sluicegate.engine.ports import Request
 
@@ -293,3 +294,106 @@ async def test_what_this_machine_lacks_burns_no_attempt(world: World) -> None:
     sent = await world.send(endpoint, 3)
     await world.wait_for_status(sent, "succeeded")
     assert [(await world.message(each)).attempt_count for each in sent] == [1, 1, 1]
+
+
+async def test_attempts_start_in_order_whatever_their_payloads_weigh(world: World) -> None:
+    """A payload that must be read first does not let those behind it overtake."""
+    endpoint = await world.endpoint()
+    await world.directory.pause(PROJECT, endpoint)
+    sent = []
+    for number in range(24):
+        size = 200_000 if number % 3 == 0 else 10
+        sent += await world.send_payload(endpoint, b'"' + b"x" * size + b'"')
+    await world.directory.resume(PROJECT, endpoint)
+    await world.wait_for_status(sent, "succeeded")
+    assert world.sender.ids() == sent
+
+
+async def test_more_retries_in_flight_than_a_window_holds_do_not_hide_the_next(
+    tmp_path: Path,
+) -> None:
+    """They are read again with every read; it ends, and what is behind them is found."""
+    async with World(tmp_path, window=8, circuit_failures=0, retry_slow_s=(0.3,)) as world:
+        endpoint = await world.endpoint(max_in_flight=40)
+        script(world, itertools.repeat(503))
+        sent = await world.send(endpoint, 60)
+        await world.sender.wait_for_count(60)
+        hang = asyncio.Event()
+
+        async def answer(_request: Request) -> Outcome:
+            await hang.wait()
+            return answered(200)
+
+        world.sender.answer = answer
+        await world.sender.wait_for_count(100)  # 40 retries are in flight, all that may be
+        reads = count_reads(world)
+        for _ in range(200):
+            await asyncio.sleep(0)
+        assert reads() <= 2
+        hang.set()
+        await world.wait_for_status(sent, "succeeded")
+
+
+def count_reads(world: World) -> Callable[[], int]:
+    """Count the reads of scheduled retries from now on."""
+    count = 0
+    load = world.storage.load_retries_due
+
+    async def counted(endpoint_id: str, *, limit: int) -> list[WaitingMessage]:
+        nonlocal count
+        count += 1
+        return await load(endpoint_id, limit=limit)
+
+    world.storage.load_retries_due = counted  # type: ignore[method-assign] # only counts
+    return lambda: count
+
+
+async def test_a_recalled_attempt_of_a_deleted_endpoint_is_given_up(world: World) -> None:
+    """It was in flight when the others were given up, and nothing of it was sent."""
+    endpoint = await world.endpoint()
+    connecting, connected = asyncio.Event(), asyncio.Event()
+    post = world.sender.post
+
+    async def slow_to_connect(request: Request) -> Outcome:
+        connecting.set()
+        await connected.wait()
+        return await post(request)
+
+    world.sender.post = slow_to_connect  # type: ignore[method-assign] # a slower network
+    sent = await world.send(endpoint, 2)
+    await connecting.wait()
+    await world.directory.delete(PROJECT, endpoint)
+    connected.set()
+
+    async def swept() -> bool:
+        with sqlite3.connect(world.settings.database) as connection:
+            rows = connection.execute("SELECT DISTINCT status FROM messages").fetchall()
+        connection.close()
+        return rows == [("failed_permanent",)]
+
+    await until(swept)
+    await world.wait_for_status(sent, "failed_permanent")
+    assert world.sender.posts == []
+
+
+async def test_a_bug_after_the_sending_is_recorded_and_spaced_like_a_failure(
+    tmp_path: Path,
+) -> None:
+    """The receiver may have the message: it must not get it again and again at once."""
+    async with World(tmp_path, retry_slow_s=(0.4,)) as world:
+        endpoint = await world.endpoint()
+        broken = iter([True])
+
+        async def break_once(_request: Request) -> Outcome:
+            if next(broken, False):
+                msg = "a bug"
+                raise RuntimeError(msg)
+            return answered(200)
+
+        world.sender.answer = break_once
+        sent = await world.send(endpoint)
+        await world.wait_for_status(sent, "pending_retry")
+        assert len(world.sender.posts) == 1
+        await world.wait_for_status(sent, "succeeded")
+        attempts, _ = await world.storage.list_attempts(PROJECT, sent[0], limit=9)
+        assert [each.error_text for each in attempts] == ["internal error", None]

@@ -316,16 +316,16 @@ def test_a_read_that_began_before_a_pause_is_thrown_away() -> None:
         )
         for seq in range(1, 5)
     )
-    wants = window.begin_read()
+    wants = window.begin_read(flying=0)
     assert wants is not None
     window.end_read(wants, queued=[first, second], due=[], in_order=None, flying=())
     window.take(first)
-    wants = window.begin_read()
+    wants = window.begin_read(flying=0)
     assert wants is not None
     window.reset()
     window.end_read(wants, queued=[third, fourth], due=None, in_order=None, flying={1})
     assert isinstance(window.next(0), NotLoaded)
-    again = window.begin_read()
+    again = window.begin_read(flying=0)
     assert again is not None
     assert again.queued_after == 0
     window.end_read(again, queued=[first, second], due=[], in_order=None, flying={1})

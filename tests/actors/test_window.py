@@ -74,7 +74,7 @@ class WindowAgainstStorage(RuleBasedStateMachine):
     @precondition(lambda self: self.wants is None)
     @rule()
     def a_read_begins(self) -> None:
-        self.wants = self.window.begin_read()
+        self.wants = self.window.begin_read(flying=len(self.flying))
 
     @precondition(lambda self: self.wants is not None and self.answer is None)
     @rule()
@@ -90,9 +90,9 @@ class WindowAgainstStorage(RuleBasedStateMachine):
                 for row in rows
                 if row.status is MessageStatus.QUEUED and row.seq > wants.queued_after
             ][:SIZE]
-        if wants.due:
+        if wants.due_limit is not None:
             by_due = sorted(retries, key=lambda row: (row.next_attempt_at_ms or 0, row.seq))
-            self.answer["due"] = by_due[:SIZE]
+            self.answer["due"] = by_due[: wants.due_limit]
         if wants.in_order_after is not None:
             below = wants.below_release_no
             self.answer["in_order"] = [
@@ -185,7 +185,7 @@ class WindowAgainstStorage(RuleBasedStateMachine):
     def everything_wanted_is_read(self) -> None:
         for _ in range(3):
             if self.wants is None:
-                self.wants = self.window.begin_read()
+                self.wants = self.window.begin_read(flying=len(self.flying))
             if self.wants is not None:
                 if self.answer is None:
                     self.storage_answers_a_read()
@@ -212,10 +212,24 @@ class WindowAgainstStorage(RuleBasedStateMachine):
 
     @invariant()
     def memory_is_bounded(self) -> None:
-        assert self.window.rows <= 3 * (4 * SIZE + len(self.flying))
+        assert self.window.rows <= 3 * (4 * SIZE + 2 * len(self.flying) + 2)
+
+    def reading_ends(self) -> None:
+        """Whatever is in flight, nothing is read again and again without a change."""
+        for _ in range(100):
+            if self.wants is None:
+                self.wants = self.window.begin_read(flying=len(self.flying))
+            if self.wants is None:
+                return
+            if self.answer is None:
+                self.storage_answers_a_read()
+            self.a_read_ends()
+        msg = "it reads for ever"
+        raise AssertionError(msg)
 
     def teardown(self) -> None:
         """In the end everything that waits is found, and nothing is waited for in vain."""
+        self.reading_ends()
         while self.flying:
             seq = next(iter(self.flying))
             if seq in self.settled:
@@ -224,7 +238,7 @@ class WindowAgainstStorage(RuleBasedStateMachine):
                 self.window.give_back(self.flying.pop(seq))
         for _ in range(10_000):
             if self.wants is None:
-                self.wants = self.window.begin_read()
+                self.wants = self.window.begin_read(flying=len(self.flying))
             if self.wants is not None:
                 if self.answer is None:
                     self.storage_answers_a_read()

@@ -44,8 +44,20 @@ def begin(
         raise
     flight = Flight(message, attempt_id=attempt_id, started_at_ms=started_at_ms)
     outstanding.add(flight)
-    flight.task = asyncio.get_running_loop().create_task(
-        _attempt(flight, state=state, parts=parts, outstanding=outstanding, may_start=may_start)
+    loop, before = asyncio.get_running_loop(), outstanding.turn
+    if before is not None and before.done():
+        before = outstanding.turn = None
+    if message.payload is None or before is not None:
+        flight.turn = outstanding.turn = loop.create_future()
+    flight.task = loop.create_task(
+        _attempt(
+            flight,
+            state=state,
+            parts=parts,
+            outstanding=outstanding,
+            may_start=may_start,
+            before=before,
+        )
     )
 
 
@@ -56,15 +68,25 @@ async def _attempt(
     parts: Parts,
     outstanding: Outstanding,
     may_start: Callable[[], bool],
+    before: asyncio.Future[None] | None,
 ) -> None:
     """Run one attempt to its end, leave its outcome on the flight and report it.
 
     Runs as a task of its own on the engine's loop. It never raises: a bug of ours is left on
     the flight for the actor to crash on. Cancelled (at the end of a drain), it reports
     nothing and the message stays as it is stored.
+
+    Attempts start in acceptance order (contract, section 7): one that has to read its payload
+    holds those behind it back until the sender has it.
     """
     try:
-        flight.outcome = await _post(flight, state=state, parts=parts, may_start=may_start)
+        request = await _request(flight, state=state, parts=parts, may_start=may_start)
+        if before is not None:
+            await asyncio.wait([before])
+        if request is not None:
+            flight.posting = True
+            _pass_turn(flight)
+            flight.outcome = await parts.sender.post(request)
     except UnavailableError as error:
         flight.outcome = None
         log.error(
@@ -75,15 +97,24 @@ async def _attempt(
         )
     except Exception as error:  # noqa: BLE001 - the actor raises it again, and is restarted
         flight.crash = error
+        if flight.posting:  # recorded and spaced like any failure: nothing is repeated at once
+            flight.outcome = Outcome(kind=OutcomeKind.CONNECTION_ERROR, error="internal error")
     finally:
+        _pass_turn(flight)
         flight.finished_at_ms = parts.clock.wall_ms()
         parts.slots.release()
     outstanding.report(AttemptFinished(flight))
 
 
-async def _post(
+def _pass_turn(flight: Flight) -> None:
+    if flight.turn is not None and not flight.turn.done():
+        flight.turn.set_result(None)
+
+
+async def _request(
     flight: Flight, *, state: EndpointState, parts: Parts, may_start: Callable[[], bool]
-) -> Outcome | None:
+) -> Request | None:
+    """Return the signed request; `None` if nothing is to be sent."""
     message = flight.message
     payload = message.payload
     if payload is None:
@@ -95,7 +126,8 @@ async def _post(
         flight.given_up = True
         return None
     if not may_start():
-        return Outcome(kind=OutcomeKind.RECALLED)
+        flight.outcome = Outcome(kind=OutcomeKind.RECALLED)
+        return None
     flight.request_headers = request_headers(
         user_agent=parts.user_agent,
         endpoint_headers=state.config.headers,
@@ -108,14 +140,12 @@ async def _post(
         ),
         attempt_no=flight.attempt_no,
     )
-    return await parts.sender.post(
-        Request(
-            url=state.config.url,
-            headers=flight.request_headers,
-            body=payload,
-            timeout_s=state.config.timeout_s,
-            may_start=may_start,
-        )
+    return Request(
+        url=state.config.url,
+        headers=flight.request_headers,
+        body=payload,
+        timeout_s=state.config.timeout_s,
+        may_start=may_start,
     )
 
 

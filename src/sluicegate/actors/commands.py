@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Set as AbstractSet
 
+from sluicegate.actors.home import Home
 from sluicegate.actors.messages import (
     AddSigningKey,
     Command,
@@ -92,13 +93,15 @@ async def _write(
     return CommandDone(state, answer, None)
 
 
-async def sweep_deleted(endpoint_id: str, parts: Parts, outstanding: Outstanding) -> None:
+async def sweep_deleted(
+    endpoint_id: str, parts: Parts, outstanding: Outstanding, home: Home
+) -> None:
     """Give up what waits on a deleted endpoint, some rows a commit, until nothing is left.
 
     Readers see it as given up from the moment of the deletion; this makes the rows say so.
-    Interrupted, it goes on at the next start.
+    When the engine closes it stops, and goes on at the next start.
     """
-    while True:
+    while not home.closing:
         in_flight = {flight.message.id for flight in outstanding.flights.values()}
         try:
             swept = await parts.storage.give_up_waiting(

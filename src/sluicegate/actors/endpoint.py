@@ -130,7 +130,7 @@ class EndpointActor(AsyncioActor):
 
     # -- mail -------------------------------------------------------------------------------
 
-    def on_receive(self, message: object) -> object:  # noqa: C901 - one table of messages
+    def on_receive(self, message: object) -> object:
         """Handle one message; see `sluicegate.actors.messages`."""
         match message:
             case Command():
@@ -148,10 +148,8 @@ class EndpointActor(AsyncioActor):
                 self._on_window_loaded(message)
             case Loaded():
                 self._on_loaded(message.state)
-            case SlotGranted():
-                self._turn.granted()
-            case Tick():
-                pass  # what is due is seen after the batch
+            case SlotGranted() | Tick():
+                pass  # what may start now is seen after the batch
             case Crashed():
                 raise message.error
             case _:
@@ -176,6 +174,7 @@ class EndpointActor(AsyncioActor):
             if flight.settling or (flight.ended and flight.outcome is None):
                 self._outstanding.remove(flight)
             elif flight.ended:
+                flight.crash = None  # a crash of the predecessor's is none of ours
                 self._on_attempt_finished(flight)
         if state.deleted:
             self._sweep()
@@ -219,7 +218,8 @@ class EndpointActor(AsyncioActor):
         self._next_command()
 
     def _sweep(self) -> None:
-        self._spawn_write(sweep_deleted(self.endpoint_id, self._parts, self._outstanding))
+        sweep = sweep_deleted(self.endpoint_id, self._parts, self._outstanding, self._home)
+        self._spawn_write(sweep)
 
     # -- the delivery loop --------------------------------------------------------------------
 
@@ -273,8 +273,8 @@ class EndpointActor(AsyncioActor):
         return None
 
     def _slot_granted(self) -> None:
-        if not self._outstanding.report(SlotGranted()):
-            self._parts.slots.release()
+        self._turn.granted()  # now, not by message: a crash gives it back
+        self._outstanding.report(SlotGranted())
 
     def _on_attempt_finished(self, flight: Flight) -> None:
         if self.state is None or flight.settling or not self._outstanding.holds(flight):
@@ -306,6 +306,8 @@ class EndpointActor(AsyncioActor):
             self._window.settle(flight.message)
             return
         self._window.give_back(flight.message)
+        if self.state is not None and self.state.deleted:
+            self._sweep()  # the one after the deletion left it alone: it was in flight
         if flight.outcome is None:
             self._trouble_until = self._parts.clock.monotonic_s() + _TROUBLE_S
 
@@ -351,14 +353,12 @@ class EndpointActor(AsyncioActor):
         self._outstanding.report(Loaded(state))
 
     def _read_window(self) -> None:
-        wants = self._window.begin_read()
+        wants = self._window.begin_read(flying=len(self._outstanding.flights))
         if wants is not None:
             self._spawn_read(self._read(wants))
 
     async def _read(self, wants: Wants) -> None:
-        size = self._window.size
-        loaded = await read_window(self._parts.storage, self.endpoint_id, wants, limit=size)
-        self._outstanding.report(loaded)
+        self._outstanding.report(await read_window(self._parts.storage, self.endpoint_id, wants))
 
     def _on_window_loaded(self, loaded: WindowLoaded) -> None:
         self._reading = None

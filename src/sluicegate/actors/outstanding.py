@@ -28,10 +28,12 @@ class Flight:
         "given_up",
         "message",
         "outcome",
+        "posting",
         "request_headers",
         "settling",
         "started_at_ms",
         "task",
+        "turn",
     )
 
     def __init__(self, message: WaitingMessage, *, attempt_id: str, started_at_ms: int) -> None:
@@ -48,6 +50,10 @@ class Flight:
         """A bug of ours that ended it."""
         self.given_up = False
         """Its payload is gone: the message was given up, and nothing was sent."""
+        self.posting = False
+        """The sender has it: whatever happens now, the receiver may have seen it."""
+        self.turn: asyncio.Future[None] | None = None
+        """Done once the sender has it, if others may have to wait for that."""
         self.settling = False
         """Its result is being written."""
         self.task: asyncio.Task[None] | None = None
@@ -61,7 +67,7 @@ class Flight:
 class Outstanding:
     """The attempts and writes of one endpoint. Used on the event loop only."""
 
-    __slots__ = ("_everywhere", "_writes", "actor", "flights")
+    __slots__ = ("_everywhere", "_writes", "actor", "flights", "turn")
 
     def __init__(self, everywhere: dict[str, None]) -> None:
         """Start with nothing under way.
@@ -73,6 +79,8 @@ class Outstanding:
         """By the message's `seq`, in the order of their starts."""
         self.actor: AsyncioActorRef[Any] | None = None
         """Who is told; `None` between a crash and the restart."""
+        self.turn: asyncio.Future[None] | None = None
+        """The turn of the last attempt that had to wait for its payload, or for such a one."""
         self._everywhere = everywhere
         self._writes: dict[asyncio.Task[None], None] | None = None
 

@@ -32,25 +32,23 @@ async def read_state(
             await asyncio.sleep(_AGAIN_S)
 
 
-async def read_window(
-    storage: Storage, endpoint_id: str, wants: Wants, *, limit: int
-) -> WindowLoaded:
-    """Read up to `limit` rows of each order that is wanted."""
+async def read_window(storage: Storage, endpoint_id: str, wants: Wants) -> WindowLoaded:
+    """Read some rows of each order that is wanted."""
     queued = due = in_order = None
     failed = False
     try:
         if wants.queued_after is not None:
             queued = await storage.load_queued(
-                endpoint_id, after_seq=wants.queued_after, limit=limit
+                endpoint_id, after_seq=wants.queued_after, limit=wants.limit
             )
-        if wants.due:
-            due = await storage.load_retries_due(endpoint_id, limit=limit)
+        if wants.due_limit is not None:
+            due = await storage.load_retries_due(endpoint_id, limit=wants.due_limit)
         if wants.in_order_after is not None:
             in_order = await storage.load_retries_in_order(
                 endpoint_id,
                 after_seq=wants.in_order_after,
                 below_release_no=wants.below_release_no,
-                limit=limit,
+                limit=wants.limit,
             )
     except UnavailableError:
         failed = True

@@ -33,8 +33,9 @@ class Wants(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What to read next; `None` for an order that needs nothing."""
 
     reset_no: int
+    limit: int
     queued_after: int | None
-    due: bool
+    due_limit: int | None
     in_order_after: int | None
     below_release_no: int | None
 
@@ -221,8 +222,13 @@ class Window:
 
     # -- reading ----------------------------------------------------------------------------
 
-    def begin_read(self) -> Wants | None:
-        """Return what to read now, or `None`. `end_read` must follow before the next."""
+    def begin_read(self, *, flying: int) -> Wants | None:
+        """Return what to read now, or `None`. `end_read` must follow before the next.
+
+        Args:
+            flying: how many messages are in flight. Retries are read without a cursor, and
+                those in flight are still among them: so many more must be read to see any other.
+        """
         if self._touched is not None:
             return None
         low = self._size // 2
@@ -236,8 +242,9 @@ class Window:
         queued.stale = due.stale = in_order.stale = False
         return Wants(
             reset_no=self._reset_no,
+            limit=self._size,
             queued_after=queued.cursor if want_queued else None,
-            due=want_due,
+            due_limit=self._size + flying if want_due else None,
             in_order_after=in_order.cursor if want_in_order else None,
             below_release_no=None if self._strict else self._release_no,
         )
@@ -269,7 +276,7 @@ class Window:
         below = None if self._strict else self._release_no
         if in_order is not None and wants.below_release_no == below:
             self._extend(self._in_order, in_order, touched, flying)
-        if due is not None:
+        if due is not None and wants.due_limit is not None:
             order = self._due
             known = {row.seq for row in order.rows}
             fresh = [
@@ -278,7 +285,7 @@ class Window:
                 if row.seq not in touched and row.seq not in flying and row.seq not in known
             ]
             order.rows = sorted([*order.rows, *fresh], key=_by_due)
-            order.more = len(due) >= self._size or order.stale
+            order.more = len(due) >= wants.due_limit or order.stale
         for message in late:
             self._put(message)
 
@@ -302,8 +309,3 @@ class Window:
     def rows(self) -> int:
         """How many rows are in memory."""
         return sum(len(order.rows) for order in (self._queued, self._due, self._in_order))
-
-    @property
-    def size(self) -> int:
-        """How many rows one read asks for."""
-        return self._size
