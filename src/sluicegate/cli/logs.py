@@ -11,6 +11,7 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
+from sluicegate.cli.log_thread import ThreadHandler
 from sluicegate.engine.settings import Settings
 
 __all__ = ["configure_logs"]
@@ -32,7 +33,7 @@ def configure_logs(settings: Settings, *, stream: TextIO | None = None) -> None:
         renderers = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
         renderers = [structlog.dev.ConsoleRenderer(colors=colours)]
-    handler = logging.StreamHandler(stream)
+    handler = ThreadHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[
