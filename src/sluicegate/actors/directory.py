@@ -71,6 +71,7 @@ class Directory:
     def __init__(self, parts: Parts) -> None:
         """Create an empty directory; `start` brings it to life."""
         self.closing = False
+        self.supervisor = self.crashed
         self._parts = parts
         self._entries: dict[str, _Entry] = {}
         self._in_flight: dict[str, None] = {}

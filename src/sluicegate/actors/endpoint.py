@@ -82,11 +82,8 @@ class EndpointActor(AsyncioActor):
             home: who is told when it retires.
         """
         # The directory bounds the commands; the actor's own reports must always find room.
-        super().__init__(
-            urn=f"urn:sluicegate:endpoint:{endpoint_id}",
-            mailbox_max=parts.settings.mailbox_max + 1024,
-        )
-        self.supervisor = home.crashed
+        super().__init__(urn=endpoint_id, mailbox_max=parts.settings.mailbox_max + 1024)
+        self.supervisor = home.supervisor
         self.endpoint_id = endpoint_id
         self.state: EndpointState | None = None
         self.suspect: Flight | None = None

@@ -97,6 +97,8 @@ class Outstanding:
         """Take note that an attempt's result is durable (or that nothing was sent)."""
         if self.holds(flight):  # another attempt of the message may have begun
             del self.flights[flight.message.seq]
+            if not self.flights:
+                self.flights = {}  # an emptied one keeps its memory
             self._everywhere.pop(flight.message.id, None)
 
     def report(self, message: object) -> bool:

@@ -19,7 +19,8 @@ arrives during a read marks its order as *having more*, so nothing is missed eit
 """
 
 from bisect import insort
-from collections.abc import Container
+from collections.abc import Callable, Container
+from typing import Any
 
 import msgspec
 
@@ -55,13 +56,17 @@ def _by_due(message: WaitingMessage) -> tuple[int, int]:
     return (message.next_attempt_at_ms or 0, message.seq)
 
 
+_NOTHING: list[WaitingMessage] = []
+"""Shared by all orders without rows: there may be very many. Never changed."""
+
+
 class _Order:
     """One order's head: sorted rows, and whether storage holds more behind them."""
 
     __slots__ = ("cursor", "more", "rows", "stale")
 
     def __init__(self, *, more: bool) -> None:
-        self.rows: list[WaitingMessage] = []
+        self.rows: list[WaitingMessage] = _NOTHING
         self.more = more
         self.cursor = 0
         self.stale = False
@@ -76,7 +81,18 @@ class _Order:
         for index, row in enumerate(self.rows):
             if row.seq == seq:
                 del self.rows[index]
-                return
+                break
+        if not self.rows:
+            self.clear()
+
+    def clear(self) -> None:
+        self.rows = _NOTHING
+
+    def add(self, row: WaitingMessage, key: Callable[[WaitingMessage], Any]) -> None:
+        if self.rows:
+            insort(self.rows, row, key=key)
+        else:
+            self.rows = [row]
 
     def expect_more(self) -> None:
         self.more = True
@@ -116,7 +132,7 @@ class Window:
         """Forget every row; all is read anew."""
         self._reset_no += 1
         for order in (self._queued, self._due, self._in_order):
-            order.rows.clear()
+            order.clear()
             order.cursor = 0
             order.expect_more()
         if not self._strict and self._release_no == 0:
@@ -128,7 +144,7 @@ class Window:
             return
         self._strict, self._release_no = strict, release_no
         order = self._in_order
-        order.rows.clear()
+        order.clear()
         order.cursor = 0
         order.more = strict or release_no > 0
         order.stale = True
@@ -204,7 +220,7 @@ class Window:
             return
         due = self._due
         if not due.more or (due.rows and _by_due(message) < _by_due(due.rows[-1])):
-            insort(due.rows, message, key=_by_due)
+            due.add(message, _by_due)
             if len(due.rows) > 2 * self._size:
                 del due.rows[self._size :]
                 due.more = True
@@ -214,7 +230,7 @@ class Window:
     def _put_by_seq(self, order: _Order, message: WaitingMessage) -> None:
         if order.more and message.seq > order.cursor:
             return  # a read will bring it
-        insort(order.rows, message, key=_by_seq)
+        order.add(message, _by_seq)
         if len(order.rows) > 2 * self._size:
             del order.rows[self._size :]
             order.cursor = order.rows[-1].seq
@@ -284,7 +300,8 @@ class Window:
                 for row in due
                 if row.seq not in touched and row.seq not in flying and row.seq not in known
             ]
-            order.rows = sorted([*order.rows, *fresh], key=_by_due)
+            if fresh:
+                order.rows = sorted([*order.rows, *fresh], key=_by_due)
             order.more = len(due) >= wants.due_limit or order.stale
         for message in late:
             self._put(message)
@@ -300,10 +317,8 @@ class Window:
         if rows:
             order.cursor = rows[-1].seq
         fresh = [row for row in rows if row.seq not in touched and row.seq not in flying]
-        if fresh and order.rows and order.rows[-1].seq > fresh[0].seq:
+        if fresh:
             order.rows = sorted([*order.rows, *fresh], key=_by_seq)
-        else:
-            order.rows.extend(fresh)
 
     @property
     def rows(self) -> int:

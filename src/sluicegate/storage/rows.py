@@ -26,6 +26,8 @@ _encoder = msgspec.json.Encoder()
 _headers_decoder = msgspec.json.Decoder(dict[str, str])
 
 _ID_BYTES = 16
+_NO_HEADERS: dict[str, str] = {}
+"""Shared by the configurations that actors hold: no caller ever sees them."""
 
 
 def id_blob(text: str) -> bytes | None:
@@ -81,6 +83,11 @@ def config_of(row: sqlite3.Row) -> EndpointConfig:
     )
 
 
+def _config_of_actor(row: sqlite3.Row) -> EndpointConfig:
+    config = config_of(row)
+    return config if config.headers else msgspec.structs.replace(config, headers=_NO_HEADERS)
+
+
 def read_live_endpoint_no(db: sqlite3.Connection, endpoint_id: str) -> int:
     """Return the number of an endpoint.
 
@@ -118,7 +125,7 @@ def read_state(db: sqlite3.Connection, endpoint_id: str, *, box: SecretBox) -> E
     return EndpointState(
         id=endpoint_id,
         project_id=sys.intern(row["project_id"]),  # the same in every actor of a project
-        config=config_of(row),
+        config=_config_of_actor(row),
         secrets=tuple(box.unseal(secret, owner=key_id) for key_id, secret in keys),
         paused=reason is not None,
         pause_reason=None if reason is None else PauseReason(reason),
