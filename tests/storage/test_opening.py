@@ -207,3 +207,41 @@ async def test_a_file_written_with_a_setting_opens_with_the_setting(place: "Plac
         box=SecretBox.for_database(str(place.path), secret_key=text, random=place.chance)
     )
     await again.open()
+
+
+async def test_a_storage_is_opened_once(place: "Place") -> None:
+    """Not while it is open or being opened, and not once it was closed: who would close it?"""
+    storage = place.storage()
+    opening = asyncio.ensure_future(storage.open())
+    await asyncio.sleep(0)
+    with pytest.raises(RuntimeError, match="opened once"):
+        await storage.open()
+    await opening
+    with pytest.raises(RuntimeError, match="opened once"):
+        await storage.open()
+    await storage.close()
+    with pytest.raises(RuntimeError, match="opened once"):
+        await storage.open()
+    closed = place.storage()
+    await closed.close()
+    with pytest.raises(RuntimeError, match="opened once"):
+        await closed.open()
+
+
+async def test_a_listener_that_fails_keeps_nothing_open(place: "Place") -> None:
+    """It is our fault and fatal; whoever waits is answered, and everything is closed."""
+    threads = set(threading.enumerate())
+    storage = await place.opened()
+
+    def fail(_: object) -> None:
+        raise ValueError("the listener")
+
+    fatal: list[BaseException] = []
+    storage.on_accepted(fail)
+    storage.on_fatal(fatal.append)
+    endpoint = await place.endpoint(storage)
+    await place.send(storage, endpoint)
+    await storage.close()
+    assert [str(error) for error in fatal] == ["the listener"]
+    assert_ended(set(threading.enumerate()) - threads)
+    await place.opened()

@@ -1,6 +1,7 @@
 """Everything that is open while a database is in use, and closed on every way out."""
 
 import sqlite3
+from contextlib import AsyncExitStack
 
 import aiosqlite
 
@@ -67,12 +68,11 @@ class Session:
 
         The writer goes last: the last connection to close checkpoints.
         """
-        while self._connections:
-            try:
-                await self._connections.pop().close()
-            except sqlite3.Error as error:
-                log.warning("storage.close_failed", exc_info=error)
-        self._lock.release()
+        connections, self._connections = self._connections, []
+        async with AsyncExitStack() as stack:  # the last first, whatever the others raise
+            stack.callback(self._lock.release)
+            for connection in connections:
+                stack.push_async_callback(_close, connection)
 
     async def _opened(self) -> aiosqlite.Connection:
         connection = await self._connect(self._path)
@@ -90,3 +90,10 @@ class Session:
             return prepare_writer(db, path=self._path, box=self._box)
         self._reserve.make()
         return epoch
+
+
+async def _close(connection: aiosqlite.Connection) -> None:
+    try:
+        await connection.close()
+    except sqlite3.Error as error:
+        log.warning("storage.close_failed", exc_info=error)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AsyncExitStack
 from typing import TypeVar
 
 from sluicegate.engine.errors import SluicegateError, UnavailableError
@@ -103,6 +104,7 @@ class SqliteStorage:
         self._pending_bytes_max = pending_bytes_max
         self._writer: Writer | None = None
         self._readers: Readers | None = None
+        self._opening = asyncio.Lock()  # what is being opened is closed when it is open
         self._closing: asyncio.Task[None] | None = None
 
     # -- life -------------------------------------------------------------------------------
@@ -110,26 +112,27 @@ class SqliteStorage:
     async def open(self) -> None:
         """Lock, check, migrate and open the database; take the next epoch; start the writer.
 
-        Blocks the loop for a few small file operations; the rest runs on the connections' threads.
-        If it raises, nothing stays open.
+        Blocks the loop for a few small file operations. If it raises, nothing stays open.
 
         Raises:
             StorageLockedError: another process owns the file.
             StorageVersionError: the file is another program's, or was written by a newer version.
             SettingError: the path cannot be used, or the secret key is another one.
             UnavailableError: the disk is full or failed.
+            RuntimeError: it was opened or closed before.
         """
-        assert self._writer is None, "a storage is opened once"
-        connection, transactions, readers = await self._session.open()
-        self._readers = readers
-        self._writer = Writer(
-            connection,
-            transactions,
-            clock=self._clock,
-            pending_bytes_max=self._pending_bytes_max,
-            accepted=self._tell_accepted,
-            fatal=self._tell_fatal,
-        )
+        if self._writer is not None or self._opening.locked() or self._closing is not None:
+            raise RuntimeError("a storage is opened once, and not after it was closed")
+        async with self._opening:
+            connection, transactions, self._readers = await self._session.open()
+            self._writer = Writer(
+                connection,
+                transactions,
+                clock=self._clock,
+                pending_bytes_max=self._pending_bytes_max,
+                accepted=self._tell_accepted,
+                fatal=self._tell_fatal,
+            )
 
     async def close(self) -> None:
         """Finish queued writes, close every connection, release the lock. Twice is fine.
@@ -141,11 +144,12 @@ class SqliteStorage:
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
-        if self._writer is not None:
-            await self._writer.close()
-        if self._readers is not None:
-            self._readers.refuse()
-        await self._session.close()
+        async with self._opening, AsyncExitStack() as stack:  # the last first
+            stack.push_async_callback(self._session.close)
+            if self._readers is not None:
+                stack.callback(self._readers.refuse)
+            if self._writer is not None:
+                stack.push_async_callback(self._writer.close)
 
     def on_accepted(self, listener: Callable[[AbstractSet[str]], None]) -> None:
         """Call `listener` on the loop after each commit, with the endpoints that got messages."""
