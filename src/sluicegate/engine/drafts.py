@@ -5,6 +5,7 @@ their fields are the contract's.
 """
 
 import json
+from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
@@ -19,6 +20,7 @@ __all__ = [
     "MessageDraft",
     "draft",
     "json_text",
+    "message_draft",
 ]
 
 
@@ -85,7 +87,7 @@ class MessageDraft(msgspec.Struct, frozen=True, kw_only=True):
 _D = TypeVar("_D", EndpointDraft, EndpointPatch, MessageDraft)
 
 
-def draft(kind: type[_D], **fields: object) -> _D:
+def draft(kind: type[_D], /, **fields: object) -> _D:
     """Make a draft from what a Python caller gave by keyword.
 
     Raises:
@@ -97,8 +99,22 @@ def draft(kind: type[_D], **fields: object) -> _D:
         raise InvalidRequestError(msg, details={"field": min(unknown)})
     try:
         return msgspec.convert(fields, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, ValueError) as error:  # ValueError: lone surrogates
         raise InvalidRequestError(str(error)) from None
+
+
+def message_draft(fields: object) -> MessageDraft:
+    """Make a draft of a message from what a Python caller gave as one value.
+
+    Raises:
+        InvalidRequestError: it does not map names to values, a field is missing, unknown or of
+            the wrong type, or the payload is not a JSON value.
+    """
+    if not isinstance(fields, Mapping) or not all(isinstance(name, str) for name in fields):
+        raise InvalidRequestError("a message must be a mapping of field names to values")
+    if "payload" not in fields:
+        raise InvalidRequestError("payload is required", details={"field": "payload"})
+    return draft(MessageDraft, **{**fields, "payload": json_text(fields["payload"])})
 
 
 def json_text(payload: object) -> bytes:

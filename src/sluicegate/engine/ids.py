@@ -86,29 +86,29 @@ def new_api_key(random: Random, *, mode: str) -> str:
     return f"sg_{mode}_{text}"
 
 
-def is_endpoint_id(text: str) -> bool:
+def is_endpoint_id(text: object) -> bool:
     """Say whether `text` has the form of an endpoint id; whether there is one is another matter."""
-    return _ENDPOINT_ID.fullmatch(text) is not None
+    return isinstance(text, str) and _ENDPOINT_ID.fullmatch(text) is not None
 
 
-def is_message_id(text: str) -> bool:
+def is_message_id(text: object) -> bool:
     """Say whether `text` is a UUIDv7 (RFC 9562 §5.7) in lower case, with dashes."""
-    return _UUID7.fullmatch(text) is not None
+    return isinstance(text, str) and _UUID7.fullmatch(text) is not None
 
 
-def is_signing_key_id(text: str) -> bool:
+def is_signing_key_id(text: object) -> bool:
     """Say whether `text` has the form of a signing key's id."""
-    return _SIGNING_KEY_ID.fullmatch(text) is not None
+    return isinstance(text, str) and _SIGNING_KEY_ID.fullmatch(text) is not None
 
 
-def is_api_key_id(text: str) -> bool:
+def is_api_key_id(text: object) -> bool:
     """Say whether `text` has the form of an API key's id."""
-    return _API_KEY_ID.fullmatch(text) is not None
+    return isinstance(text, str) and _API_KEY_ID.fullmatch(text) is not None
 
 
-def is_idempotency_key(text: str) -> bool:
+def is_idempotency_key(text: object) -> bool:
     """Say whether `text` is 1 to 255 of `[a-zA-Z0-9_-]`."""
-    return _IDEMPOTENCY_KEY.fullmatch(text) is not None
+    return isinstance(text, str) and _IDEMPOTENCY_KEY.fullmatch(text) is not None
 
 
 def shard_of(endpoint_id: str) -> int:
