@@ -78,3 +78,14 @@ def test_without_a_key_the_command_says_how_to_give_one(
     refused = run_command("keys", "list")
     assert refused.code == 2
     assert "SLUICEGATE_API_KEY" in refused.err
+
+
+def test_a_list_is_never_cut_and_never_commands_a_terminal(keys: Keys) -> None:
+    """Ids are whole however long the labels are; control characters are shown as escapes."""
+    label = "\x1b[2J\x9b\u202e" + "long " * 30
+    made = json.loads(keys("create", "--label", label, "--json").out)
+    listed = keys("list")
+    assert made["key_id"] in listed.out
+    assert "\\x1b[2J\\x9b\\u202elong long" in listed.out
+    assert not {"\x1b", "\x9b", "\u202e"} & set(listed.out)
+    assert len(listed.out.splitlines()) == 3

@@ -7,8 +7,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import click
-from rich.console import Console
-from rich.table import Table
+from rich.cells import cell_len, set_cell_size
 
 from sluicegate.cli.api import Api
 
@@ -17,6 +16,8 @@ __all__ = ["keys"]
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
 _PATH = "/v1/api-keys"
+_HEADINGS = ["id", "begins", "label", "created", "last used"]
+_SHOWN = ("key_id", "prefix", "label", "created_at", "last_used_at")
 
 
 def _of_server(command: _Command) -> _Command:
@@ -70,11 +71,12 @@ def list_keys(*, url: str, api_key: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found))
         return
-    table = Table("id", "begins", "label", "created", "last used", box=None, pad_edge=False)
-    for each in found:
-        names = ("key_id", "prefix", "label", "created_at", "last_used_at")
-        table.add_row(*(each.get(name) or "-" for name in names))
-    Console(markup=False, emoji=False, highlight=False).print(table)
+    rows = [_HEADINGS, *([_printable(each.get(name) or "-") for name in _SHOWN] for each in found)]
+    widths = [max(cell_len(row[column]) for row in rows) for column in range(len(_SHOWN))]
+    for row in rows:
+        # Never cut and never wrapped, however narrow the terminal: an id is there to be copied.
+        cells = (set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
 
 
 @keys.command()
@@ -84,6 +86,13 @@ def delete(*, key_id: str, url: str, api_key: str, as_json: bool) -> None:
     """Delete the key KEY_ID; whoever uses it gets 401 from then on."""
     _call(url, api_key, "DELETE", f"{_PATH}/{quote(key_id, safe='')}")
     click.echo(json.dumps({"key_id": key_id, "deleted": True}) if as_json else f"{key_id} deleted")
+
+
+def _printable(text: str) -> str:
+    """Return a text whose control characters, and all else that is invisible, are escapes."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def _call(url: str, api_key: str, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
