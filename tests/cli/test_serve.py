@@ -75,10 +75,14 @@ def test_it_starts_answers_and_ends_with_0_on_sigterm(start_server: "StartServer
     ]
 
 
-def test_it_ends_with_0_on_sigint(start_server: "StartServer") -> None:
-    """Ctrl-C is a polite stop too."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_it_ends_with_0_on_other_signals(
+    start_server: "StartServer", number: signal.Signals
+) -> None:
+    """Ctrl-C and the end of a session are polite stops too."""
     server = start_server()
-    server.signal(signal.SIGINT)
+    server.signal(number)
+    server.wait_for("server.drained")
     assert server.finish().code == 0
 
 

@@ -1,8 +1,8 @@
 """`sluicegate serve`: one process, from its start to an orderly end.
 
-A start binds the port, opens the database, then listens. The first SIGTERM or SIGINT begins a
-drain: `/readyz` fails, nothing is accepted any more, attempts in flight get `drain_s`; everything
-else is durable and goes on at the next start. A second signal ends the process at once.
+A start binds the port, opens the database, then listens. The first SIGTERM, SIGINT or SIGHUP
+begins a drain: `/readyz` fails, nothing is accepted any more, attempts in flight get `drain_s`;
+everything else is durable and goes on at the next start. A second signal ends the process at once.
 """
 
 import asyncio

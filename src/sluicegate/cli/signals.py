@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 __all__ = ["StopSignals"]
 
-_STOPPING = (signal.SIGTERM, signal.SIGINT)
+_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class StopSignals:
-    """SIGTERM and SIGINT, counted. Made and used on the loop of the main thread.
+    """SIGTERM, SIGINT and SIGHUP, counted. Made and used on the loop of the main thread.
 
     Attributes:
         first: set by the first of them.
@@ -29,12 +29,14 @@ class StopSignals:
     def caught(self) -> Iterator[None]:
         """Catch the signals while the context lasts; then they do again what they did before."""
         loop = asyncio.get_running_loop()
-        for number in _STOPPING:
+        # What `nohup` has us ignore stays ignored.
+        heeded = [each for each in _STOPPING if signal.getsignal(each) != signal.SIG_IGN]
+        for number in heeded:
             loop.add_signal_handler(number, self._receive, number)
         try:
             yield
         finally:
-            for number in _STOPPING:
+            for number in heeded:
                 loop.remove_signal_handler(number)
 
     def _receive(self, number: signal.Signals) -> None:
