@@ -118,16 +118,17 @@ def test_the_demo_ends_by_itself_and_keeps_its_promises(
     assert "7 of 7 promises kept" in end.out
 
 
-def test_ctrl_c_ends_the_demo_cleanly(
-    start_command: Callable[..., subprocess.Popen[str]], tmp_path: Path
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_demo_cleanly(
+    start_command: Callable[..., subprocess.Popen[str]], tmp_path: Path, number: signal.Signals
 ) -> None:
-    """SIGINT: no traceback, nothing left behind, exit code 130."""
+    """SIGINT (Ctrl-C) or SIGTERM: no traceback, nothing left behind, exit code 130."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     with start_command("demo", TMPDIR=str(temporary)) as process:
         assert process.stdout is not None
         assert any("sending" in line for line in process.stdout)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (130, "")
     assert out.endswith("stopped\n")

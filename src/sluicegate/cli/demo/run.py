@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +40,7 @@ def run_demo() -> int:
     """Run the demo on the terminal; blocks for some ten seconds.
 
     Returns:
-        The exit code: 0 when every promise was kept, 1 when not, 130 after Ctrl-C.
+        The exit code: 0 when every promise was kept, 1 when not, 130 after Ctrl-C or SIGTERM.
 
     Raises:
         CommandError: it could not be carried out.
@@ -48,10 +49,17 @@ def run_demo() -> int:
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
     try:
-        return asyncio.run(_demo(console))
-    except KeyboardInterrupt:
+        return asyncio.run(_until_signal(console))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("stopped")
         return _EXIT_INTERRUPTED
+
+
+async def _until_signal(console: Console) -> int:
+    """Run the demo; SIGTERM ends it as Ctrl-C does, with everything tidied up."""
+    demo = asyncio.create_task(_demo(console))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, demo.cancel)
+    return await demo
 
 
 async def _demo(console: Console) -> int:
