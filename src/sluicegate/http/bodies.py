@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 
 from sluicegate.engine.errors import InvalidRequestError, SluicegateError, UnavailableError
 
-__all__ = ["Bodies", "decoded"]
+__all__ = ["Bodies", "check_expectation", "decoded"]
 
 T = TypeVar("T")
 
@@ -52,8 +52,8 @@ class Bodies:
             InvalidRequestError: compressed, malformed, cut short, or too slow to arrive.
             UnavailableError: too many bytes of other requests are in memory.
         """
-        encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity")
-        if encoding.strip().lower() != "identity":
+        encodings = request.headers.getall(hdrs.CONTENT_ENCODING, ())
+        if any(each.strip().lower() != "identity" for each in encodings):
             raise InvalidRequestError(
                 "Content-Encoding is not supported: send the body as it is",
                 details={"header": "Content-Encoding"},
@@ -71,6 +71,9 @@ class Bodies:
     ) -> bytes:
         chunks: list[bytes] = []
         try:
+            if hdrs.EXPECT in request.headers and request.version >= HttpVersion11:
+                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                request.writer.output_size = 0  # of the response itself nothing is sent yet
             async with asyncio.timeout(self._read_s):
                 async for chunk in request.content.iter_any():
                     held.size += len(chunk)
@@ -85,6 +88,20 @@ class Bodies:
         except (web.RequestPayloadError, ConnectionError):
             raise InvalidRequestError("request body is malformed or cut short") from None
         return b"".join(chunks)
+
+
+async def check_expectation(request: web.Request) -> None:
+    """Refuse what is expected unless it is `100-continue` (RFC 9110 §10.1.1).
+
+    aiohttp's own handler would say "continue" at once; here a body is only asked for when it is
+    about to be read: never from strangers.
+
+    Raises:
+        web.HTTPExpectationFailed: another expectation.
+    """
+    expected = request.headers.get(hdrs.EXPECT, "")
+    if request.version >= HttpVersion11 and expected.lower() != "100-continue":
+        raise web.HTTPExpectationFailed
 
 
 class _Held:

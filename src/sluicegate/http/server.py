@@ -7,7 +7,7 @@ from sluicegate.engine.services import Services
 from sluicegate.engine.settings import Settings
 from sluicegate.http.api_key_handlers import ApiKeyHandlers
 from sluicegate.http.auth import Authentication
-from sluicegate.http.bodies import Bodies
+from sluicegate.http.bodies import Bodies, check_expectation
 from sluicegate.http.connections import JsonRunner
 from sluicegate.http.endpoint_handlers import EndpointHandlers
 from sluicegate.http.health import HealthHandlers, Readiness
@@ -66,7 +66,7 @@ def create_app(
     app.on_cleanup.append(lambda _: reading.close())
     for route in table:
         handler = gate.entrance(route)
-        app.router.add_route(route.method, route.path, handler)
+        app.router.add_route(route.method, route.path, handler, expect_handler=check_expectation)
         if route.method == "GET":
             app.router.add_route("HEAD", route.path, handler)
     return app

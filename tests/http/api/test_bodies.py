@@ -11,7 +11,7 @@ from aiohttp import web
 from sluicegate.engine.errors import PayloadTooLargeError, SluicegateError
 from sluicegate.http.bodies import Bodies
 
-from .harness import WAIT_S
+from .harness import WAIT_S, Api
 
 
 @contextlib.asynccontextmanager
@@ -93,3 +93,35 @@ async def test_a_timeout_of_the_handler_is_not_taken_for_a_slow_body() -> None:
 
 async def _time_out() -> Literal[True]:
     raise TimeoutError
+
+
+async def test_every_content_encoding_counts(api: Api) -> None:
+    """Also the second of two headers."""
+    head, answer = await api.raw(
+        _send_head(api.key) + b"Content-Encoding: identity\r\nContent-Encoding: gzip\r\n\r\n{}"
+    )
+    assert b" 400 " in head
+    assert answer["error"]["details"] == {"header": "Content-Encoding"}
+
+
+async def test_strangers_are_not_asked_to_continue(api: Api) -> None:
+    """`Expect: 100-continue` gets 100 with a key, and 401 at once without."""
+    expecting = b"Expect: 100-continue\r\n\r\n"
+    head, answer = await api.raw(_send_head("sg_live_nobody") + expecting)
+    assert b" 401 " in head
+    assert answer["error"]["code"] == "UNAUTHORIZED"
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(_send_head(api.key) + expecting)
+    async with asyncio.timeout(WAIT_S):
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"{}")
+        assert b" 400 " in await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+
+
+def _send_head(key: str) -> bytes:
+    return (
+        b"POST /v1/webhooks/send HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
+        b"Authorization: Bearer " + key.encode() + b"\r\n"
+    )
