@@ -333,7 +333,7 @@ NAMED_VALUES = {
     "create_endpoint": ("description", "rate_limit_rps", "burst", "headers", "ordered", "kind"),
     "update_endpoint": ("url", "headers", "max_in_flight", "timeout_s", "kind"),
     "send": ("headers", "idempotency_key", "retention_hours"),
-    "list_logs": ("endpoint_id", "status", "limit", "cursor"),
+    "list_logs": ("endpoint_id", "status", "start_time", "end_time", "limit", "cursor"),
     "list_endpoints": ("limit", "cursor"),
     "create_api_key": ("mode",),
 }

@@ -12,7 +12,6 @@ from sluicegate.clock import SystemClock, SystemRandom
 from sluicegate.engine.addresses import AddressPolicy
 from sluicegate.engine.api_keys import ApiKeys
 from sluicegate.engine.endpoints import Endpoints
-from sluicegate.engine.log import log
 from sluicegate.engine.messages import Messages
 from sluicegate.engine.ports import Clock, Random, Sender, Storage
 from sluicegate.engine.project_calls import ProjectCalls
@@ -227,7 +226,7 @@ class Engine(ProjectCalls):
                 stack.push_async_callback(self._own_sender.close)
             stack.push_async_callback(self._directory.close)
 
-    def _on_fatal(self, error: BaseException) -> None:
-        log.critical("storage.failed", error=str(error))
+    def _on_fatal(self, _error: BaseException) -> None:
+        self._directory.halt()  # what is sent from now on would be sent again after a restart
         self.readiness.ready = False
         self.failed.set()

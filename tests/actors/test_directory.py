@@ -498,3 +498,14 @@ async def test_two_engines_in_one_process_do_not_notice_each_other(tmp_path: Pat
         gate.opened.set()
         await first.wait_for_status(sent, "succeeded")
         assert first.sender.ids() == sent
+
+
+async def test_once_storage_has_failed_nothing_more_is_sent(world: World) -> None:
+    """It could not be recorded, and would be sent again after the restart."""
+    endpoint = await world.endpoint(rate_limit_rps=50, burst=1)
+    await world.send(endpoint, 20)
+    await world.sender.wait_for_count(2)
+    world.directory.halt()
+    started = len(world.sender.posts)
+    await asyncio.sleep(0.1)  # five more would be due
+    assert len(world.sender.posts) == started

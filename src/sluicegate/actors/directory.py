@@ -82,6 +82,11 @@ class Directory:
         for item in await self._parts.storage.work():
             self._alarms.set(item.endpoint_id, item.due_at_ms)
 
+    def halt(self) -> None:
+        """Start nothing more, at once: what is sent could not be recorded. Never blocks."""
+        self.closing = True
+        self._alarms.cancel()
+
     async def drain(self, timeout_s: float) -> bool:
         """Start nothing more and let what is in flight end.
 
@@ -89,8 +94,7 @@ class Directory:
             Whether everything ended within `timeout_s` seconds. What did not is still running:
             `close` cuts it.
         """
-        self.closing = True
-        self._alarms.cancel()
+        self.halt()
         for endpoint_id, entry in self._entries.items():
             if entry.outstanding.actor is None and entry.outstanding.flights:
                 self._start(endpoint_id, entry)  # it crashed; who else would record them?
@@ -105,8 +109,7 @@ class Directory:
 
     async def close(self) -> None:
         """Stop every actor. An attempt still in flight is cut; its message stays waiting."""
-        self.closing = True
-        self._alarms.cancel()
+        self.halt()
         tasks: list[asyncio.Task[None]] = []
         for entry in list(self._entries.values()):
             actor, entry.outstanding.actor = entry.outstanding.actor, None

@@ -163,7 +163,8 @@ class Messages:
         if endpoint_id is not None and not is_endpoint_id(endpoint_id):
             raise _bad_endpoint_id()
         wanted = _status(status)
-        start_at_ms, end_at_ms = _moment_ms(start_time), _moment_ms(end_time)
+        start_at_ms = _moment_ms("start_time", start_time)
+        end_at_ms = _moment_ms("end_time", end_time)
         filters = {
             "project_id": project_id,
             "endpoint_id": endpoint_id,
@@ -276,7 +277,10 @@ def _status(status: MessageStatus | str | None) -> MessageStatus | None:
         ) from None
 
 
-def _moment_ms(moment: datetime | None) -> int | None:
+def _moment_ms(field: str, moment: object) -> int | None:
     if moment is None:
         return None
+    if not isinstance(moment, datetime):
+        msg = f"{field} must be a datetime"
+        raise InvalidRequestError(msg, details={"field": field})
     return to_ms(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))

@@ -1,6 +1,7 @@
 """What a program that embeds Sluicegate asks of one project, by name and with plain values."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 
 from sluicegate.engine.drafts import (
@@ -185,12 +186,29 @@ class ProjectCalls:
         *,
         endpoint_id: str | None = None,
         status: MessageStatus | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[LogEntry]:
-        """Return a page of the log, newest first; `limit` 1..500."""
+        """Return a page of the log, newest first.
+
+        Args:
+            endpoint_id: only messages to this endpoint.
+            status: only messages that read so now.
+            start_time: accepted then or later; without a time zone UTC is meant.
+            end_time: accepted before.
+            limit: 1..500.
+            cursor: the `next_cursor` of the page before, with the same filters.
+        """
         return await self.services.messages.list_logs(
-            self._project, endpoint_id=endpoint_id, status=status, limit=limit, cursor=cursor
+            self._project,
+            endpoint_id=endpoint_id,
+            status=status,
+            start_time=start_time,
+            end_time=end_time,
+            limit=limit,
+            cursor=cursor,
         )
 
     # -- API keys ---------------------------------------------------------------------------
