@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sluicegate import __version__
+from sluicegate.clock import SystemClock
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Finished, Server, StartServer
@@ -174,6 +175,44 @@ def test_when_the_drain_is_over_it_ends_all_the_same(
         server.signal(signal.SIGTERM)
         assert server.wait_for("server.drained")["everything_ended"] is False
         assert server.finish().code == 0
+
+
+def test_a_drain_that_timed_out_is_not_run_again(
+    start_server: "StartServer", receiver: socket.socket
+) -> None:
+    """Once `drain_s` is over, closing takes next to nothing: well under another `drain_s`."""
+    server = start_server("--dev", drain_s="3")
+    send_to(server, receiver)
+    attempt, _ = receiver.accept()
+    with attempt:
+        server.signal(signal.SIGTERM)
+        server.wait_for("server.drained")
+        drained_s = SystemClock().monotonic_s()
+        assert server.finish().code == 0
+        assert SystemClock().monotonic_s() - drained_s < 2.5
+
+
+def test_a_second_signal_ends_the_closing_of_connections_at_once(
+    start_server: "StartServer",
+) -> None:
+    """After the drain a half-sent request gets 5 s; the second signal takes them away."""
+    server = start_server()
+    address = ("127.0.0.1", server.started["port"])
+    with socket.create_connection(address, timeout=10) as half_sent:
+        half_sent.sendall(
+            b"POST /v1/webhooks/send HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+            b"Authorization: Bearer " + server.api_key.encode() + b"\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+        )
+        assert half_sent.recv(1000).startswith(b"HTTP/1.1 100 ")  # it waits for the body
+        server.signal(signal.SIGTERM)
+        server.wait_for("server.drained")
+        server.signal(signal.SIGTERM)
+        signalled_s = SystemClock().monotonic_s()
+        end = server.finish()
+        assert SystemClock().monotonic_s() - signalled_s < 3
+    assert end.code == 1
+    assert "server.cut_off" in end.err
 
 
 def assert_refused(end: "Finished", *words: str) -> None:

@@ -2,13 +2,14 @@
 
 A start binds the port, opens the database, then listens. The first SIGTERM, SIGINT or SIGHUP
 begins a drain: `/readyz` fails, nothing is accepted any more, attempts in flight get `drain_s`;
-everything else is durable and goes on at the next start. A second signal ends the process at once.
+everything else is durable and goes on at the next start. Then everything is closed; requests in
+progress get some seconds. A second signal, whenever it comes, cuts both waits short.
 """
 
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
 import click
@@ -52,11 +53,16 @@ def run_server(settings: Settings, *, warnings: Sequence[str] = ()) -> int:
 
 @contextlib.asynccontextmanager
 async def listening(
-    engine: Engine, settings: Settings, sockets: Sequence[socket.socket]
+    engine: Engine,
+    settings: Settings,
+    sockets: Sequence[socket.socket],
+    *,
+    cut_off: asyncio.Event | None = None,
 ) -> AsyncIterator[None]:
     """Answer HTTP requests on bound `sockets` while the context lasts.
 
-    On the way out idle connections are closed at once; requests in progress get some seconds.
+    On the way out idle connections are closed at once; requests in progress get some seconds,
+    which end when `cut_off` is set.
     """
     app = create_app(
         engine.services,
@@ -79,7 +85,21 @@ async def listening(
         yield
     finally:
         engine.readiness.ready = False
-        await runner.cleanup()
+        await _unless(cut_off or asyncio.Event(), runner.cleanup())
+
+
+async def _unless(cut_off: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Do `work`, or cancel it once `cut_off` is set: what it left is cut with the event loop."""
+    working = asyncio.ensure_future(work)
+    cutting = asyncio.ensure_future(cut_off.wait())
+    try:
+        await asyncio.wait({working, cutting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        cutting.cancel()
+        working.cancel()  # nothing, if it is done
+        await asyncio.wait({working, cutting})
+    if not working.cancelled():
+        working.result()
 
 
 async def _serve(settings: Settings, warnings: Sequence[str]) -> int:
@@ -94,7 +114,9 @@ async def _serve(settings: Settings, warnings: Sequence[str]) -> int:
             engine = await stack.enter_async_context(Engine(settings))
         except SluicegateError as error:
             raise StartError(error.message) from error
-        await stack.enter_async_context(listening(engine, settings, sockets))
+        await stack.enter_async_context(
+            listening(engine, settings, sockets, cut_off=signals.second)
+        )
         _announce(
             settings,
             warnings,
@@ -103,6 +125,11 @@ async def _serve(settings: Settings, warnings: Sequence[str]) -> int:
             sockets=sockets,
         )
         exit_code = await _until_stopped(engine, settings, signals)
+        # Or leaving the engine's context would drain anew what the first drain did not see end.
+        await engine.abort()
+    if signals.second.is_set() and exit_code == 0:
+        log.warning("server.cut_off", signal=signals.name)
+        exit_code = 1
     log.info("server.stopped", exit_code=exit_code)
     return exit_code
 
@@ -157,7 +184,6 @@ async def _until_stopped(engine: Engine, settings: Settings, signals: StopSignal
             log.error("server.failed", detail="the outcome of a commit is unknown: start anew")
         else:
             log.warning("server.cut_off", signal=signals.name)
-        await engine.abort()
         return 1
     finally:
         for task in tasks:
