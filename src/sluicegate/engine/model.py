@@ -124,12 +124,20 @@ class CreatedSigningKey(msgspec.Struct, frozen=True, kw_only=True):
     key_hint: str
     created_at: datetime
 
+    def __repr__(self) -> str:
+        """Show which key it is, never its secret."""
+        return f"CreatedSigningKey(id={self.id!r}, key_hint={self.key_hint!r})"
+
 
 class CreatedEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     """A new endpoint with its first signing key."""
 
     endpoint: Endpoint
     signing_key: CreatedSigningKey
+
+    def __repr__(self) -> str:
+        """Show which endpoint it is, never its secret or its headers."""
+        return f"CreatedEndpoint(id={self.id!r})"
 
     @property
     def id(self) -> str:
@@ -352,3 +360,7 @@ class CreatedApiKey(msgspec.Struct, frozen=True, kw_only=True):
     prefix: str
     label: str | None
     created_at: datetime
+
+    def __repr__(self) -> str:
+        """Show which key it is, never the key."""
+        return f"CreatedApiKey(key_id={self.key_id!r}, prefix={self.prefix!r})"

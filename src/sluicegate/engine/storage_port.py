@@ -35,6 +35,10 @@ class SigningKeyRow(msgspec.Struct, frozen=True, kw_only=True):
     secret: str
     created_at_ms: int
 
+    def __repr__(self) -> str:
+        """Show which key it is, never its secret."""
+        return f"SigningKeyRow(id={self.id!r})"
+
 
 class EndpointRow(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint on its way into storage."""
@@ -44,6 +48,10 @@ class EndpointRow(msgspec.Struct, frozen=True, kw_only=True):
     config: EndpointConfig
     key: SigningKeyRow
     created_at_ms: int
+
+    def __repr__(self) -> str:
+        """Show which endpoint it is, never its secret or its headers."""
+        return f"EndpointRow(id={self.id!r})"
 
 
 class ApiKeyRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +63,10 @@ class ApiKeyRow(msgspec.Struct, frozen=True, kw_only=True):
     prefix: str
     label: str | None
     created_at_ms: int
+
+    def __repr__(self) -> str:
+        """Show which key it is, never its hash."""
+        return f"ApiKeyRow(id={self.id!r}, prefix={self.prefix!r})"
 
 
 class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
