@@ -159,11 +159,6 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
         ).rowcount
         if not changed:
             raise NotPausedError
-        db.execute(
-            "UPDATE endpoint_loads SET consecutive_failures = 0, failing_since_ms = NULL"
-            " WHERE endpoint_no = ?",
-            (no,),
-        )
         (waiting,) = db.execute(
             "UPDATE endpoint_loads SET consecutive_failures = 0, failing_since_ms = NULL"
             " WHERE endpoint_no = ? RETURNING queued_count + pending_retry_count",
