@@ -1,5 +1,6 @@
 """Everything that is open while a database is in use, and closed on every way out."""
 
+import asyncio
 import sqlite3
 from contextlib import AsyncExitStack
 
@@ -75,7 +76,14 @@ class Session:
                 stack.push_async_callback(_close, connection)
 
     async def _opened(self) -> aiosqlite.Connection:
-        connection = await self._connect(self._path)
+        opening = asyncio.ensure_future(self._connect(self._path))
+        try:
+            connection = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            await asyncio.wait([opening])  # its thread opens the file all the same
+            if not opening.cancelled() and opening.exception() is None:
+                self._connections.append(opening.result())
+            raise
         self._connections.append(connection)
         return connection
 
