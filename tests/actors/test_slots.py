@@ -161,8 +161,8 @@ async def test_an_endpoint_that_waits_long_for_a_slot_is_not_forgotten(tmp_path:
 
 
 async def test_a_paused_endpoint_leaves_the_line(tmp_path: Path) -> None:
-    """The slot goes to the next; the paused one gets in line again when it is resumed."""
-    async with World(tmp_path, in_flight_max=1) as world:
+    """It may retire then; the slot goes to the next; resumed, it gets in line again."""
+    async with World(tmp_path, in_flight_max=1, actor_idle_s=0.01) as world:
         slow, paused, calm = [await world.endpoint() for _ in range(3)]
         gate = Gate(world, slow)
         held = await world.send(slow)
@@ -170,6 +170,11 @@ async def test_a_paused_endpoint_leaves_the_line(tmp_path: Path) -> None:
         first = await world.send(paused)
         second = await world.send(calm)
         await world.directory.pause(PROJECT, paused)
+
+        async def the_paused_one_has_retired() -> bool:
+            return world.directory.active == 2
+
+        await until(the_paused_one_has_retired)
         gate.opened.set()
         await world.wait_for_status([*held, *second], "succeeded")
         assert (await world.message(first[0])).status == "paused"
