@@ -7,7 +7,7 @@ from aiohttp import ClientSession, web
 
 from .harness import Receiver, ServerProcess, api
 
-TRIES = 7
+TRIES = 11
 
 
 async def timed_pause(session: ClientSession, endpoint_id: str) -> float:
@@ -23,7 +23,7 @@ async def timed_pause(session: ClientSession, endpoint_id: str) -> float:
 async def test_a_pause_is_answered_while_16_attempts_hang_and_nothing_starts_after_it(
     server: ServerProcess, receiver: Receiver
 ) -> None:
-    """Within 50 ms at best of some tries (the machine may be busy with other things)."""
+    """Within 50 ms: the median of some tries, as the machine may be busy with other things."""
     hold = asyncio.Event()
 
     async def hang(_request: web.Request, _body: bytes) -> web.StreamResponse:
@@ -46,7 +46,7 @@ async def test_a_pause_is_answered_while_16_attempts_hang_and_nothing_starts_aft
             async with session.post(f"/v1/endpoints/{endpoint_id}/resume") as answer:
                 assert (await answer.json())["data"]["messages_requeued"] == 24
             durations.append(await timed_pause(session, endpoint_id))
-        assert min(durations) < 0.05
+        assert sorted(durations)[TRIES // 2] < 0.05
         hold.set()
         for n in range(5):  # a round trip each: time in which a wrong attempt would be seen
             async with session.get(f"/v1/logs?status=paused&limit={n + 30}") as answer:
@@ -90,5 +90,5 @@ async def test_a_pause_takes_no_longer_with_100_000_held_than_with_none(
                 assert requeued == 0 if endpoint_id == none else requeued > 99_900
                 seconds[endpoint_id].append(await timed_pause(session, endpoint_id))
     few, full = sorted(seconds[none]), sorted(seconds[many])
-    assert full[0] < 0.05
+    assert full[TRIES // 2] < 0.05
     assert full[TRIES // 2] < 5 * few[TRIES // 2] + 0.02

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.storage.conftest import Place
 
 BACKLOG = 100_000
-CHANGES = 4
+CHANGES = 3
 """The endpoint's row twice, its counts once, and once more for what that returns."""
 
 FILL = """
@@ -91,6 +91,7 @@ async def test_a_window_costs_the_same_at_any_depth(place: "Place") -> None:
     await call(place.connections[0], fill, endpoint)
     meter = Meter()
     reader = place.connections[1]
+    await storage.load_queued(endpoint, after_seq=0, limit=1)  # the first reads the schema too
     costs = []
     for after_seq in (0, BACKLOG // 2):
         await call(reader, meter.start)

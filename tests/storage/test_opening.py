@@ -43,7 +43,7 @@ async def test_the_writer_syncs_every_commit_and_readers_cannot_write(place: "Pl
     assert await call(writer, pragma, "journal_mode") == "wal"
     assert await call(writer, pragma, "auto_vacuum") == 2
     assert await call(writer, pragma, "foreign_keys") == 1
-    assert len(readers) == 2
+    assert len(readers) == 3
     for reader in readers:
         assert await call(reader, pragma, "query_only") == 1
         assert await call(reader, pragma, "wal_autocheckpoint") == 0

@@ -17,10 +17,14 @@ _R = TypeVar("_R")
 
 
 class Readers:
-    """A few `query_only` connections; a read goes to the one with the fewest before it."""
+    """A few `query_only` connections, the first of which is the delivery loop's own.
+
+    So no listing that a client asks for, however long, keeps a message from being delivered.
+    Clients' reads go to the one of the others with the fewest before it.
+    """
 
     def __init__(self, connections: list[aiosqlite.Connection]) -> None:
-        """Take at least one open connection."""
+        """Take at least two open connections."""
         self._connections = connections
         self._waiting = [0] * len(connections)
         self._closed = False
@@ -31,14 +35,32 @@ class Readers:
         *args: _P.args,
         **kwargs: _P.kwargs,
     ) -> _R:
-        """Run `query(db, …)` on a reading thread and return what it returns.
+        """Run `query(db, …)` for a client on a reading thread and return what it returns.
 
         Raises:
             UnavailableError: the disk or the file failed, or the storage is closed.
         """
+        index = self._waiting.index(min(self._waiting[1:]), 1)
+        return await self._on(index, query, *args, **kwargs)
+
+    async def deliver(
+        self,
+        query: Callable[Concatenate[sqlite3.Connection, _P], _R],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _R:
+        """Run `query(db, …)` for the delivery loop; otherwise as `read`."""
+        return await self._on(0, query, *args, **kwargs)
+
+    async def _on(
+        self,
+        index: int,
+        query: Callable[Concatenate[sqlite3.Connection, _P], _R],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _R:
         if self._closed:
             raise UnavailableError("shutting down")
-        index = self._waiting.index(min(self._waiting))
         self._waiting[index] += 1
         try:
             return await call(self._connections[index], query, *args, **kwargs)

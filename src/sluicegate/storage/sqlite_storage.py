@@ -73,7 +73,7 @@ class SqliteStorage:
         clock: Clock,
         pending_bytes_max: int,
         window_payload_bytes_max: int = 4096,
-        readers: int = 2,
+        readers: int = 3,
         reserve_bytes: int = 4 << 20,
         connect: Connect = connect_sqlite,
     ) -> None:
@@ -85,7 +85,7 @@ class SqliteStorage:
             clock: paces what is tried again after the disk was full.
             pending_bytes_max: how many bytes of messages may wait to be written.
             window_payload_bytes_max: larger payloads are not read with waiting messages.
-            readers: how many connections read, at least 1.
+            readers: how many connections read, at least 2: one is the delivery loop's own.
             reserve_bytes: disk space put aside for the results of attempts.
             connect: makes a connection to a database file.
         """
@@ -249,7 +249,7 @@ class SqliteStorage:
 
     async def load_state(self, endpoint_id: str) -> EndpointState | None:
         """Return what an actor needs at activation; `None` when unknown."""
-        return await self._read.read(waiting.load_state, endpoint_id, box=self._box)
+        return await self._read.deliver(waiting.load_state, endpoint_id, box=self._box)
 
     async def pause(self, endpoint_id: str, *, reason: PauseReason, at_ms: int) -> EndpointState:
         """Make a pause durable. O(1), whatever waits."""
@@ -356,7 +356,7 @@ class SqliteStorage:
         self, endpoint_id: str, *, after_seq: int, limit: int
     ) -> list[WaitingMessage]:
         """Return `QUEUED` messages with `seq > after_seq` in acceptance order."""
-        return await self._read.read(
+        return await self._read.deliver(
             waiting.load_queued,
             endpoint_id,
             after_seq=after_seq,
@@ -366,13 +366,13 @@ class SqliteStorage:
 
     async def load_retries_due(self, endpoint_id: str, *, limit: int) -> list[WaitingMessage]:
         """Return `PENDING_RETRY` messages by `(next_attempt_at_ms, seq)`, earliest first."""
-        return await self._read.read(waiting.load_retries_due, endpoint_id, limit=limit)
+        return await self._read.deliver(waiting.load_retries_due, endpoint_id, limit=limit)
 
     async def load_retries_in_order(
         self, endpoint_id: str, *, after_seq: int, below_release_no: int | None, limit: int
     ) -> list[WaitingMessage]:
         """Return `PENDING_RETRY` messages with `seq > after_seq` in acceptance order."""
-        return await self._read.read(
+        return await self._read.deliver(
             waiting.load_retries_in_order,
             endpoint_id,
             after_seq=after_seq,
@@ -383,7 +383,7 @@ class SqliteStorage:
 
     async def get_payload_by_seq(self, seq: int) -> bytes | None:
         """Return a waiting message's payload; `None` when it was removed."""
-        return await self._read.read(waiting.read_payload, seq)
+        return await self._read.deliver(waiting.read_payload, seq)
 
     async def record_attempt(self, result: AttemptResult) -> None:
         """Store a finished attempt and all that follows from it, in one commit."""
@@ -395,4 +395,4 @@ class SqliteStorage:
 
     async def work(self) -> list[WorkItem]:
         """Return every endpoint that is not paused, or is deleted, and has waiting messages."""
-        return await self._read.read(waiting.work)
+        return await self._read.deliver(waiting.work)
