@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 BACKLOG = 100_000
 CHANGES = 3
-"""The endpoint's row twice, its counts once, and once more for what that returns."""
+"""The endpoint's row twice, its counts once."""
 
 FILL = """
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
