@@ -12,12 +12,12 @@ import pytest
 
 from sluicegate.engine.ids import new_endpoint_id, new_signing_key_id
 from sluicegate.engine.model import EndpointConfig, WaitingMessage
-from sluicegate.engine.outcome import Outcome
-from sluicegate.engine.ports import EndpointRow, Request, SigningKeyRow
+from sluicegate.engine.ports import EndpointRow, SigningKeyRow
 from sluicegate.engine.signing import new_secret
 from sluicegate.storage import SecretBox, SqliteStorage
 
-from .world import PROJECT, World, answered, until
+from .held import Gate
+from .world import PROJECT, World, until
 
 CLONE_AN_ENDPOINT = """
 WITH RECURSIVE numbers (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM numbers WHERE n < :count)
@@ -31,18 +31,6 @@ LOADS_OF_THE_CLONES = """
 INSERT INTO endpoint_loads (endpoint_no)
 SELECT no FROM endpoints WHERE no NOT IN (SELECT endpoint_no FROM endpoint_loads)
 """
-
-
-class Gate:
-    """A receiver that answers nothing until it is told to."""
-
-    def __init__(self, world: World) -> None:
-        self.opened = asyncio.Event()
-        world.sender.answer = self._answer
-
-    async def _answer(self, _request: Request) -> Outcome:
-        await self.opened.wait()
-        return answered(200)
 
 
 async def create_endpoints(world: World, count: int) -> list[str]:

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import pytest
@@ -11,65 +9,18 @@ import pytest
 from sluicegate.actors.supervision import Restarts
 from sluicegate.clock import SystemRandom
 from sluicegate.engine.errors import (
-    AlreadyPausedError,
-    EndpointNotFoundError,
-    SluicegateError,
     UnavailableError,
 )
-from sluicegate.engine.model import AttemptResult, EndpointState, PauseReason
 from sluicegate.engine.outcome import Outcome
 from sluicegate.engine.ports import Request
-from sluicegate.storage import SqliteStorage
 
-from .world import PROJECT, WAIT_S, World, answered
+from .bugs import BugError, events, eventually, raise_for
+from .world import PROJECT, World, answered
 
 
 @pytest.fixture(autouse=True)
 def _every_event(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="sluicegate")
-
-
-class BugError(Exception):
-    """What a bug of ours raises."""
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until `condition` holds, for what gives no signal."""
-    async with asyncio.timeout(WAIT_S):
-        while not condition():  # noqa: ASYNC110 - nothing signals it
-            await asyncio.sleep(0.005)
-
-
-def events(caplog: pytest.LogCaptureFixture, name: str) -> list[dict[str, object]]:
-    """Return the log's events of one name."""
-    return [
-        record.msg
-        for record in caplog.records
-        if isinstance(record.msg, dict) and record.msg.get("event") == name
-    ]
-
-
-def message_id_of(request: Request) -> str:
-    """Return which message a request carries."""
-    return dict(request.headers)["webhook-id"]
-
-
-def raise_for(*message_ids: str) -> Callable[[Request], Awaitable[Outcome]]:
-    """Return a receiver that answers 200, but makes the sender fail for some messages."""
-
-    async def answer(request: Request) -> Outcome:
-        if message_id_of(request) in message_ids:
-            raise BugError
-        return answered(200)
-
-    return answer
-
-
-def world_with(storage: type[SqliteStorage], path: Path, **settings: object) -> World:
-    """Return a world whose storage is of a class that has a bug."""
-    world = World(path, **settings)
-    world.storage.__class__ = storage
-    return world
 
 
 # -- a sender that raises ---------------------------------------------------------------------
@@ -179,7 +130,7 @@ async def test_what_a_crashed_actor_had_begun_to_connect_is_recalled(
 
     world.sender.post = crash_or_connect_slowly  # type: ignore[method-assign] # a slower network
     sent = await world.send(endpoint, 2)
-    await until(lambda: bool(events(caplog, "actor.restarted")))
+    await eventually(lambda: bool(events(caplog, "actor.restarted")))
     await world.directory.pause(PROJECT, endpoint)
     connected.set()
     await world.wait_for_status(sent, "paused")
@@ -219,7 +170,7 @@ async def test_an_answer_that_cannot_be_judged_is_asked_for_once(
     assert world.sender.ids() == sent
     if failures == 3:
         assert (await world.message(sent[0])).last_error == "internal error: BugError"
-    await until(lambda: not world.directory.in_flight())
+    await eventually(lambda: not world.directory.in_flight())
     assert not events(caplog, "endpoint.parked")
     await world.wait_for_status(await world.send(endpoint), "succeeded")
 
@@ -270,7 +221,7 @@ async def test_an_endpoint_that_crashes_too_often_is_parked_with_an_alarm(
 
         world.sender.answer = answer
         sent = await world.send(endpoint, 3)
-        await until(lambda: bool(events(caplog, "endpoint.parked")))
+        await eventually(lambda: bool(events(caplog, "endpoint.parked")))
         (alarm,) = [
             record
             for record in caplog.records
@@ -305,7 +256,7 @@ async def test_a_new_start_of_the_process_revives_a_parked_endpoint(
 
         world.sender.answer = answer
         sent = await world.send(endpoint, 3)
-        await until(lambda: bool(events(caplog, "endpoint.parked")))
+        await eventually(lambda: bool(events(caplog, "endpoint.parked")))
         crashing = False
         await world.restart()
         await world.wait_for_status(sent, "succeeded")
@@ -320,7 +271,7 @@ async def test_commands_during_a_restart_are_refused_not_left_hanging(
     sent = await world.send(endpoint, 1)
     world.sender.answer = raise_for(*sent)
     await world.directory.resume(PROJECT, endpoint)
-    await until(lambda: bool(events(caplog, "actor.restarting")))
+    await eventually(lambda: bool(events(caplog, "actor.restarting")))
     with pytest.raises(UnavailableError):
         await world.directory.pause(PROJECT, endpoint)
 
@@ -358,296 +309,3 @@ def test_each_message_answers_for_its_own_crashes() -> None:
     for seq in range(10, 100):
         assert not restarts.poisoned_by(seq)
     assert not restarts.poisoned_by(1)
-
-
-# -- storage with a bug ---------------------------------------------------------------------------
-
-
-class BrokenPauses(SqliteStorage):
-    """A storage that breaks after a pause was written, before it says so."""
-
-    broken = 1
-
-    async def pause(self, endpoint_id: str, *, reason: PauseReason, at_ms: int) -> EndpointState:
-        state = await super().pause(endpoint_id, reason=reason, at_ms=at_ms)
-        if self.broken:
-            self.broken -= 1
-            raise BugError
-        return state
-
-
-async def test_a_crash_while_a_command_is_carried_out_answers_everybody_who_waits(
-    tmp_path: Path,
-) -> None:
-    """Each asker gets an error; what became durable holds for the successor."""
-    async with world_with(BrokenPauses, tmp_path) as world:
-        endpoint = await world.endpoint()
-        results = await asyncio.gather(
-            *(world.directory.pause(PROJECT, endpoint) for _ in range(20)), return_exceptions=True
-        )
-        assert all(isinstance(each, UnavailableError) for each in results)
-        sent = await world.send(endpoint, 2)
-        await until(lambda: world.directory.active == 1)
-        while True:
-            try:
-                await world.directory.pause(PROJECT, endpoint)
-            except AlreadyPausedError:
-                break
-            except UnavailableError:
-                await asyncio.sleep(0.01)
-        await world.wait_for_status(sent, "paused")
-        assert world.sender.posts == []
-
-
-class HeldPauses(SqliteStorage):
-    """A storage whose pauses are held up before they are written."""
-
-    entered: asyncio.Event
-    held: asyncio.Event
-
-    async def pause(self, endpoint_id: str, *, reason: PauseReason, at_ms: int) -> EndpointState:
-        self.entered.set()
-        await self.held.wait()
-        return await super().pause(endpoint_id, reason=reason, at_ms=at_ms)
-
-
-async def test_a_successor_reads_its_state_after_the_write_of_its_predecessor(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The actor crashes while its pause is being written: nothing is sent once it is."""
-    world = world_with(HeldPauses, tmp_path)
-    assert isinstance(world.storage, HeldPauses)
-    world.storage.entered, world.storage.held = asyncio.Event(), asyncio.Event()
-    async with world:
-        endpoint = await world.endpoint(max_in_flight=1)
-        crash = asyncio.Event()
-
-        async def answer(_request: Request) -> Outcome:
-            await crash.wait()
-            raise BugError
-
-        world.sender.answer = answer
-        sent = await world.send(endpoint, 3)
-        await world.sender.wait_for_count(1)
-        pause = asyncio.ensure_future(world.directory.pause(PROJECT, endpoint))
-        await world.storage.entered.wait()
-        crash.set()
-        with pytest.raises(UnavailableError):
-            await pause
-        world.sender.answer = raise_for()
-        await until(lambda: bool(events(caplog, "actor.restarted")))
-        for _ in range(50):
-            await asyncio.sleep(0)
-        assert len(world.sender.posts) == 1
-        world.storage.held.set()
-        await world.wait_for_status(sent, "paused")
-        assert len(world.sender.posts) == 1
-        assert await world.directory.resume(PROJECT, endpoint) == 3
-        await world.wait_for_status(sent, "succeeded")
-
-
-class BrokenRecords(SqliteStorage):
-    """A storage that cannot record the attempts of one message."""
-
-    refused: str | None = None
-    refusals = 0
-    error: type[SluicegateError] = SluicegateError
-
-    async def record_attempt(self, result: AttemptResult) -> None:
-        if result.message_id == self.refused:
-            self.refusals += 1
-            raise self.error
-        await super().record_attempt(result)
-
-
-async def test_a_result_that_cannot_be_recorded_is_recorded_again_not_sent_again(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The attempt had ended: only the record is tried again, and after the third crash given up."""
-    world = world_with(BrokenRecords, tmp_path)
-    assert isinstance(world.storage, BrokenRecords)
-    async with world:
-        endpoint = await world.endpoint()
-        await world.directory.pause(PROJECT, endpoint)
-        sent = await world.send(endpoint, 4)
-        world.storage.refused = sent[0]
-        await world.directory.resume(PROJECT, endpoint)
-        await world.wait_for_status(sent[1:], "succeeded")
-        await world.wait_for_status(sent[:1], "failed_permanent")
-        assert world.sender.ids() == sent
-        await world.wait_for_status(await world.send(endpoint), "succeeded")
-        await until(lambda: not world.directory.in_flight())
-        assert world.storage.refusals == 3
-        assert (await world.message(sent[0])).last_error == "internal error: SluicegateError"
-        assert not events(caplog, "endpoint.parked")
-
-
-async def test_a_result_that_finds_no_room_is_recorded_later_and_is_no_crash(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A full disk: the receiver's answer is kept until there is room; nothing is sent again."""
-    world = world_with(BrokenRecords, tmp_path)
-    assert isinstance(world.storage, BrokenRecords)
-    async with world:
-        world.storage.error = UnavailableError
-        endpoint = await world.endpoint()
-        await world.directory.pause(PROJECT, endpoint)
-        sent = await world.send(endpoint, 2)
-        world.storage.refused = sent[0]
-        await world.directory.resume(PROJECT, endpoint)
-        await world.wait_for_status(sent[1:], "succeeded")
-        assert (await world.message(sent[0])).status == "delivering"
-        world.storage.refused = None
-        await world.wait_for_status(sent[:1], "succeeded")
-        assert world.sender.ids() == sent
-        assert not events(caplog, "actor.restarting")
-
-
-class UnreadableStates(SqliteStorage):
-    """A storage that cannot read an endpoint's state for a while."""
-
-    failures = 0
-
-    async def load_state(self, endpoint_id: str) -> EndpointState | None:
-        if self.failures:
-            self.failures -= 1
-            msg = "the database cannot be read"
-            raise UnavailableError(msg)
-        return await super().load_state(endpoint_id)
-
-
-async def test_storage_that_cannot_be_read_is_no_crash(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Who asked is told at once; the endpoint tries again and is never parked for it."""
-    world = world_with(UnreadableStates, tmp_path, actor_restarts_max=0)
-    assert isinstance(world.storage, UnreadableStates)
-    async with world:
-        endpoint = await world.endpoint()
-        world.storage.failures = 1
-        with pytest.raises(UnavailableError, match="cannot be read"):
-            await world.directory.pause(PROJECT, endpoint)
-        sent = await world.send(endpoint, 2)
-        await world.wait_for_status(sent, "succeeded")
-        assert not events(caplog, "endpoint.parked")
-        assert not events(caplog, "actor.restarting")
-
-
-class BrokenGiveUps(SqliteStorage):
-    """A storage that cannot give a message up: at first for want of room, then by a bug."""
-
-    errors: list[Exception]
-
-    async def give_up_message(self, endpoint_id: str, seq: int, *, error: str, at_ms: int) -> None:
-        if self.errors:
-            raise self.errors.pop(0)
-        await super().give_up_message(endpoint_id, seq, error=error, at_ms=at_ms)
-
-
-@pytest.mark.parametrize("error", [UnavailableError(), BugError()])
-async def test_a_give_up_that_fails_is_made_good_at_the_next_crash(
-    tmp_path: Path, error: Exception
-) -> None:
-    """The message crashes the actor once more, and is given up then."""
-    world = world_with(BrokenGiveUps, tmp_path)
-    assert isinstance(world.storage, BrokenGiveUps)
-    world.storage.errors = [error]
-    async with world:
-        endpoint = await world.endpoint()
-        await world.directory.pause(PROJECT, endpoint)
-        sent = await world.send(endpoint, 2)
-        world.sender.answer = raise_for(sent[0])
-        await world.directory.resume(PROJECT, endpoint)
-        await world.wait_for_status(sent[:1], "failed_permanent")
-        await world.wait_for_status(sent[1:], "succeeded")
-        assert world.sender.ids().count(sent[0]) == 4
-
-
-# -- writes that end out of turn ------------------------------------------------------------------
-
-
-class HeldRecords(SqliteStorage):
-    """A storage that holds the results of attempts up before they are written."""
-
-    entered: asyncio.Event
-    held: asyncio.Event
-    refusals = 0
-
-    async def record_attempt(self, result: AttemptResult) -> None:
-        self.entered.set()
-        await self.held.wait()
-        await super().record_attempt(result)
-
-
-def with_held_records(
-    path: Path, storage: type[HeldRecords] = HeldRecords
-) -> tuple[World, HeldRecords]:
-    world = world_with(storage, path)
-    assert isinstance(world.storage, HeldRecords)
-    world.storage.entered, world.storage.held = asyncio.Event(), asyncio.Event()
-    return world, world.storage
-
-
-class RecordsAndResumesAtOnce(HeldRecords):
-    """A storage where a result and a resume commit together, in this order."""
-
-    recorded: asyncio.Event
-    resumed: asyncio.Event
-
-    async def record_attempt(self, result: AttemptResult) -> None:
-        await super().record_attempt(result)
-        self.recorded.set()
-        await self.resumed.wait()
-
-    async def resume(
-        self, endpoint_id: str, *, at_ms: int, in_flight: AbstractSet[str]
-    ) -> tuple[EndpointState, int]:
-        resumed = await super().resume(endpoint_id, at_ms=at_ms, in_flight=in_flight)
-        self.resumed.set()
-        await asyncio.sleep(0)  # in one turn of the loop both are told, the result first
-        return resumed
-
-
-async def test_a_resume_that_commits_with_a_late_410_leaves_the_state_that_is_stored(
-    tmp_path: Path,
-) -> None:
-    """The 410 was judged before a pause, and recorded after it: the resume came last."""
-    world, storage = with_held_records(tmp_path, RecordsAndResumesAtOnce)
-    assert isinstance(storage, RecordsAndResumesAtOnce)
-    storage.recorded, storage.resumed = asyncio.Event(), asyncio.Event()
-    async with world:
-        endpoint = await world.endpoint(max_in_flight=1)
-
-        async def answer(_request: Request) -> Outcome:
-            return answered(410 if len(world.sender.posts) == 1 else 200)
-
-        world.sender.answer = answer
-        sent = await world.send(endpoint, 2)
-        await storage.entered.wait()
-        await world.directory.pause(PROJECT, endpoint)
-        storage.held.set()
-        await storage.recorded.wait()
-        await world.directory.resume(PROJECT, endpoint)
-        await world.wait_for_status(sent[1:], "succeeded")
-
-
-async def test_what_fails_late_on_a_deleted_endpoint_is_swept_too(tmp_path: Path) -> None:
-    """Its row must not wait for ever: a start would look at it again and again."""
-    world, storage = with_held_records(tmp_path)
-    async with world:
-        endpoint = await world.endpoint()
-
-        async def answer(_request: Request) -> Outcome:
-            return answered(500)
-
-        world.sender.answer = answer
-        (sent,) = await world.send(endpoint)
-        await storage.entered.wait()
-        await world.directory.delete(PROJECT, endpoint)
-        storage.held.set()
-        await world.wait_for_status([sent], "failed_permanent")
-        async with asyncio.timeout(WAIT_S):
-            while await storage.work():  # noqa: ASYNC110 - nothing signals it
-                await asyncio.sleep(0.005)
-        with pytest.raises(EndpointNotFoundError):
-            await world.directory.resume(PROJECT, endpoint)
