@@ -24,15 +24,15 @@ SELECT randomblob(16), e.project_no, e.no, iif(i % 2, 'queued', 'pending_retry')
 FROM n, endpoints e WHERE e.id = ?
 """
 COUNT = """
-UPDATE endpoint_loads SET queued_count = ?1, pending_retry_count = ?1
-WHERE endpoint_no = (SELECT no FROM endpoints WHERE id = ?2)
+UPDATE endpoint_loads SET queued_count = :rows, pending_retry_count = :rows
+WHERE endpoint_no = (SELECT no FROM endpoints WHERE id = :endpoint_id)
 """
 
 
 def fill(db: sqlite3.Connection, endpoint_id: str) -> None:
     """Let messages wait, half of them on a retry."""
-    db.execute(FILL, (BACKLOG, endpoint_id))
-    db.execute(COUNT, (BACKLOG // 2, endpoint_id))
+    db.execute(FILL, {"rows": BACKLOG, "endpoint_id": endpoint_id})
+    db.execute(COUNT, {"rows": BACKLOG // 2, "endpoint_id": endpoint_id})
 
 
 class Meter:
