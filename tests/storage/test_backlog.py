@@ -16,12 +16,12 @@ CHANGES = 3
 """The endpoint's row twice, its counts once."""
 
 FILL = """
-WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :rows)
 INSERT INTO messages (id, project_no, endpoint_no, status, accepted_at_ms, updated_at_ms,
     next_attempt_at_ms, size_bytes, payload_sha256)
 SELECT randomblob(16), e.project_no, e.no, iif(i % 2, 'queued', 'pending_retry'), i, i,
     iif(i % 2, NULL, i), 2, zeroblob(32)
-FROM n, endpoints e WHERE e.id = ?
+FROM n, endpoints e WHERE e.id = :endpoint_id
 """
 COUNT = """
 UPDATE endpoint_loads SET queued_count = :rows, pending_retry_count = :rows
