@@ -212,7 +212,7 @@ class WindowAgainstStorage(RuleBasedStateMachine):
 
     @invariant()
     def memory_is_bounded(self) -> None:
-        assert self.window.rows <= 3 * (4 * SIZE + 2 * len(self.flying) + 2)
+        assert self.window.rows <= 3 * (2 * SIZE + len(self.flying))
 
     def reading_ends(self) -> None:
         """Whatever is in flight, nothing is read again and again without a change."""
