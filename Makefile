@@ -68,7 +68,7 @@ lock: ## Re-make the hashed lock file
 	@.venvs/tools/bin/python -m pip install -qq --disable-pip-version-check 'uv>=$(UV_VERSION)'
 	@mkdir -p $(dir $(LOCK))
 	@.venvs/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --group dev --extra uvloop \
-		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+		--generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 		--upgrade --output-file $(LOCK) pyproject.toml
 	@echo 'lock: $(LOCK) is new'
 
