@@ -19,7 +19,7 @@ from sluicegate.engine.errors import (
 from sluicegate.engine.model import Accepted
 from sluicegate.engine.outcome import Outcome, OutcomeKind
 from sluicegate.engine.ports import Request
-from sluicegate.http.resolver import PooledResolver
+from sluicegate.http.outbound.resolver import PooledResolver
 
 URL = "http://127.0.0.1:9/hook"
 

@@ -11,15 +11,15 @@ from sluicegate.actors.slots import Slots
 from sluicegate.clock import SystemClock, SystemRandom
 from sluicegate.engine.addresses import AddressPolicy
 from sluicegate.engine.api_keys import ApiKeys
+from sluicegate.engine.calls import ProjectCalls
 from sluicegate.engine.endpoints import Endpoints
 from sluicegate.engine.messages import Messages
 from sluicegate.engine.ports import Clock, Random, Sender, Storage
-from sluicegate.engine.project_calls import ProjectCalls
 from sluicegate.engine.schedule import RetrySchedule
 from sluicegate.engine.services import Services
 from sluicegate.engine.settings import Settings
-from sluicegate.http.resolver import PooledResolver
-from sluicegate.http.sender import AiohttpSender
+from sluicegate.http.outbound.resolver import PooledResolver
+from sluicegate.http.outbound.sender import AiohttpSender
 from sluicegate.storage import SecretBox, SqliteStorage
 
 __all__ = ["Engine", "Readiness"]

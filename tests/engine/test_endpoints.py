@@ -21,7 +21,7 @@ from sluicegate.engine.errors import (
     NotFoundError,
 )
 from sluicegate.engine.settings import Settings
-from sluicegate.http.resolver import PooledResolver
+from sluicegate.http.outbound.resolver import PooledResolver
 from sluicegate.storage import SecretBox, SqliteStorage
 
 PUBLIC = "93.184.216.34"

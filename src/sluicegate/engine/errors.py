@@ -11,14 +11,18 @@ from typing import ClassVar
 __all__ = [
     "AlreadyPausedError",
     "CannotDeleteLastKeyError",
+    "DeliveryInProgressError",
     "DuplicateUrlError",
     "EndpointBlockedError",
     "EndpointNotFoundError",
     "EndpointUnreachableError",
+    "ExportExpiredError",
+    "ExportNotReadyError",
     "IdempotencyMismatchError",
     "InvalidEndpointError",
     "InvalidHeadersError",
     "InvalidRequestError",
+    "InvalidStatusError",
     "MaxSigningKeysReachedError",
     "MethodNotAllowedError",
     "NotFoundError",
@@ -27,6 +31,9 @@ __all__ = [
     "PayloadUnavailableError",
     "RateLimitExceededError",
     "RateLimitedError",
+    "ReplayLimitExceededError",
+    "RetentionExpiredError",
+    "RetryInProgressError",
     "SettingError",
     "SluicegateError",
     "StorageLockedError",
@@ -168,6 +175,55 @@ class PayloadUnavailableError(SluicegateError):
 
     code = "PAYLOAD_UNAVAILABLE"
     default_message = "payload is no longer available"
+
+
+class RetentionExpiredError(PayloadUnavailableError):
+    """The payload was removed because its retention is over."""
+
+    code = "RETENTION_EXPIRED"
+    default_message = "the payload's retention is over"
+
+
+class InvalidStatusError(SluicegateError):
+    """The message's status does not allow it."""
+
+    code = "INVALID_STATUS"
+    default_message = "the message's status does not allow this"
+
+
+class DeliveryInProgressError(SluicegateError):
+    """An attempt of the message is in flight."""
+
+    code = "DELIVERY_IN_PROGRESS"
+    default_message = "Message is being delivered"
+
+
+class RetryInProgressError(SluicegateError):
+    """The message waits on a fast retry, which will come by itself."""
+
+    code = "RETRY_IN_PROGRESS"
+    default_message = "Message is in an active fast retry"
+
+
+class ReplayLimitExceededError(SluicegateError):
+    """The message was replayed as often as it may be."""
+
+    code = "REPLAY_LIMIT_EXCEEDED"
+    default_message = "a message can be replayed 10 times"
+
+
+class ExportNotReadyError(SluicegateError):
+    """The export is not completed, or has failed."""
+
+    code = "EXPORT_NOT_READY"
+    default_message = "the export is not ready"
+
+
+class ExportExpiredError(SluicegateError):
+    """The export's file was removed."""
+
+    code = "EXPORT_EXPIRED"
+    default_message = "the export has expired"
 
 
 class RateLimitedError(SluicegateError):

@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import HttpVersion11, hdrs, web
 
 from sluicegate.engine.errors import InvalidRequestError, SluicegateError, UnavailableError
+from sluicegate.engine.strict_json import check_json
 
 __all__ = ["Bodies", "check_expectation", "decoded"]
 
@@ -65,6 +66,34 @@ class Bodies:
             yield await self._read(request, held, bytes_max=bytes_max, too_large=too_large)
         finally:
             self._total_bytes -= held.size
+
+    async def json(
+        self,
+        request: web.Request,
+        decoder: msgspec.json.Decoder[T],
+        *,
+        bytes_max: int,
+        absent: bytes | None = None,
+    ) -> T:
+        """Return a small body, checked as JSON and decoded.
+
+        Args:
+            request: whose body was not read before.
+            decoder: of the type of the body.
+            bytes_max: the most that is read.
+            absent: what no body at all stands for; `None`: a body is needed.
+
+        Raises:
+            InvalidRequestError: too large, malformed, or a field missing or of the wrong type.
+            UnavailableError: too many bytes of other requests are in memory.
+        """
+        too_large = InvalidRequestError(
+            f"request body is over {bytes_max} bytes", details={"maximum": bytes_max}
+        )
+        async with self.of(request, bytes_max=bytes_max, too_large=too_large) as body:
+            text = absent if not body and absent is not None else body
+            check_json(text)
+            return decoded(text, decoder)
 
     async def _read(
         self, request: web.Request, held: "_Held", *, bytes_max: int, too_large: SluicegateError

@@ -20,12 +20,12 @@ from sluicegate.engine.log import log
 from sluicegate.engine.model import Principal
 from sluicegate.engine.ports import Clock, Random
 from sluicegate.http.answers import empty, failure
+from sluicegate.http.api.health import DRAINING_RETRY_AFTER_S, Readiness
+from sluicegate.http.api.route import Route
 from sluicegate.http.auth import Authentication
 from sluicegate.http.calls import Call
 from sluicegate.http.errors import status_of
-from sluicegate.http.health import DRAINING_RETRY_AFTER_S, Readiness
 from sluicegate.http.per_minute import PerMinute
-from sluicegate.http.routes import Route
 
 __all__ = ["Gate", "stamp"]
 
@@ -75,7 +75,8 @@ class Gate:
 
         return enter
 
-    async def _answer(self, request: web.Request, route: Route | None) -> web.Response:
+    async def _answer(self, request: web.Request, route: Route | None) -> web.StreamResponse:
+        response: web.StreamResponse
         request_id = new_request_id(self._random)
         started_s = self._clock.monotonic_s()
         try:
@@ -102,7 +103,7 @@ class Gate:
 
     async def _handled(
         self, request: web.Request, route: Route | None, request_id: str
-    ) -> web.Response:
+    ) -> web.StreamResponse:
         principal: Principal | None = None
         if route.auth if route is not None else _is_private(request.path):
             principal = await self._authentication.principal(request)

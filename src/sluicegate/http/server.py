@@ -5,17 +5,17 @@ from aiohttp import web
 from sluicegate.engine.ports import Clock, Random
 from sluicegate.engine.services import Services
 from sluicegate.engine.settings import Settings
-from sluicegate.http.api_key_handlers import ApiKeyHandlers
+from sluicegate.http.api.api_keys import ApiKeyHandlers
+from sluicegate.http.api.endpoints import EndpointHandlers
+from sluicegate.http.api.health import HealthHandlers, Readiness
+from sluicegate.http.api.messages import MessageHandlers
+from sluicegate.http.api.routes import routes
 from sluicegate.http.auth import Authentication
 from sluicegate.http.bodies import Bodies, check_expectation
 from sluicegate.http.connections import JsonRunner
-from sluicegate.http.endpoint_handlers import EndpointHandlers
-from sluicegate.http.health import HealthHandlers, Readiness
-from sluicegate.http.message_handlers import MessageHandlers
 from sluicegate.http.middleware import Gate
 from sluicegate.http.per_minute import PerMinute
 from sluicegate.http.reading import Reading
-from sluicegate.http.routes import routes
 
 __all__ = ["create_app", "create_runner"]
 

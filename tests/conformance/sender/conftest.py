@@ -18,7 +18,7 @@ from sluicegate.engine.addresses import AddressPolicy
 from sluicegate.engine.outcome import Outcome
 from sluicegate.engine.ports import Request, Resolver
 from sluicegate.engine.settings import Settings
-from sluicegate.http.sender import AiohttpSender
+from sluicegate.http.outbound.sender import AiohttpSender
 
 
 class SenderUnderTest(Protocol):

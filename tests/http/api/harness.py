@@ -20,7 +20,7 @@ from sluicegate.clock import SystemClock, SystemRandom
 from sluicegate.engine.outcome import Outcome, OutcomeKind, Timings
 from sluicegate.engine.ports import Request
 from sluicegate.engine.settings import Settings
-from sluicegate.http.resolver import PooledResolver
+from sluicegate.http.outbound.resolver import PooledResolver
 from sluicegate.http.server import create_app, create_runner
 from sluicegate.storage import SecretBox, SqliteStorage
 

@@ -14,7 +14,7 @@ import pytest
 
 from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.settings import Settings
-from sluicegate.http.resolver import PooledResolver, canonical_address
+from sluicegate.http.outbound.resolver import PooledResolver, canonical_address
 
 
 class ManualClock:
@@ -290,7 +290,7 @@ def test_a_hanging_look_up_does_not_hold_the_process(closes: bool) -> None:  # n
 import asyncio, threading
 from sluicegate.clock import SystemClock
 from sluicegate.engine.settings import Settings
-from sluicegate.http.resolver import PooledResolver
+from sluicegate.http.outbound.resolver import PooledResolver
 
 def hang(*args, **kwargs):
     threading.Event().wait()

@@ -16,9 +16,9 @@ from sluicegate.engine.errors import SettingError, UnavailableError
 from sluicegate.engine.outcome import OutcomeKind
 from sluicegate.engine.ports import Request
 from sluicegate.engine.settings import Settings
-from sluicegate.http.outbound_connector import open_socket
-from sluicegate.http.resolver import PooledResolver
-from sluicegate.http.sender import AiohttpSender
+from sluicegate.http.outbound.connector import open_socket
+from sluicegate.http.outbound.resolver import PooledResolver
+from sluicegate.http.outbound.sender import AiohttpSender
 
 if TYPE_CHECKING:
     from aiohttp.connector import AddrInfoType

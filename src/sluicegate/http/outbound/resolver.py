@@ -17,8 +17,8 @@ from typing import Any
 from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.ports import Clock
 from sluicegate.engine.settings import Settings
-from sluicegate.http.outbound_errors import SHORTAGES
-from sluicegate.http.outbound_threads import AbandonableThreads
+from sluicegate.http.outbound.errors import SHORTAGES
+from sluicegate.http.outbound.threads import AbandonableThreads
 
 __all__ = ["PooledResolver", "canonical_address"]
 

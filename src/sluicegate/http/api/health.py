@@ -6,6 +6,7 @@ from aiohttp import web
 
 from sluicegate.engine.errors import UnavailableError
 from sluicegate.http.answers import success
+from sluicegate.http.api.route import Route
 from sluicegate.http.calls import Call
 
 __all__ = ["DRAINING_RETRY_AFTER_S", "HealthHandlers", "Readiness"]
@@ -28,6 +29,25 @@ class HealthHandlers:
 
     def __init__(self, readiness: Readiness) -> None:
         self._readiness = readiness
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return what these handlers answer."""
+        table = (
+            ("/healthz", self.alive, "healthz", "Whether the process lives"),
+            ("/readyz", self.ready, "readyz", "Whether requests are taken"),
+        )
+        return tuple(
+            Route(
+                method="GET",
+                path=path,
+                handler=handler,
+                name=name,
+                tag="Operations",
+                summary=text,
+                auth=False,
+            )
+            for path, handler, name, text in table
+        )
 
     async def alive(self, call: Call) -> web.Response:
         """GET /healthz: the event loop turns."""

@@ -20,8 +20,8 @@ from aiohttp.client_proto import ResponseHandler
 
 from sluicegate.engine.addresses import AddressPolicy
 from sluicegate.engine.ports import Resolver
-from sluicegate.http.outbound_progress import PROGRESS
-from sluicegate.http.outbound_protocol import OutboundProtocol
+from sluicegate.http.outbound.progress import PROGRESS
+from sluicegate.http.outbound.protocol import OutboundProtocol
 
 if TYPE_CHECKING:
     from aiohttp.client_reqrep import ClientRequest

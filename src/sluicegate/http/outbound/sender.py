@@ -26,14 +26,14 @@ from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.outcome import Outcome, OutcomeKind
 from sluicegate.engine.ports import Clock, Request, Resolver
 from sluicegate.engine.settings import Settings
-from sluicegate.http.outbound_connector import (
+from sluicegate.http.outbound.connector import (
     AttemptRecalledError,
     OutboundConnector,
     open_socket,
 )
-from sluicegate.http.outbound_errors import explain, is_shortage
-from sluicegate.http.outbound_progress import PROGRESS, Progress
-from sluicegate.http.outbound_tls import client_context
+from sluicegate.http.outbound.errors import explain, is_shortage
+from sluicegate.http.outbound.progress import PROGRESS, Progress
+from sluicegate.http.outbound.tls import client_context
 
 if TYPE_CHECKING:
     from aiohttp.connector import AddrInfoType

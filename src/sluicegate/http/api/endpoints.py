@@ -1,24 +1,19 @@
 """Endpoints over HTTP: contract sections 4 and 5."""
 
-from typing import TypeVar
-
 import msgspec
 from aiohttp import web
 
 from sluicegate.engine.drafts import EndpointDraft, EndpointPatch
 from sluicegate.engine.endpoints import Endpoints
-from sluicegate.engine.errors import InvalidRequestError
 from sluicegate.engine.settings import Settings
-from sluicegate.engine.strict_json import check_json
-from sluicegate.http import responses
 from sluicegate.http.answers import empty, listing, success
-from sluicegate.http.bodies import Bodies, decoded
+from sluicegate.http.api import responses
+from sluicegate.http.api.route import Route
+from sluicegate.http.bodies import Bodies
 from sluicegate.http.calls import Call
 from sluicegate.http.queries import query_text, query_whole
 
 __all__ = ["EndpointHandlers"]
-
-_Body = TypeVar("_Body")
 
 _ESCAPE_GROWTH = 6
 """A header byte may be written as an escape of six."""
@@ -37,9 +32,36 @@ class EndpointHandlers:
         self._bodies = bodies
         self._body_bytes_max = settings.headers_bytes_max * _ESCAPE_GROWTH + _FIELDS_BYTES
 
+    def routes(self) -> tuple[Route, ...]:
+        """Return what these handlers answer."""
+        one = "/v1/endpoints/{endpoint_id}"
+        keys = one + "/signing-keys"
+        table = (
+            ("POST", "/v1/endpoints", self.create, "create_endpoint", "Create an endpoint"),
+            ("GET", "/v1/endpoints", self.list_page, "list_endpoints", "List endpoints"),
+            ("GET", one, self.get, "get_endpoint", "Get an endpoint"),
+            ("PATCH", one, self.update, "update_endpoint", "Change an endpoint"),
+            ("DELETE", one, self.delete, "delete_endpoint", "Delete an endpoint"),
+            ("POST", one + "/pause", self.pause, "pause_endpoint", "Pause an endpoint"),
+            ("POST", one + "/resume", self.resume, "resume_endpoint", "Resume an endpoint"),
+            ("POST", keys, self.create_signing_key, "create_signing_key", "Add a signing key"),
+            ("GET", keys, self.list_signing_keys, "list_signing_keys", "List signing keys"),
+            (
+                "DELETE",
+                keys + "/{key_id}",
+                self.delete_signing_key,
+                "delete_signing_key",
+                "Delete a signing key",
+            ),
+        )
+        return tuple(
+            Route(method=m, path=path, handler=handler, name=name, tag="Endpoints", summary=text)
+            for m, path, handler, name, text in table
+        )
+
     async def create(self, call: Call) -> web.Response:
         """POST /v1/endpoints."""
-        draft = await self._body(call, _DRAFT)
+        draft = await self._bodies.json(call.request, _DRAFT, bytes_max=self._body_bytes_max)
         created = await self._endpoints.create(call.project_id, draft)
         return success(call.request_id, responses.created_endpoint(created), status=201)
 
@@ -64,7 +86,7 @@ class EndpointHandlers:
 
     async def update(self, call: Call) -> web.Response:
         """PATCH /v1/endpoints/{endpoint_id}."""
-        patch = await self._body(call, _PATCH)
+        patch = await self._bodies.json(call.request, _PATCH, bytes_max=self._body_bytes_max)
         endpoint = await self._endpoints.update(call.project_id, call.path("endpoint_id"), patch)
         return success(call.request_id, {**responses.endpoint(endpoint), "updated": True})
 
@@ -103,14 +125,3 @@ class EndpointHandlers:
             call.project_id, call.path("endpoint_id"), call.path("key_id")
         )
         return empty()
-
-    async def _body(self, call: Call, decoder: msgspec.json.Decoder[_Body]) -> _Body:
-        too_large = InvalidRequestError(
-            f"request body is over {self._body_bytes_max} bytes",
-            details={"maximum": self._body_bytes_max},
-        )
-        async with self._bodies.of(
-            call.request, bytes_max=self._body_bytes_max, too_large=too_large
-        ) as body:
-            check_json(body)
-            return decoded(body, decoder)

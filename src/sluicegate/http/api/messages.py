@@ -12,8 +12,9 @@ from sluicegate.engine.messages import BATCH_MAX, NESTING_MAX, Messages
 from sluicegate.engine.moments import from_ms, parse_moment
 from sluicegate.engine.settings import Settings
 from sluicegate.engine.strict_json import check_json
-from sluicegate.http import responses
 from sluicegate.http.answers import listing, raw_json, success
+from sluicegate.http.api import responses
+from sluicegate.http.api.route import Route
 from sluicegate.http.batches import split_batch
 from sluicegate.http.bodies import Bodies, decoded
 from sluicegate.http.calls import Call
@@ -56,6 +57,22 @@ class MessageHandlers:
             + _ENVELOPE_BYTES
         )
         self._batch_bytes_max = max(_BATCH_BYTES, self._send_bytes_max)
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return what these handlers answer."""
+        batch, one = "/v1/webhooks/send-batch", "/v1/messages/{message_id}"
+        table = (
+            ("POST", "/v1/webhooks/send", self.send, "send", "Send a message"),
+            ("POST", batch, self.send_batch, "send_batch", "Send many messages"),
+            ("GET", one, self.get, "get_message", "Get a message"),
+            ("GET", one + "/payload", self.get_payload, "get_payload", "Get a message's payload"),
+            ("GET", one + "/attempts", self.list_attempts, "list_attempts", "List attempts"),
+            ("GET", "/v1/logs", self.list_logs, "list_logs", "List messages"),
+        )
+        return tuple(
+            Route(method=m, path=path, handler=handler, name=name, tag="Messages", summary=text)
+            for m, path, handler, name, text in table
+        )
 
     async def send(self, call: Call) -> web.Response:
         """POST /v1/webhooks/send."""

@@ -4,11 +4,10 @@ import msgspec
 from aiohttp import web
 
 from sluicegate.engine.api_keys import ApiKeys
-from sluicegate.engine.errors import InvalidRequestError
-from sluicegate.engine.strict_json import check_json
-from sluicegate.http import responses
 from sluicegate.http.answers import empty, listing, success
-from sluicegate.http.bodies import Bodies, decoded
+from sluicegate.http.api import responses
+from sluicegate.http.api.route import Route
+from sluicegate.http.bodies import Bodies
 from sluicegate.http.calls import Call
 
 __all__ = ["ApiKeyHandlers"]
@@ -31,17 +30,24 @@ class ApiKeyHandlers:
         self._api_keys = api_keys
         self._bodies = bodies
 
+    def routes(self) -> tuple[Route, ...]:
+        """Return what these handlers answer."""
+        every, one = "/v1/api-keys", "/v1/api-keys/{key_id}"
+        table = (
+            ("POST", every, self.create, "create_api_key", "Create an API key"),
+            ("GET", every, self.list_all, "list_api_keys", "List API keys"),
+            ("DELETE", one, self.delete, "delete_api_key", "Delete an API key"),
+        )
+        return tuple(
+            Route(method=m, path=path, handler=handler, name=name, tag="API keys", summary=text)
+            for m, path, handler, name, text in table
+        )
+
     async def create(self, call: Call) -> web.Response:
         """POST /v1/api-keys; no body is as good as an empty object."""
-        too_large = InvalidRequestError(
-            f"request body is over {_BODY_BYTES_MAX} bytes", details={"maximum": _BODY_BYTES_MAX}
+        wanted = await self._bodies.json(
+            call.request, _CREATE, bytes_max=_BODY_BYTES_MAX, absent=b"{}"
         )
-        async with self._bodies.of(
-            call.request, bytes_max=_BODY_BYTES_MAX, too_large=too_large
-        ) as body:
-            text = body or b"{}"
-            check_json(text)
-            wanted = decoded(text, _CREATE)
         created = await self._api_keys.create(call.project_id, wanted.label, wanted.mode)
         return success(call.request_id, responses.created_api_key(created), status=201)
 

@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp.http_exceptions import LineTooLong
 
 from sluicegate.engine.outcome import OutcomeKind
-from sluicegate.http.outbound_progress import Progress
+from sluicegate.http.outbound.progress import Progress
 
 __all__ = ["SHORTAGES", "explain", "is_shortage"]
 

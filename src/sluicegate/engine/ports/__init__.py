@@ -1,0 +1,26 @@
+"""The protocols through which the rules reach the world.
+
+`storage` implements `Storage`; `http` implements `Sender` and `Resolver`; `actors` implements
+`Owners`; `app` supplies `Clock` and `Random`. The simulation supplies its own of each. Every
+coroutine here runs on the engine's event loop and must not block it.
+"""
+
+from sluicegate.engine.ports.owners import Owners
+from sluicegate.engine.ports.rows import ApiKeyRow, EndpointRow, LogQuery, SigningKeyRow, WorkItem
+from sluicegate.engine.ports.storage import Storage
+from sluicegate.engine.ports.world import Clock, Random, Request, Resolver, Sender
+
+__all__ = [
+    "ApiKeyRow",
+    "Clock",
+    "EndpointRow",
+    "LogQuery",
+    "Owners",
+    "Random",
+    "Request",
+    "Resolver",
+    "Sender",
+    "SigningKeyRow",
+    "Storage",
+    "WorkItem",
+]

@@ -1,0 +1,47 @@
+"""The port to storage: what it promises as a whole, and its parts."""
+
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from typing import Protocol
+
+from sluicegate.engine.ports.control_storage import ControlStorage
+from sluicegate.engine.ports.delivery_storage import DeliveryStorage
+from sluicegate.engine.ports.endpoint_storage import EndpointStorage
+from sluicegate.engine.ports.message_storage import MessageStorage
+from sluicegate.engine.ports.project_storage import ProjectStorage
+
+__all__ = ["Storage"]
+
+
+class Storage(
+    ProjectStorage, EndpointStorage, ControlStorage, MessageStorage, DeliveryStorage, Protocol
+):
+    """Where everything durable lives. One writer; writes commit in groups.
+
+    A write returns after its commit would survive `kill -9` and power loss. A cancelled write
+    may still have happened. Every write is refused when the owner's epoch is stale.
+
+    Raises (any method):
+        UnavailableError: the disk is full, or too much waits to be written; nothing was stored.
+    """
+
+    async def open(self) -> None:
+        """Lock, migrate and open the database; start the writer; take the next epoch.
+
+        Raises:
+            StorageLockedError: another process owns the file.
+            StorageVersionError: the file was written by a newer version.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish queued writes, close every connection, release the lock. Twice is fine."""
+        ...
+
+    def on_accepted(self, listener: Callable[[AbstractSet[str]], None]) -> None:
+        """Call `listener` on the loop after each commit, with the endpoints that got messages."""
+        ...
+
+    def on_fatal(self, listener: Callable[[BaseException], None]) -> None:
+        """Call `listener` once if a commit's outcome is unknown (fsync error): stop the process."""
+        ...

@@ -1,0 +1,1 @@
+"""The routes of the API and their handlers: requests into calls, records into answers."""

@@ -1,0 +1,73 @@
+"""A route: what a method on a path does, and all that its clients must know of it.
+
+The server routes by these records and `/openapi.json` is made from them, so the two cannot differ.
+"""
+
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from sluicegate.http.calls import Call
+
+__all__ = ["Envelope", "Handler", "Query", "Route"]
+
+Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+
+
+class Envelope(Enum):
+    """What stands around the answer of a route that succeeds (contract, section 1)."""
+
+    DATA = "data"
+    """`{"data": answer, "meta": {request_id}}`."""
+    LIST = "list"
+    """`{"data": [answer, …], "meta": {request_id, next_cursor, has_more}}`."""
+    MESSAGE = "message"
+    """`DATA` with a sentence beside it, `{"message": …, "data": …, "meta": …}`."""
+    NONE = "none"
+    """None: the answer is the whole body, or there is none."""
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """A query parameter."""
+
+    name: str
+    description: str
+    type: Any = str
+    """What its text is read as; bounds stand in it: `Annotated[int, Meta(ge=1, le=100)]`."""
+    required: bool = False
+    default: Any = None
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """A method on a path."""
+
+    method: str
+    path: str
+    """With `{names}` for its variable parts."""
+    handler: Handler
+    name: str
+    """Unique; the `operationId`, as `pause_endpoint`."""
+    tag: str
+    """The part of the API it belongs to, as `Endpoints`."""
+    summary: str
+    """What it does, in a few words, as `Pause an endpoint`."""
+    description: str = ""
+    """What is not said by that; Markdown."""
+    auth: bool = True
+    """Whether an API key is needed."""
+    query: tuple[Query, ...] = ()
+    body: Any = None
+    """The type of the JSON body; `None`: none is read."""
+    status: int = 200
+    """Of success."""
+    answer: Any = None
+    """The type of what is answered on success, without its envelope; `None`: nothing."""
+    envelope: Envelope = Envelope.DATA
+    media_type: str = "application/json"
+    """Of the answer on success."""
+    errors: tuple[str, ...] = ()
+    """Contract codes that it may answer beside those that every route may
+    (`UNAUTHORIZED`, `RATE_LIMITED`, `RATE_LIMIT_EXCEEDED`, `INTERNAL_ERROR`, `UNAVAILABLE`)."""

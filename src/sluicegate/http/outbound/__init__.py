@@ -1,0 +1,1 @@
+"""HTTP out: the sender, the resolver and the address check."""

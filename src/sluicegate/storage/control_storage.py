@@ -1,0 +1,84 @@
+"""What changes an endpoint, on SQLite."""
+
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+
+from sluicegate.engine.model import EndpointConfig, EndpointState, PauseReason
+from sluicegate.engine.ports import SigningKeyRow
+from sluicegate.storage import signing_keys, waiting
+from sluicegate.storage.access import Access
+from sluicegate.storage.endpoint_writes import DeleteEndpoint, Pause, Resume, UpdateConfig
+from sluicegate.storage.give_ups import GiveUpWaiting
+
+__all__ = ["SqliteControlStorage"]
+
+
+class SqliteControlStorage(Access):
+    """Implements `sluicegate.engine.ports.control_storage.ControlStorage`."""
+
+    async def load_state(self, endpoint_id: str) -> EndpointState | None:
+        """Return what an actor needs at activation; `None` when unknown."""
+        return await self._read.deliver(waiting.load_state, endpoint_id, box=self._box)
+
+    async def pause(self, endpoint_id: str, *, reason: PauseReason, at_ms: int) -> EndpointState:
+        """Make a pause durable. O(1), whatever waits."""
+        return await self._write(
+            Pause(endpoint_id=endpoint_id, reason=reason, at_ms=at_ms, box=self._box)
+        )
+
+    async def resume(
+        self, endpoint_id: str, *, at_ms: int, in_flight: AbstractSet[str]
+    ) -> tuple[EndpointState, int]:
+        """Make a resume durable, and return how many messages were held. O(in flight)."""
+        flying = frozenset(in_flight)
+        return await self._write(
+            Resume(endpoint_id=endpoint_id, at_ms=at_ms, in_flight=flying, box=self._box)
+        )
+
+    async def update_config(
+        self,
+        endpoint_id: str,
+        change: Callable[[EndpointConfig], EndpointConfig],
+        *,
+        at_ms: int,
+    ) -> EndpointState:
+        """Apply `change`, a pure function that runs on the writing thread, to the configuration."""
+        return await self._write(
+            UpdateConfig(endpoint_id=endpoint_id, change=change, at_ms=at_ms, box=self._box)
+        )
+
+    async def add_signing_key(self, endpoint_id: str, key: SigningKeyRow) -> EndpointState:
+        """Add a signing key, unless there are two."""
+        return await self._write(
+            signing_keys.AddSigningKey(endpoint_id=endpoint_id, key=key, box=self._box)
+        )
+
+    async def remove_signing_key(
+        self, endpoint_id: str, key_id: str, *, at_ms: int
+    ) -> EndpointState:
+        """Remove a signing key, unless it is the last."""
+        return await self._write(
+            signing_keys.RemoveSigningKey(
+                endpoint_id=endpoint_id, key_id=key_id, at_ms=at_ms, box=self._box
+            )
+        )
+
+    async def delete_endpoint(self, endpoint_id: str, *, at_ms: int) -> EndpointState:
+        """Mark an endpoint deleted; its URL is free again."""
+        return await self._write(
+            DeleteEndpoint(endpoint_id=endpoint_id, at_ms=at_ms, box=self._box)
+        )
+
+    async def give_up_waiting(
+        self, endpoint_id: str, *, error: str, at_ms: int, limit: int, in_flight: AbstractSet[str]
+    ) -> int:
+        """Turn up to `limit` waiting messages into failed ones, oldest first; return how many."""
+        return await self._write(
+            GiveUpWaiting(
+                endpoint_id=endpoint_id,
+                error=error,
+                at_ms=at_ms,
+                limit=limit,
+                in_flight=frozenset(in_flight),
+            )
+        )
