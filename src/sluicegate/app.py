@@ -8,6 +8,7 @@ from sluicegate import __version__
 from sluicegate.actors.directory import Directory
 from sluicegate.actors.parts import Parts
 from sluicegate.actors.slots import Slots
+from sluicegate.chores import Chores
 from sluicegate.clock import SystemClock, SystemRandom
 from sluicegate.engine.addresses import AddressPolicy
 from sluicegate.engine.api_keys import ApiKeys
@@ -114,6 +115,7 @@ class Engine(ProjectCalls):
                 user_agent=f"Sluicegate/{__version__}",
             )
         )
+        self._chores = Chores(())
         self.services = Services(
             endpoints=Endpoints(
                 storage=self._storage,
@@ -172,6 +174,7 @@ class Engine(ProjectCalls):
                 self.first_key = created.key
             self._project_id = await self._storage.default_project()
             await self._directory.start()
+            self._chores.start()
         except BaseException:
             await self.abort()
             raise
@@ -182,12 +185,13 @@ class Engine(ProjectCalls):
         await self.aclose()
 
     async def drain(self, timeout_s: float) -> bool:
-        """Start no more attempts and wait for those in flight.
+        """Start no more attempts and no more chores, and wait for the attempts in flight.
 
         Returns:
             Whether all of them ended within `timeout_s` seconds.
         """
         self.readiness.ready = False
+        self._chores.stop()
         return await self._directory.drain(timeout_s)
 
     async def aclose(self) -> None:
@@ -225,8 +229,10 @@ class Engine(ProjectCalls):
             if self._own_sender is not None:
                 stack.push_async_callback(self._own_sender.close)
             stack.push_async_callback(self._directory.close)
+            stack.push_async_callback(self._chores.close)
 
     def _on_fatal(self, _error: BaseException) -> None:
+        self._chores.stop()
         self._directory.halt()  # what is sent from now on would be sent again after a restart
         self.readiness.ready = False
         self.failed.set()
