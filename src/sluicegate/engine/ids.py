@@ -11,8 +11,13 @@ from sluicegate.engine.errors import InvalidRequestError
 from sluicegate.engine.ports import Random
 
 __all__ = [
+    "API_KEY_ID",
     "API_KEY_MODES",
+    "ENDPOINT_ID",
+    "IDEMPOTENCY_KEY",
     "SHARDS",
+    "SIGNING_KEY_ID",
+    "UUID7",
     "is_api_key_id",
     "is_endpoint_id",
     "is_idempotency_key",
@@ -36,11 +41,12 @@ API_KEY_MODES: tuple[str, ...] = ("live", "test")
 _ID_BYTES = 16
 _API_KEY_BYTES = 32
 
-_ENDPOINT_ID = re.compile(r"ep_[0-9a-f]{32}")
-_SIGNING_KEY_ID = re.compile(r"sk_[0-9a-f]{32}")
-_API_KEY_ID = re.compile(r"key_[0-9a-f]{32}")
-_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-_IDEMPOTENCY_KEY = re.compile(r"[a-zA-Z0-9_-]{1,255}")
+ENDPOINT_ID = re.compile(r"ep_[0-9a-f]{32}")
+SIGNING_KEY_ID = re.compile(r"sk_[0-9a-f]{32}")
+API_KEY_ID = re.compile(r"key_[0-9a-f]{32}")
+UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+"""The form of message, attempt and export ids (RFC 9562 §5.7), in lower case, with dashes."""
+IDEMPOTENCY_KEY = re.compile(r"[a-zA-Z0-9_-]{1,255}")
 
 
 def new_endpoint_id(random: Random) -> str:
@@ -88,27 +94,27 @@ def new_api_key(random: Random, *, mode: str) -> str:
 
 def is_endpoint_id(text: object) -> bool:
     """Say whether `text` has the form of an endpoint id; whether there is one is another matter."""
-    return isinstance(text, str) and _ENDPOINT_ID.fullmatch(text) is not None
+    return isinstance(text, str) and ENDPOINT_ID.fullmatch(text) is not None
 
 
 def is_message_id(text: object) -> bool:
     """Say whether `text` is a UUIDv7 (RFC 9562 §5.7) in lower case, with dashes."""
-    return isinstance(text, str) and _UUID7.fullmatch(text) is not None
+    return isinstance(text, str) and UUID7.fullmatch(text) is not None
 
 
 def is_signing_key_id(text: object) -> bool:
     """Say whether `text` has the form of a signing key's id."""
-    return isinstance(text, str) and _SIGNING_KEY_ID.fullmatch(text) is not None
+    return isinstance(text, str) and SIGNING_KEY_ID.fullmatch(text) is not None
 
 
 def is_api_key_id(text: object) -> bool:
     """Say whether `text` has the form of an API key's id."""
-    return isinstance(text, str) and _API_KEY_ID.fullmatch(text) is not None
+    return isinstance(text, str) and API_KEY_ID.fullmatch(text) is not None
 
 
 def is_idempotency_key(text: object) -> bool:
     """Say whether `text` is 1 to 255 of `[a-zA-Z0-9_-]`."""
-    return isinstance(text, str) and _IDEMPOTENCY_KEY.fullmatch(text) is not None
+    return isinstance(text, str) and IDEMPOTENCY_KEY.fullmatch(text) is not None
 
 
 def shard_of(endpoint_id: str) -> int:

@@ -1,5 +1,7 @@
 """The envelopes of contract section 1 as responses."""
 
+from collections.abc import Sequence
+
 import msgspec
 from aiohttp import web
 
@@ -19,7 +21,7 @@ def success(request_id: str, data: object, *, status: int = 200) -> web.Response
 
 def listing(
     request_id: str,
-    items: list[dict[str, object]],
+    items: Sequence[object],
     *,
     next_cursor: str | None = None,
     has_more: bool = False,

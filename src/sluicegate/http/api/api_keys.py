@@ -5,7 +5,7 @@ from aiohttp import web
 
 from sluicegate.engine.api_keys import ApiKeys
 from sluicegate.http.answers import empty, listing, success
-from sluicegate.http.api import responses
+from sluicegate.http.api.api_key_answers import ApiKeyAnswer, CreatedApiKeyAnswer
 from sluicegate.http.api.route import Route
 from sluicegate.http.bodies import Bodies
 from sluicegate.http.calls import Call
@@ -49,12 +49,12 @@ class ApiKeyHandlers:
             call.request, _CREATE, bytes_max=_BODY_BYTES_MAX, absent=b"{}"
         )
         created = await self._api_keys.create(call.project_id, wanted.label, wanted.mode)
-        return success(call.request_id, responses.created_api_key(created), status=201)
+        return success(call.request_id, CreatedApiKeyAnswer.of(created), status=201)
 
     async def list_all(self, call: Call) -> web.Response:
         """GET /v1/api-keys."""
         keys = await self._api_keys.list(call.project_id)
-        return listing(call.request_id, [responses.api_key(key) for key in keys])
+        return listing(call.request_id, [ApiKeyAnswer.of(key) for key in keys])
 
     async def delete(self, call: Call) -> web.Response:
         """DELETE /v1/api-keys/{key_id}."""

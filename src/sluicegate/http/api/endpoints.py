@@ -7,8 +7,17 @@ from sluicegate.engine.drafts import EndpointDraft, EndpointPatch
 from sluicegate.engine.endpoints import Endpoints
 from sluicegate.engine.settings import Settings
 from sluicegate.http.answers import empty, listing, success
-from sluicegate.http.api import responses
+from sluicegate.http.api.endpoint_answers import (
+    CreatedEndpointAnswer,
+    DeletedEndpointAnswer,
+    EndpointAnswer,
+    EndpointSummaryAnswer,
+    PausedAnswer,
+    ResumedAnswer,
+    UpdatedEndpointAnswer,
+)
 from sluicegate.http.api.route import Route
+from sluicegate.http.api.signing_key_answers import CreatedSigningKeyAnswer, SigningKeyAnswer
 from sluicegate.http.bodies import Bodies
 from sluicegate.http.calls import Call
 from sluicegate.http.queries import query_text, query_whole
@@ -63,7 +72,7 @@ class EndpointHandlers:
         """POST /v1/endpoints."""
         draft = await self._bodies.json(call.request, _DRAFT, bytes_max=self._body_bytes_max)
         created = await self._endpoints.create(call.project_id, draft)
-        return success(call.request_id, responses.created_endpoint(created), status=201)
+        return success(call.request_id, CreatedEndpointAnswer.of(created), status=201)
 
     async def list_page(self, call: Call) -> web.Response:
         """GET /v1/endpoints."""
@@ -74,7 +83,7 @@ class EndpointHandlers:
         )
         return listing(
             call.request_id,
-            [responses.endpoint_summary(endpoint) for endpoint in page.items],
+            [EndpointSummaryAnswer.of(endpoint) for endpoint in page.items],
             next_cursor=page.next_cursor,
             has_more=page.has_more,
         )
@@ -82,42 +91,40 @@ class EndpointHandlers:
     async def get(self, call: Call) -> web.Response:
         """GET /v1/endpoints/{endpoint_id}."""
         endpoint = await self._endpoints.get(call.project_id, call.path("endpoint_id"))
-        return success(call.request_id, responses.endpoint(endpoint))
+        return success(call.request_id, EndpointAnswer.of(endpoint))
 
     async def update(self, call: Call) -> web.Response:
         """PATCH /v1/endpoints/{endpoint_id}."""
         patch = await self._bodies.json(call.request, _PATCH, bytes_max=self._body_bytes_max)
         endpoint = await self._endpoints.update(call.project_id, call.path("endpoint_id"), patch)
-        return success(call.request_id, {**responses.endpoint(endpoint), "updated": True})
+        return success(call.request_id, UpdatedEndpointAnswer.of(endpoint))
 
     async def delete(self, call: Call) -> web.Response:
         """DELETE /v1/endpoints/{endpoint_id}."""
         await self._endpoints.delete(call.project_id, call.path("endpoint_id"))
-        return success(call.request_id, {"deleted": True})
+        return success(call.request_id, DeletedEndpointAnswer())
 
     async def pause(self, call: Call) -> web.Response:
         """POST /v1/endpoints/{endpoint_id}/pause."""
         endpoint_id = call.path("endpoint_id")
         await self._endpoints.pause(call.project_id, endpoint_id)
-        return success(call.request_id, {"id": endpoint_id, "paused": True})
+        return success(call.request_id, PausedAnswer(id=endpoint_id))
 
     async def resume(self, call: Call) -> web.Response:
         """POST /v1/endpoints/{endpoint_id}/resume."""
         endpoint_id = call.path("endpoint_id")
         held = await self._endpoints.resume(call.project_id, endpoint_id)
-        return success(
-            call.request_id, {"id": endpoint_id, "paused": False, "messages_requeued": held}
-        )
+        return success(call.request_id, ResumedAnswer(id=endpoint_id, messages_requeued=held))
 
     async def create_signing_key(self, call: Call) -> web.Response:
         """POST /v1/endpoints/{endpoint_id}/signing-keys."""
         key = await self._endpoints.create_signing_key(call.project_id, call.path("endpoint_id"))
-        return success(call.request_id, responses.created_signing_key(key), status=201)
+        return success(call.request_id, CreatedSigningKeyAnswer.of(key), status=201)
 
     async def list_signing_keys(self, call: Call) -> web.Response:
         """GET /v1/endpoints/{endpoint_id}/signing-keys."""
         keys = await self._endpoints.list_signing_keys(call.project_id, call.path("endpoint_id"))
-        return listing(call.request_id, [responses.signing_key(key) for key in keys])
+        return listing(call.request_id, [SigningKeyAnswer.of(key) for key in keys])
 
     async def delete_signing_key(self, call: Call) -> web.Response:
         """DELETE /v1/endpoints/{endpoint_id}/signing-keys/{key_id}."""

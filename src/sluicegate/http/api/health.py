@@ -1,7 +1,8 @@
 """Whether the process lives, and whether it takes requests."""
 
-from typing import Protocol
+from typing import Literal, Protocol
 
+import msgspec
 from aiohttp import web
 
 from sluicegate.engine.errors import UnavailableError
@@ -22,6 +23,18 @@ class Readiness(Protocol):
     def ready(self) -> bool:
         """Whether writes are accepted now."""
         ...
+
+
+class AliveAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The process lives."""
+
+    status: Literal["ok"] = "ok"
+
+
+class ReadyAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests are taken."""
+
+    status: Literal["ready"] = "ready"
 
 
 class HealthHandlers:
@@ -51,10 +64,10 @@ class HealthHandlers:
 
     async def alive(self, call: Call) -> web.Response:
         """GET /healthz: the event loop turns."""
-        return success(call.request_id, {"status": "ok"})
+        return success(call.request_id, AliveAnswer())
 
     async def ready(self, call: Call) -> web.Response:
         """GET /readyz: 200 while requests are taken, else 503."""
         if not self._readiness.ready:
             raise UnavailableError("not ready", retry_after_s=DRAINING_RETRY_AFTER_S)
-        return success(call.request_id, {"status": "ready"})
+        return success(call.request_id, ReadyAnswer())

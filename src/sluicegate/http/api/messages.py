@@ -13,7 +13,13 @@ from sluicegate.engine.moments import from_ms, parse_moment
 from sluicegate.engine.settings import Settings
 from sluicegate.engine.strict_json import check_json
 from sluicegate.http.answers import listing, raw_json, success
-from sluicegate.http.api import responses
+from sluicegate.http.api.message_answers import (
+    AcceptedAnswer,
+    AttemptAnswer,
+    BatchItemAnswer,
+    LogEntryAnswer,
+    MessageAnswer,
+)
 from sluicegate.http.api.route import Route
 from sluicegate.http.batches import split_batch
 from sluicegate.http.bodies import Bodies, decoded
@@ -81,7 +87,7 @@ class MessageHandlers:
         ) as body:
             draft = await self._reading.run(len(body), partial(_checked_draft, body))
             accepted = await self._messages.send(call.project_id, draft)
-        return success(call.request_id, responses.accepted_or_error(accepted), status=202)
+        return success(call.request_id, AcceptedAnswer.of(accepted), status=202)
 
     async def send_batch(self, call: Call) -> web.Response:
         """POST /v1/webhooks/send-batch."""
@@ -92,9 +98,7 @@ class MessageHandlers:
         async with self._bodies.of(call.request, bytes_max=maximum, too_large=too_large) as body:
             drafts = await self._reading.run(len(body), partial(self._drafts, body))
             slots = await self._messages.send_batch(call.project_id, drafts)
-        return success(
-            call.request_id, [responses.accepted_or_error(slot) for slot in slots], status=202
-        )
+        return success(call.request_id, [BatchItemAnswer.of(slot) for slot in slots], status=202)
 
     def _drafts(self, body: bytes) -> list[MessageDraft | SluicegateError]:
         items = split_batch(
@@ -114,7 +118,7 @@ class MessageHandlers:
     async def get(self, call: Call) -> web.Response:
         """GET /v1/messages/{message_id}."""
         message = await self._messages.get(call.project_id, call.path("message_id"))
-        return success(call.request_id, responses.message(message))
+        return success(call.request_id, MessageAnswer.of(message))
 
     async def get_payload(self, call: Call) -> web.Response:
         """GET /v1/messages/{message_id}/payload."""
@@ -125,7 +129,7 @@ class MessageHandlers:
         attempts, has_more = await self._messages.list_attempts(
             call.project_id, call.path("message_id")
         )
-        items = [responses.attempt(attempt) for attempt in attempts]
+        items = [AttemptAnswer.of(attempt) for attempt in attempts]
         return listing(call.request_id, items, has_more=has_more)
 
     async def list_logs(self, call: Call) -> web.Response:
@@ -142,7 +146,7 @@ class MessageHandlers:
         )
         return listing(
             call.request_id,
-            [responses.log_entry(entry) for entry in page.items],
+            [LogEntryAnswer.of(entry) for entry in page.items],
             next_cursor=page.next_cursor,
             has_more=page.has_more,
         )
