@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from sluicegate.engine.decision import (
     ENDPOINT_DELETED,
+    MESSAGE_DELETED,
     OutcomeClass,
     classify,
     decide,
@@ -57,7 +58,7 @@ def verdict_of(
     cycle_attempts: int = 1,
     fast_retries: int = 0,
     circuit_open: bool = False,
-    endpoint_deleted: bool = False,
+    withdrawn: str | None = None,
 ) -> Verdict:
     """Decide by the default schedule, without jitter."""
     return decide(
@@ -69,8 +70,11 @@ def verdict_of(
         wall_ms=WALL_MS,
         chance=0,
         circuit_open=circuit_open,
-        endpoint_deleted=endpoint_deleted,
+        withdrawn=withdrawn,
     )
+
+
+WITHDRAWN = st.sampled_from((None, ENDPOINT_DELETED, MESSAGE_DELETED))
 
 
 def walk(outcomes: list[Outcome]) -> list[tuple[RetryType | None, int]]:
@@ -85,19 +89,21 @@ def walk(outcomes: list[Outcome]) -> list[tuple[RetryType | None, int]]:
     return steps
 
 
-@given(outcome=SUCCESS, deleted=st.booleans(), cycle_attempts=st.integers(1, 20))
-def test_any_2xx_is_success(outcome: Outcome, *, deleted: bool, cycle_attempts: int) -> None:
+@given(outcome=SUCCESS, withdrawn=WITHDRAWN, cycle_attempts=st.integers(1, 20))
+def test_any_2xx_is_success(
+    outcome: Outcome, *, withdrawn: str | None, cycle_attempts: int
+) -> None:
     """Also on the last attempt of a cycle, and on an endpoint that was deleted meanwhile."""
-    verdict = verdict_of(outcome, endpoint_deleted=deleted, cycle_attempts=cycle_attempts)
+    verdict = verdict_of(outcome, withdrawn=withdrawn, cycle_attempts=cycle_attempts)
     assert verdict == Verdict(status=MessageStatus.SUCCEEDED)
 
 
-@given(outcome=PERMANENT, deleted=st.booleans(), cycle_attempts=st.integers(1, 20))
+@given(outcome=PERMANENT, withdrawn=WITHDRAWN, cycle_attempts=st.integers(1, 20))
 def test_any_other_answer_is_permanent(
-    outcome: Outcome, *, deleted: bool, cycle_attempts: int
+    outcome: Outcome, *, withdrawn: str | None, cycle_attempts: int
 ) -> None:
     """3xx are never followed, 4xx never repeated; the error is the answer's."""
-    verdict = verdict_of(outcome, endpoint_deleted=deleted, cycle_attempts=cycle_attempts)
+    verdict = verdict_of(outcome, withdrawn=withdrawn, cycle_attempts=cycle_attempts)
     assert verdict == Verdict(
         status=MessageStatus.FAILED_PERMANENT, last_error=f"HTTP {outcome.status}"
     )
@@ -125,7 +131,7 @@ def test_the_last_attempt_of_a_cycle_is_not_repeated(outcome: Outcome, cycle_att
 @given(outcome=RETRYABLE, cycle_attempts=st.integers(1, 20))
 def test_nothing_is_repeated_on_a_deleted_endpoint(outcome: Outcome, cycle_attempts: int) -> None:
     """An attempt in flight may finish; if it fails, the message is given up like the others."""
-    verdict = verdict_of(outcome, cycle_attempts=cycle_attempts, endpoint_deleted=True)
+    verdict = verdict_of(outcome, cycle_attempts=cycle_attempts, withdrawn=ENDPOINT_DELETED)
     assert verdict == Verdict(status=MessageStatus.FAILED_PERMANENT, last_error=ENDPOINT_DELETED)
     assert verdict.last_error == "endpoint deleted"
 
@@ -208,7 +214,7 @@ def test_jitter_is_up_to_a_tenth_of_the_delay() -> None:
         wall_ms=WALL_MS,
         chance=0.5,
         circuit_open=False,
-        endpoint_deleted=False,
+        withdrawn=None,
     )
     assert verdict.next_attempt_at_ms == NOW_MS + 1_890_000
 

@@ -9,7 +9,12 @@ from sluicegate.actors.messages import AttemptFinished
 from sluicegate.actors.outstanding import Flight, Outstanding
 from sluicegate.actors.parts import Parts
 from sluicegate.engine import circuit
-from sluicegate.engine.decision import decide, pause_reason
+from sluicegate.engine.decision import (
+    ENDPOINT_DELETED,
+    MESSAGE_DELETED,
+    decide,
+    pause_reason,
+)
 from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.headers import request_headers
 from sluicegate.engine.log import log
@@ -162,7 +167,7 @@ def judge(flight: Flight, outcome: Outcome, *, state: EndpointState, parts: Part
         wall_ms=parts.clock.wall_ms(),
         chance=parts.random.random(),
         circuit_open=circuit.is_open(state.health, failures_max=settings.circuit_failures),
-        endpoint_deleted=state.deleted,
+        withdrawn=_withdrawn(flight, state),
     )
     health = circuit.after_attempt(state.health, outcome=outcome, at_ms=now_ms)
     pause: PauseReason | None = None
@@ -188,6 +193,13 @@ def judge(flight: Flight, outcome: Outcome, *, state: EndpointState, parts: Part
         health=health if health != state.health else None,
         pause=pause,
     )
+
+
+def _withdrawn(flight: Flight, state: EndpointState) -> str | None:
+    """Return why a failure would not be repeated, whatever the schedule says."""
+    if flight.deleted:
+        return MESSAGE_DELETED
+    return ENDPOINT_DELETED if state.deleted else None
 
 
 def rescheduled(message: WaitingMessage, verdict: Verdict, *, release_no: int) -> WaitingMessage:

@@ -5,7 +5,7 @@ from collections import deque
 from typing import Any
 
 from sluicegate.actors.commands import refusal
-from sluicegate.actors.messages import Command, CommandDone, Pause
+from sluicegate.actors.messages import Command, CommandDone, MessageCommand, Pause
 from sluicegate.engine.errors import SluicegateError
 from sluicegate.engine.model import EndpointState
 
@@ -29,6 +29,13 @@ class CommandQueue:
     def idle(self) -> bool:
         """Whether nothing waits and nothing is under way."""
         return self._current is None and not self._waiting
+
+    def holds(self, message_id: str) -> bool:
+        """Whether the command under way concerns this message, which must not start meanwhile."""
+        if self._current is None:
+            return False
+        command, _ = self._current
+        return isinstance(command, MessageCommand) and message_id in command.message_ids
 
     def add(self, command: Command) -> asyncio.Future[Any]:
         """Queue a command; the future holds its answer, or raises its error."""

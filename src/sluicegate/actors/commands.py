@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Set as AbstractSet
 
 from sluicegate.actors.home import Home
+from sluicegate.actors.message_commands import operate
 from sluicegate.actors.messages import (
     AddSigningKey,
     Command,
     CommandDone,
     Delete,
+    MessageCommand,
     Pause,
     Reconfigure,
     RemoveSigningKey,
@@ -34,7 +36,11 @@ _SWEEP_PAUSE_S = 1.0
 
 def refusal(command: Command, state: EndpointState) -> SluicegateError | None:
     """Return why `command` cannot be carried out on an endpoint in `state`, or `None`."""
-    if state.deleted or state.project_id != command.project_id:
+    if state.project_id != command.project_id:
+        return EndpointNotFoundError()
+    if isinstance(command, MessageCommand):
+        return None  # messages outlive their endpoint; the write looks at each
+    if state.deleted:
         return EndpointNotFoundError()
     match command:
         case Pause() if state.paused:
@@ -57,7 +63,10 @@ async def carry_out(
     """
     in_flight = frozenset(flight.message.id for flight in outstanding.flights.values())
     try:
-        done = await _write(command, endpoint_id, parts, in_flight=in_flight)
+        if isinstance(command, MessageCommand):
+            done = await operate(command, endpoint_id, parts, in_flight=in_flight)
+        else:
+            done = await _write(command, endpoint_id, parts, in_flight=in_flight)
     except SluicegateError as error:
         done = CommandDone(None, None, error)
     outstanding.report(done)

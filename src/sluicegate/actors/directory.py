@@ -14,7 +14,7 @@ start of the process) tries again. The process goes on in any case.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -25,12 +25,16 @@ from sluicegate.actors.endpoint import EndpointActor
 from sluicegate.actors.future import AnswerLostError
 from sluicegate.actors.messages import (
     AddSigningKey,
+    Cancel,
     Command,
     Delete,
+    DeleteMessages,
     Pause,
     Reconfigure,
     RemoveSigningKey,
+    Replay,
     Resume,
+    RetryNow,
     Wake,
 )
 from sluicegate.actors.outstanding import Flight, Outstanding
@@ -38,9 +42,10 @@ from sluicegate.actors.parts import Parts
 from sluicegate.actors.ref import AsyncioActorRef
 from sluicegate.actors.runtime import AsyncioActor
 from sluicegate.actors.supervision import Restarts
-from sluicegate.engine.errors import UnavailableError
+from sluicegate.engine.errors import SluicegateError, UnavailableError
 from sluicegate.engine.log import log
 from sluicegate.engine.model import EndpointConfig
+from sluicegate.engine.operations import Moved, ReplayKind
 from sluicegate.engine.ports import SigningKeyRow
 
 __all__ = ["Directory"]
@@ -156,6 +161,35 @@ class Directory:
     async def delete(self, project_id: str, endpoint_id: str) -> None:
         """See `Owners.delete`."""
         await self._ask(endpoint_id, Delete(project_id))
+
+    async def replay(
+        self, project_id: str, endpoint_id: str, message_ids: Sequence[str], *, kind: ReplayKind
+    ) -> list[Moved | SluicegateError]:
+        """See `Owners.replay`."""
+        command = Replay(project_id, tuple(message_ids), kind)
+        slots: list[Moved | SluicegateError] = await self._ask(endpoint_id, command)
+        return slots
+
+    async def retry_now(self, project_id: str, endpoint_id: str, message_id: str) -> None:
+        """See `Owners.retry_now`."""
+        await self._ask(endpoint_id, RetryNow(project_id, (message_id,)))
+
+    async def cancel(self, project_id: str, endpoint_id: str, message_id: str) -> None:
+        """See `Owners.cancel`."""
+        await self._ask(endpoint_id, Cancel(project_id, (message_id,)))
+
+    async def delete_messages(
+        self,
+        project_id: str,
+        endpoint_id: str,
+        message_ids: Sequence[str],
+        *,
+        deleted_by: str | None,
+    ) -> list[Moved | SluicegateError]:
+        """See `Owners.delete_messages`."""
+        command = DeleteMessages(project_id, tuple(message_ids), deleted_by)
+        slots: list[Moved | SluicegateError] = await self._ask(endpoint_id, command)
+        return slots
 
     def hint(self, endpoint_id: str) -> None:
         """See `Owners.hint`."""

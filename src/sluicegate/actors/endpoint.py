@@ -23,6 +23,7 @@ from sluicegate.actors.attempt import begin, judge, rescheduled
 from sluicegate.actors.command_queue import CommandQueue
 from sluicegate.actors.commands import carry_out, sweep_deleted
 from sluicegate.actors.home import Home
+from sluicegate.actors.message_commands import adopt_moves
 from sluicegate.actors.messages import (
     COMMANDS,
     AttemptFinished,
@@ -43,12 +44,12 @@ from sluicegate.actors.recording import record
 from sluicegate.actors.repose import Repose
 from sluicegate.actors.runtime import AsyncioActor, Later
 from sluicegate.actors.slots import Turn
+from sluicegate.actors.tasks import spawn_read, spawn_write
 from sluicegate.actors.timer import OneTimer
 from sluicegate.actors.window import NotLoaded, Wants, Window
 from sluicegate.engine import circuit
 from sluicegate.engine.errors import EndpointNotFoundError, SluicegateError, UnavailableError
 from sluicegate.engine.lifecycle import MessageStatus
-from sluicegate.engine.log import log
 from sluicegate.engine.model import EndpointState
 from sluicegate.engine.outcome import OutcomeKind
 from sluicegate.engine.rate_limit import TokenBucket
@@ -209,6 +210,8 @@ class EndpointActor(AsyncioActor):
             # Results may have been judged since that write; a resume starts the count anew.
             health = done.state.health if released else state.health
             self._adopt(msgspec.structs.replace(done.state, health=health))
+        elif state is not None:
+            adopt_moves(done, state, self._window, self._outstanding)
         self._commands.finish(done)
         if done.state is not None and done.state.deleted:
             self._sweep()
@@ -251,7 +254,7 @@ class EndpointActor(AsyncioActor):
             found = self._window.next(clock.steady_ms())
             if found is None or isinstance(found, int):
                 return found
-            if isinstance(found, NotLoaded):
+            if isinstance(found, NotLoaded) or self._commands.holds(found.id):
                 return None
             wait_s = self._bucket.wait_s(clock.monotonic_s())
             if wait_s > 0:
@@ -320,7 +323,7 @@ class EndpointActor(AsyncioActor):
             if not state.paused:
                 state = msgspec.structs.replace(state, paused=True, pause_reason=recorded.pause)
                 self._adopt(state)
-        if verdict.status is not MessageStatus.PENDING_RETRY or state.paused:
+        if verdict.status is not MessageStatus.PENDING_RETRY or state.paused or flight.deleted:
             return
         if state.deleted:
             self._sweep()  # the one after the deletion left it alone: it was in flight
@@ -331,17 +334,10 @@ class EndpointActor(AsyncioActor):
     # -- reading ------------------------------------------------------------------------------
 
     def _spawn_read(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        self._reading = asyncio.get_running_loop().create_task(self._guarded(coroutine))
+        self._reading = spawn_read(coroutine, self.endpoint_id, self._outstanding)
 
     def _spawn_write(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        self._outstanding.write(self._guarded(coroutine))
-
-    async def _guarded(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        try:
-            await coroutine
-        except Exception as error:  # noqa: BLE001 - a bug of ours crashes the actor, by message
-            if not self._outstanding.report(Crashed(error)):
-                log.error("actor.task_failed", endpoint_id=self.endpoint_id, exc_info=error)
+        spawn_write(coroutine, self.endpoint_id, self._outstanding)
 
     async def _load(self) -> None:
         await self._outstanding.written()

@@ -20,22 +20,28 @@ from sluicegate.engine.model import (
     Verdict,
     WaitingMessage,
 )
+from sluicegate.engine.operations import Moved, ReplayKind
 from sluicegate.engine.ports import SigningKeyRow
 
 __all__ = [
     "COMMANDS",
     "AddSigningKey",
     "AttemptFinished",
+    "Cancel",
     "Command",
     "CommandDone",
     "Crashed",
     "Delete",
+    "DeleteMessages",
     "Loaded",
+    "MessageCommand",
     "Pause",
     "Reconfigure",
     "Recorded",
     "RemoveSigningKey",
+    "Replay",
     "Resume",
+    "RetryNow",
     "SlotGranted",
     "Tick",
     "Wake",
@@ -85,6 +91,34 @@ class Delete(Command, frozen=True):
     """Delete the endpoint and give up what waits."""
 
 
+class MessageCommand(Command, frozen=True):
+    """Something a caller asks for some of an endpoint's messages."""
+
+    message_ids: tuple[str, ...]
+    """Without repetitions. None of them starts while the command is under way."""
+
+
+class Replay(MessageCommand, frozen=True):
+    """Begin a new cycle of attempts for each."""
+
+    kind: ReplayKind
+
+
+class RetryNow(MessageCommand, frozen=True):
+    """Make the scheduled retry of the one message due."""
+
+
+class Cancel(MessageCommand, frozen=True):
+    """Give the one message up, which waits on a retry."""
+
+
+class DeleteMessages(MessageCommand, frozen=True):
+    """Remove the payloads and give up what waits."""
+
+    deleted_by: str | None
+    """The API key that asked for it; `None`: a program."""
+
+
 COMMANDS: tuple[type[Command], ...] = (
     Pause,
     Resume,
@@ -92,6 +126,10 @@ COMMANDS: tuple[type[Command], ...] = (
     AddSigningKey,
     RemoveSigningKey,
     Delete,
+    Replay,
+    RetryNow,
+    Cancel,
+    DeleteMessages,
 )
 """Every command."""
 
@@ -111,6 +149,10 @@ class CommandDone(_Record, frozen=True, gc=True):
     answer: Any
     """What the caller is told."""
     error: SluicegateError | None
+    moves: tuple[Moved, ...] = ()
+    """What it did to messages."""
+    urgent: bool = False
+    """Whoever gave it expects an attempt."""
 
 
 class Wake(_Record, frozen=True):

@@ -24,6 +24,7 @@ class Flight:
         "attempt_id",
         "attempt_no",
         "crash",
+        "deleted",
         "finished_at_ms",
         "given_up",
         "message",
@@ -48,6 +49,8 @@ class Flight:
         """What it came to; `None` while under way, or when nothing was sent."""
         self.crash: BaseException | None = None
         """A bug of ours that ended it."""
+        self.deleted = False
+        """The message was deleted meanwhile: nothing is repeated."""
         self.given_up = False
         """Its payload is gone: the message was given up, and nothing was sent."""
         self.posting = False

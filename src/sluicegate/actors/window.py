@@ -112,6 +112,7 @@ class Window:
         "_size",
         "_strict",
         "_touched",
+        "_urgent",
     )
 
     def __init__(self, size: int) -> None:
@@ -124,6 +125,8 @@ class Window:
         """Rows that changed during the read that is under way."""
         self._late: list[WaitingMessage] | None = None
         """Rows to place once that read has ended."""
+        self._urgent: WaitingMessage | None = None
+        """Somebody asked for an attempt of this one: first of all in strict mode."""
         self._queued = _Order(more=True)
         self._due = _Order(more=True)
         self._in_order = _Order(more=False)
@@ -131,6 +134,7 @@ class Window:
     def reset(self) -> None:
         """Forget every row; all is read anew."""
         self._reset_no += 1
+        self._urgent = None
         for order in (self._queued, self._due, self._in_order):
             order.clear()
             order.cursor = 0
@@ -143,6 +147,7 @@ class Window:
         if strict == self._strict and release_no == self._release_no:
             return
         self._strict, self._release_no = strict, release_no
+        self._urgent = self._urgent if strict else None
         order = self._in_order
         order.clear()
         order.cursor = 0
@@ -167,10 +172,20 @@ class Window:
         best = queued.rows[0] if queued.rows else None
         if in_order.rows and (best is None or in_order.rows[0].seq < best.seq):
             best = in_order.rows[0]
-        if self._strict:
-            if best is None or best.status is MessageStatus.QUEUED or self._is_due(best, now_ms):
-                return best
-            return best.next_attempt_at_ms
+        return self._first(best, now_ms) if self._strict else self._earliest(best, now_ms)
+
+    def _first(self, best: WaitingMessage | None, now_ms: int) -> WaitingMessage | int | None:
+        """Choose in strict mode; `best` is the first by `seq`."""
+        if self._urgent is not None:
+            return self._urgent
+        if best is None or best.status is MessageStatus.QUEUED or self._is_due(best, now_ms):
+            return best
+        return best.next_attempt_at_ms
+
+    def _earliest(
+        self, best: WaitingMessage | None, now_ms: int
+    ) -> WaitingMessage | NotLoaded | int | None:
+        """Choose among all that is due; `best` is the first by `seq` of what always is."""
         due = self._due
         if due.unread:
             return _NOT_LOADED
@@ -190,11 +205,35 @@ class Window:
         """Remove a message: its attempt starts."""
         if self._touched is not None:
             self._touched.add(message.seq)
+        if self._urgent is not None and self._urgent.seq == message.seq:
+            self._urgent = None
         if message.status is MessageStatus.QUEUED:
             self._queued.remove(message.seq)
         else:
             self._due.remove(message.seq)
             self._in_order.remove(message.seq)
+
+    def drop(self, seq: int) -> None:
+        """Forget a message that was changed: it does not wait any more, or otherwise than here."""
+        if self._touched is not None:
+            self._touched.add(seq)
+        if self._late:
+            self._late = [message for message in self._late if message.seq != seq]
+        if self._urgent is not None and self._urgent.seq == seq:
+            self._urgent = None
+        for order in (self._queued, self._due, self._in_order):
+            order.remove(seq)
+
+    def put(self, message: WaitingMessage, *, urgent: bool) -> None:
+        """Add a message as it was just made durable.
+
+        Args:
+            message: what waits; `drop` was called for it.
+            urgent: let it go before all others, where they go one at a time.
+        """
+        self._put(message)
+        if urgent and self._strict:
+            self._urgent = message
 
     def settle(self, message: WaitingMessage) -> None:
         """Note that an attempt's result is durable: a read under way may show the row as before."""

@@ -9,10 +9,20 @@ from sluicegate.engine.outcome import Outcome, OutcomeKind
 from sluicegate.engine.retry_after import parse_retry_after
 from sluicegate.engine.schedule import RetrySchedule, retry_delay_ms
 
-__all__ = ["ENDPOINT_DELETED", "OutcomeClass", "classify", "decide", "pause_reason"]
+__all__ = [
+    "ENDPOINT_DELETED",
+    "MESSAGE_DELETED",
+    "OutcomeClass",
+    "classify",
+    "decide",
+    "pause_reason",
+]
 
 ENDPOINT_DELETED = "endpoint deleted"
 """The `last_error` of a message whose endpoint was deleted before it could be delivered."""
+
+MESSAGE_DELETED = "message deleted"
+"""The `last_error` of a message that was deleted before it could be delivered."""
 
 _REQUEST_TIMEOUT = 408
 _GONE = 410
@@ -66,7 +76,7 @@ def decide(
     wall_ms: int,
     chance: float,
     circuit_open: bool,
-    endpoint_deleted: bool,
+    withdrawn: str | None,
 ) -> Verdict:
     """Decide what an attempt does to its message.
 
@@ -81,7 +91,7 @@ def decide(
         wall_ms: the wall clock, for a `Retry-After` that is a date.
         chance: for the jitter, in [0, 1).
         circuit_open: whether the endpoint's circuit was open; then no retry is fast.
-        endpoint_deleted: whether the endpoint was deleted meanwhile; then nothing is repeated.
+        withdrawn: why nothing is repeated, `ENDPOINT_DELETED` or `MESSAGE_DELETED`; else `None`.
 
     Raises:
         ValueError: the outcome is `RECALLED`, which is no attempt.
@@ -91,8 +101,8 @@ def decide(
             return Verdict(status=advance(MessageStatus.DELIVERING, Trigger.DELIVERED))
         case OutcomeClass.PERMANENT:
             return _reject(outcome, _error_of(outcome), wall_ms=wall_ms)
-        case OutcomeClass.RETRYABLE if endpoint_deleted:
-            return _reject(outcome, ENDPOINT_DELETED, wall_ms=wall_ms)
+        case OutcomeClass.RETRYABLE if withdrawn is not None:
+            return _reject(outcome, withdrawn, wall_ms=wall_ms)
         case OutcomeClass.RETRYABLE if cycle_attempts >= schedule.attempts_max:
             return _reject(outcome, _error_of(outcome), wall_ms=wall_ms)
         case OutcomeClass.RETRYABLE:

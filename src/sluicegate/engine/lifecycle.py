@@ -123,16 +123,22 @@ def advance(status: MessageStatus, trigger: Trigger) -> MessageStatus:
         raise IllegalTransitionError(status, trigger) from None
 
 
-def view(stored: MessageStatus, *, in_flight: bool, paused: bool) -> MessageStatus:
+def view(
+    stored: MessageStatus, *, in_flight: bool, paused: bool, deleted: bool = False
+) -> MessageStatus:
     """Derive the status that a reader sees from the stored one.
+
+    A message that was deleted while an attempt is in flight is stored as failed at once, so that
+    a crash needs no repair; it reads as delivering until the attempt has ended.
 
     Args:
         stored: what the row says; one of `STORED`.
         in_flight: an attempt of this message is in flight in the owning process.
         paused: its endpoint is paused.
+        deleted: it was deleted.
     """
+    if in_flight and (stored in WAITING or (deleted and stored is MessageStatus.FAILED_PERMANENT)):
+        return MessageStatus.DELIVERING
     if stored not in WAITING:
         return stored
-    if in_flight:
-        return MessageStatus.DELIVERING
     return MessageStatus.PAUSED if paused else stored

@@ -49,22 +49,27 @@ class RecordAttempt(msgspec.Struct, frozen=True):
         """
         result = self.result
         message = db.execute(
-            "SELECT endpoint_no, status, retention_hours FROM messages WHERE seq = ?",
+            "SELECT endpoint_no, status, retention_hours, deleted_at_ms FROM messages"
+            " WHERE seq = ?",
             (result.seq,),
         ).fetchone()
         if message is None:
             raise NotFoundError("Message not found")
         if _is_recorded(db, result):
             return
-        endpoint_no, status, retention_hours = message
+        endpoint_no, status, retention_hours, deleted_at_ms = message
+        if deleted_at_ms is not None:
+            result = _withdrawn(result)
         db.execute(_INSERT, _attempt_row(result))
         if status in {"queued", "pending_retry"}:
             _move_on(db, result)
             _count(gathered, endpoint_no, was=status, now=result.verdict.status)
             if result.verdict.status is MessageStatus.SUCCEEDED and retention_hours == 0:
-                db.execute("DELETE FROM payloads WHERE seq = ?", (result.seq,))
+                _remove_payload(db, result)
+        elif deleted_at_ms is not None and status == "failed_permanent":
+            _move_on(db, result)  # deleted while in flight; deleted ones are not counted
         else:
-            # Given up or deleted while in flight: it keeps its status.
+            # Given up while in flight: it keeps its status.
             db.execute(
                 "UPDATE messages SET attempt_count = attempt_count + 1 WHERE seq = ?",
                 (result.seq,),
@@ -137,6 +142,27 @@ def _attempt_row(result: AttemptResult) -> tuple[object, ...]:
 
 def _us(duration_ms: float | None) -> int | None:
     return None if duration_ms is None else round(duration_ms * 1000)
+
+
+def _withdrawn(result: AttemptResult) -> AttemptResult:
+    """Return the result for a message that was deleted during the attempt: nothing is repeated."""
+    if result.verdict.status is not MessageStatus.PENDING_RETRY:
+        return result
+    verdict = msgspec.structs.replace(
+        result.verdict,
+        status=MessageStatus.FAILED_PERMANENT,
+        next_attempt_at_ms=None,
+        retry_type=None,
+    )
+    return msgspec.structs.replace(result, verdict=verdict)
+
+
+def _remove_payload(db: sqlite3.Connection, result: AttemptResult) -> None:
+    db.execute("DELETE FROM payloads WHERE seq = ?", (result.seq,))
+    db.execute(
+        "UPDATE messages SET payload_removed_at_ms = ? WHERE seq = ?",
+        (result.finished_at_ms, result.seq),
+    )
 
 
 def _move_on(db: sqlite3.Connection, result: AttemptResult) -> None:

@@ -41,10 +41,15 @@ def derived(
     What waits on a deleted endpoint has failed, even before its row says so.
     """
     stored = MessageStatus(row["status"])
-    flying = stored in WAITING and id_text(row["id"]) in in_flight
+    flying = id_text(row["id"]) in in_flight
     if stored in WAITING and row["endpoint_deleted_at_ms"] is not None and not flying:
         return MessageStatus.FAILED_PERMANENT, ENDPOINT_DELETED, None
-    status = view(stored, in_flight=flying, paused=row["paused_at_ms"] is not None)
+    status = view(
+        stored,
+        in_flight=flying,
+        paused=row["paused_at_ms"] is not None,
+        deleted=row["deleted_at_ms"] is not None,
+    )
     next_at_ms = row["next_attempt_at_ms"] if status is MessageStatus.PENDING_RETRY else None
     return status, row["last_error"], moment(next_at_ms)
 

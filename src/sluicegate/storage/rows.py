@@ -17,6 +17,7 @@ __all__ = [
     "headers_of",
     "id_blob",
     "id_text",
+    "in_flight_seqs",
     "read_live_endpoint_no",
     "read_state",
     "waiting_seqs",
@@ -157,4 +158,21 @@ def waiting_seqs(
             continue
         if endpoint_no is None or row[2] == endpoint_no:
             found[row[0]] = row[1]
+    return found
+
+
+def in_flight_seqs(db: sqlite3.Connection, message_ids: Collection[str]) -> list[int]:
+    """Return the `seq` of those of `message_ids` that read as delivering while in flight; O(ids).
+
+    Those that wait, and those that were deleted during the attempt.
+    """
+    found: list[int] = []
+    for message_id in message_ids:
+        row = db.execute(
+            "SELECT seq FROM messages WHERE id = ? AND (status IN ('queued', 'pending_retry')"
+            " OR (status = 'failed_permanent' AND deleted_at_ms IS NOT NULL))",
+            (id_blob(message_id),),
+        ).fetchone()
+        if row is not None:
+            found.append(row[0])
     return found

@@ -12,6 +12,7 @@ from sluicegate.storage.database_file import real_path
 from sluicegate.storage.delivery_storage import SqliteDeliveryStorage
 from sluicegate.storage.endpoint_storage import SqliteEndpointStorage
 from sluicegate.storage.message_storage import SqliteMessageStorage
+from sluicegate.storage.operation_storage import SqliteOperationStorage
 from sluicegate.storage.project_storage import SqliteProjectStorage
 from sluicegate.storage.secret_box import SecretBox
 from sluicegate.storage.session import Session
@@ -25,6 +26,7 @@ class SqliteStorage(
     SqliteEndpointStorage,
     SqliteControlStorage,
     SqliteMessageStorage,
+    SqliteOperationStorage,
     SqliteDeliveryStorage,
 ):
     """Everything durable, in one SQLite file. Implements `sluicegate.engine.ports.Storage`.

@@ -1,10 +1,12 @@
 """The port to the actors that own the endpoints."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
+from sluicegate.engine.errors import SluicegateError
 from sluicegate.engine.model import EndpointConfig
+from sluicegate.engine.operations import Moved, ReplayKind
 from sluicegate.engine.ports.rows import SigningKeyRow
 
 __all__ = ["Owners"]
@@ -62,6 +64,55 @@ class Owners(Protocol):
 
     async def delete(self, project_id: str, endpoint_id: str) -> None:
         """Delete; what waited is given up. An attempt in flight may finish."""
+        ...
+
+    async def replay(
+        self, project_id: str, endpoint_id: str, message_ids: Sequence[str], *, kind: ReplayKind
+    ) -> list[Moved | SluicegateError]:
+        """Begin a new cycle of attempts for each message; each slot answers for itself.
+
+        The errors of a slot are those of `OperationStorage.replay_messages`.
+
+        Raises:
+            EndpointNotFoundError: the project never had such an endpoint.
+            UnavailableError: nothing was changed, or, after a crash of the owner, perhaps.
+        """
+        ...
+
+    async def retry_now(self, project_id: str, endpoint_id: str, message_id: str) -> None:
+        """Make a scheduled retry due; held, it stays held.
+
+        Raises:
+            NotFoundError: the endpoint has no such message.
+            InvalidStatusError: it does not wait on a retry.
+        """
+        ...
+
+    async def cancel(self, project_id: str, endpoint_id: str, message_id: str) -> None:
+        """Give up a message that waits on a retry, held or not.
+
+        Raises:
+            NotFoundError: the endpoint has no such message.
+            InvalidStatusError: it does not wait on a retry.
+        """
+        ...
+
+    async def delete_messages(
+        self,
+        project_id: str,
+        endpoint_id: str,
+        message_ids: Sequence[str],
+        *,
+        deleted_by: str | None,
+    ) -> list[Moved | SluicegateError]:
+        """Delete messages, also of a deleted endpoint; an attempt in flight may finish.
+
+        Args:
+            project_id: whose.
+            endpoint_id: where they were sent.
+            message_ids: without repetitions; a slot of an unknown one is `NotFoundError`.
+            deleted_by: the API key that asked for it; `None`: a program.
+        """
         ...
 
     def hint(self, endpoint_id: str) -> None:

@@ -59,6 +59,8 @@ class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
     endpoint_id: str | None = None
     status: MessageStatus | None = None
     """By the status that a reader sees."""
+    deleted: bool | None = None
+    """Only deleted ones, or only those that are not; `None` = both."""
     start_at_ms: int | None = None
     """Inclusive."""
     end_at_ms: int | None = None

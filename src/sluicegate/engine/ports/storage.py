@@ -8,13 +8,20 @@ from sluicegate.engine.ports.control_storage import ControlStorage
 from sluicegate.engine.ports.delivery_storage import DeliveryStorage
 from sluicegate.engine.ports.endpoint_storage import EndpointStorage
 from sluicegate.engine.ports.message_storage import MessageStorage
+from sluicegate.engine.ports.operation_storage import OperationStorage
 from sluicegate.engine.ports.project_storage import ProjectStorage
 
 __all__ = ["Storage"]
 
 
 class Storage(
-    ProjectStorage, EndpointStorage, ControlStorage, MessageStorage, DeliveryStorage, Protocol
+    ProjectStorage,
+    EndpointStorage,
+    ControlStorage,
+    MessageStorage,
+    OperationStorage,
+    DeliveryStorage,
+    Protocol,
 ):
     """Where everything durable lives. One writer; writes commit in groups.
 
