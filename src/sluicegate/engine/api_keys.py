@@ -5,6 +5,7 @@ import hashlib
 import msgspec
 
 from sluicegate.engine import bounds
+from sluicegate.engine.bounds import Limits
 from sluicegate.engine.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -12,17 +13,23 @@ from sluicegate.engine.errors import (
     SluicegateError,
     UnauthorizedError,
 )
-from sluicegate.engine.ids import is_api_key_id, new_api_key, new_api_key_id, new_project_id
+from sluicegate.engine.ids import (
+    API_KEY_MODES,
+    is_api_key_id,
+    new_api_key,
+    new_api_key_id,
+    new_project_id,
+)
 from sluicegate.engine.log import log
 from sluicegate.engine.model import ApiKey, CreatedApiKey, Principal
 from sluicegate.engine.moments import from_ms, to_ms
 from sluicegate.engine.ports import ApiKeyRow, Clock, Random, Storage
 
-__all__ = ["ApiKeys"]
+__all__ = ["LABEL", "ApiKeys"]
 
-_MODES = ("live", "test")
 _PREFIX_CHARS = 11
-_LABEL_CHARS_MAX = 255
+LABEL = Limits(0, 255)
+"""Characters of a key's label."""
 _KEY_CHARS_MIN = 24
 _KEY_CHARS_MAX = 255
 _CACHED_MAX = 1024
@@ -96,10 +103,11 @@ class ApiKeys:
             InvalidRequestError: a label or a mode of the wrong type, length or value.
         """
         if label is not None:
-            bounds.text("label", label, chars_max=_LABEL_CHARS_MAX)
-        if mode not in _MODES:
+            bounds.text("label", label, chars_max=LABEL.maximum)
+        if mode not in API_KEY_MODES:
             raise InvalidRequestError(
-                "mode must be live or test", details={"field": "mode", "allowed": list(_MODES)}
+                "mode must be live or test",
+                details={"field": "mode", "allowed": list(API_KEY_MODES)},
             )
         return await self._store(project_id, new_api_key(self._random, mode=mode), label=label)
 

@@ -5,10 +5,30 @@ looks at the type too, and both are told the same.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
+
+from msgspec import Meta
 
 from sluicegate.engine.errors import InvalidRequestError
 
-__all__ = ["flag", "headers_of", "number", "text", "whole"]
+__all__ = ["Limits", "flag", "headers_of", "number", "text", "whole"]
+
+
+class Limits(NamedTuple):
+    """From where to where a number may be, or how many characters a text may have."""
+
+    minimum: int
+    maximum: int
+
+    def of_number(self) -> Meta:
+        """Say so in the type of a field. The schema tells it to clients; nothing is checked."""
+        return Meta(extra_json_schema={"minimum": self.minimum, "maximum": self.maximum})
+
+    def of_text(self, **more: object) -> Meta:
+        """Say so in the type of a field, with `more` of JSON Schema's words about texts."""
+        return Meta(
+            extra_json_schema={"minLength": self.minimum, "maxLength": self.maximum, **more}
+        )
 
 
 def whole(field: str, value: object, *, minimum: int, maximum: int) -> int:

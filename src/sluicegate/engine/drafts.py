@@ -6,17 +6,26 @@ their fields are the contract's.
 
 import json
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
+from sluicegate.engine.bounds import Limits
 from sluicegate.engine.errors import InvalidRequestError
+from sluicegate.engine.headers import HEADER_NAME, HEADER_VALUE
+from sluicegate.engine.urls import URL_CHARS_MAX, URL_CHARS_MIN
 
 __all__ = [
+    "BURST",
+    "DESCRIPTION",
+    "MAX_IN_FLIGHT",
+    "RATE_LIMIT_RPS",
+    "TIMEOUT_S",
     "CheckedPayload",
     "EndpointDraft",
     "EndpointPatch",
+    "HeadersDraft",
     "MessageDraft",
     "draft",
     "json_text",
@@ -24,40 +33,68 @@ __all__ = [
 ]
 
 
+DESCRIPTION = Limits(0, 500)
+RATE_LIMIT_RPS = Limits(0, 1000)
+BURST = Limits(0, 10_000)
+MAX_IN_FLIGHT = Limits(1, 256)
+TIMEOUT_S = Limits(1, 120)
+
+HeadersDraft = Annotated[
+    dict[str, Annotated[str, Meta(extra_json_schema={"pattern": f"^{HEADER_VALUE.pattern}$"})]],
+    Meta(
+        extra_json_schema={
+            "maxProperties": 50,
+            "propertyNames": {"pattern": f"^{HEADER_NAME.pattern}$"},
+        }
+    ),
+]
+"""Headers as a client gives them. The limits are those of the default settings."""
+_Url = Annotated[
+    str,
+    Limits(URL_CHARS_MIN, URL_CHARS_MAX).of_text(format="uri", pattern="^[Hh][Tt][Tt][Pp][Ss]://"),
+]
+_Description = Annotated[str, DESCRIPTION.of_text()]
+_RateLimitRps = Annotated[int, RATE_LIMIT_RPS.of_number()]
+_Burst = Annotated[int, BURST.of_number()]
+_MaxInFlight = Annotated[int, MAX_IN_FLIGHT.of_number()]
+_TimeoutS = Annotated[float, TIMEOUT_S.of_number()]
+
+
 class EndpointDraft(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint that is to be created."""
 
-    url: str
+    url: _Url
     """`https`, 12 to 2048 characters, no credentials, no fragment."""
-    description: str | None = None
+    description: _Description | None = None
     """At most 500 characters."""
-    rate_limit_rps: int = 0
+    rate_limit_rps: _RateLimitRps = 0
     """Attempts a second, 0 to 1000; 0 = no limit."""
-    burst: int = 0
+    burst: _Burst = 0
     """Attempts at once under the rate limit, 0 to 10000; 0 = as `rate_limit_rps`."""
-    headers: dict[str, str] | None = None
+    headers: HeadersDraft | None = None
     """Sent with every delivery."""
     ordered: bool = False
     """Deliver one after the other: the next starts when the one before it is done with."""
-    max_in_flight: int = 16
+    max_in_flight: _MaxInFlight = 16
     """Attempts at once, 1 to 256."""
-    timeout_s: float = 30
+    timeout_s: _TimeoutS = 30
     """Seconds for a whole attempt, 1 to 120."""
 
 
 class EndpointPatch(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to change of an endpoint; a field that is `UNSET` stays as it is."""
+    """What is to change of an endpoint; a field that is not given stays as it is."""
 
-    url: str | UnsetType = UNSET
-    description: str | UnsetType | None = UNSET
-    """`None` clears it."""
-    rate_limit_rps: int | UnsetType = UNSET
-    burst: int | UnsetType = UNSET
-    headers: dict[str, str] | UnsetType | None = UNSET
-    """Replaces all of them; `None` clears them."""
+    url: _Url | UnsetType = UNSET
+    """Checked as at creation."""
+    description: _Description | UnsetType | None = UNSET
+    """Null clears it."""
+    rate_limit_rps: _RateLimitRps | UnsetType = UNSET
+    burst: _Burst | UnsetType = UNSET
+    headers: HeadersDraft | UnsetType | None = UNSET
+    """Replaces all of them; null clears them."""
     ordered: bool | UnsetType = UNSET
-    max_in_flight: int | UnsetType = UNSET
-    timeout_s: float | UnsetType = UNSET
+    max_in_flight: _MaxInFlight | UnsetType = UNSET
+    timeout_s: _TimeoutS | UnsetType = UNSET
 
 
 class CheckedPayload(msgspec.Struct, frozen=True):

@@ -3,6 +3,14 @@
 from collections.abc import Callable, Mapping
 
 from sluicegate.engine import bounds
+from sluicegate.engine.bounds import Limits
+from sluicegate.engine.drafts import (
+    BURST,
+    DESCRIPTION,
+    MAX_IN_FLIGHT,
+    RATE_LIMIT_RPS,
+    TIMEOUT_S,
+)
 from sluicegate.engine.errors import InvalidEndpointError
 from sluicegate.engine.headers import check_headers
 from sluicegate.engine.settings import Settings
@@ -33,7 +41,7 @@ def _url(name: str, value: object, settings: Settings) -> str:
 
 
 def _description(name: str, value: object, _: Settings) -> str | None:
-    return None if value is None else bounds.text(name, value, chars_max=500)
+    return None if value is None else bounds.text(name, value, chars_max=DESCRIPTION.maximum)
 
 
 def _headers(_: str, value: object, settings: Settings) -> dict[str, str]:
@@ -44,14 +52,26 @@ def _headers(_: str, value: object, settings: Settings) -> dict[str, str]:
     )
 
 
+def _whole(limits: Limits) -> Callable[[str, object, Settings], int]:
+    return lambda name, value, _: bounds.whole(
+        name, value, minimum=limits.minimum, maximum=limits.maximum
+    )
+
+
+def _number(limits: Limits) -> Callable[[str, object, Settings], float]:
+    return lambda name, value, _: bounds.number(
+        name, value, minimum=limits.minimum, maximum=limits.maximum
+    )
+
+
 _RULES: dict[str, Callable[[str, object, Settings], object]] = {
     "url": _url,
     "description": _description,
-    "rate_limit_rps": lambda name, value, _: bounds.whole(name, value, minimum=0, maximum=1000),
-    "burst": lambda name, value, _: bounds.whole(name, value, minimum=0, maximum=10_000),
+    "rate_limit_rps": _whole(RATE_LIMIT_RPS),
+    "burst": _whole(BURST),
     "headers": _headers,
     "ordered": lambda name, value, _: bounds.flag(name, value),
-    "max_in_flight": lambda name, value, _: bounds.whole(name, value, minimum=1, maximum=256),
-    "timeout_s": lambda name, value, _: bounds.number(name, value, minimum=1, maximum=120),
+    "max_in_flight": _whole(MAX_IN_FLIGHT),
+    "timeout_s": _number(TIMEOUT_S),
 }
 """One rule for each field of `EndpointConfig`."""

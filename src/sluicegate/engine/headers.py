@@ -5,7 +5,14 @@ from collections.abc import Mapping
 
 from sluicegate.engine.errors import InvalidHeadersError
 
-__all__ = ["FORBIDDEN_NAMES", "FORBIDDEN_PREFIXES", "check_headers", "request_headers"]
+__all__ = [
+    "FORBIDDEN_NAMES",
+    "FORBIDDEN_PREFIXES",
+    "HEADER_NAME",
+    "HEADER_VALUE",
+    "check_headers",
+    "request_headers",
+]
 
 FORBIDDEN_NAMES: frozenset[str] = frozenset(
     {
@@ -33,10 +40,10 @@ FORBIDDEN_PREFIXES: tuple[str, ...] = ("proxy-", "webhook-", "x-forwarded-", "x-
 _NAME_CHARS_SHOWN = 64
 
 # RFC 9110 §5.6.2, token.
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # RFC 9110 §5.5, field-value, without obs-text: outside ASCII senders and receivers disagree
 # about the encoding. No white space at either end, which a receiver would strip.
-_VALUE = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
+HEADER_VALUE = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
 
 
 def check_headers(headers: Mapping[str, str], *, count_max: int, bytes_max: int) -> dict[str, str]:
@@ -103,12 +110,12 @@ def request_headers(
 
 
 def _check_header(name: str, value: str) -> None:
-    if _NAME.fullmatch(name) is None:
+    if HEADER_NAME.fullmatch(name) is None:
         raise _invalid(name, "has a name that is not an HTTP token")
     lower = name.lower()
     if lower in FORBIDDEN_NAMES or lower.startswith(FORBIDDEN_PREFIXES):
         raise _invalid(name, "is forbidden and cannot be overridden")
-    if _VALUE.fullmatch(value) is None:
+    if HEADER_VALUE.fullmatch(value) is None:
         raise _invalid(
             name,
             "has a value that is not printable ASCII, or begins or ends with white space",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sluicegate.engine import bounds
+from sluicegate.engine.bounds import Limits
 from sluicegate.engine.cursors import encode_cursor
 from sluicegate.engine.drafts import CheckedPayload, MessageDraft
 from sluicegate.engine.errors import (
@@ -24,7 +25,7 @@ from sluicegate.engine.ports import Clock, LogQuery, Owners, Random, Storage
 from sluicegate.engine.settings import Settings
 from sluicegate.engine.strict_json import check_json
 
-__all__ = ["BATCH_MAX", "LOGS_LISTED_MAX", "NESTING_MAX", "Messages"]
+__all__ = ["BATCH_MAX", "LOGS_LISTED_MAX", "NESTING_MAX", "RETENTION_HOURS", "Messages"]
 
 BATCH_MAX = 1000
 """Messages in one batch."""
@@ -33,7 +34,8 @@ LOGS_LISTED_MAX = 500
 NESTING_MAX = 100
 """Levels of a send request, the object around the payload included."""
 
-_RETENTION_HOURS_MAX = 876_000  # a century: what is beyond it overflows nothing, but means nothing
+RETENTION_HOURS = Limits(0, 876_000)
+"""Up to a century: what is beyond it overflows nothing, but means nothing."""
 
 
 class Messages:
@@ -206,7 +208,12 @@ class Messages:
         _check_idempotency_key(draft.idempotency_key)
         hours = draft.retention_hours
         if hours is not None:
-            bounds.whole("retention_hours", hours, minimum=0, maximum=_RETENTION_HOURS_MAX)
+            bounds.whole(
+                "retention_hours",
+                hours,
+                minimum=RETENTION_HOURS.minimum,
+                maximum=RETENTION_HOURS.maximum,
+            )
         return NewMessage(
             id=self._random.uuid7(),
             project_id=project_id,

@@ -10,6 +10,8 @@ from sluicegate.http.api.endpoints import EndpointHandlers
 from sluicegate.http.api.health import HealthHandlers, Readiness
 from sluicegate.http.api.messages import MessageHandlers
 from sluicegate.http.api.routes import routes
+from sluicegate.http.api.sending import SendHandlers
+from sluicegate.http.api.signing_keys import SigningKeyHandlers
 from sluicegate.http.auth import Authentication
 from sluicegate.http.bodies import Bodies, check_expectation
 from sluicegate.http.connections import JsonRunner
@@ -58,7 +60,9 @@ def create_app(
     )
     table = routes(
         EndpointHandlers(services.endpoints, bodies, settings),
-        MessageHandlers(services.messages, bodies, reading, settings),
+        SigningKeyHandlers(services.endpoints),
+        SendHandlers(services.messages, bodies, reading, settings),
+        MessageHandlers(services.messages),
         ApiKeyHandlers(services.api_keys, bodies),
         HealthHandlers(readiness),
     )

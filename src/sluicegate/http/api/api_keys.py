@@ -1,12 +1,16 @@
 """API keys over HTTP: contract section 6."""
 
+from typing import Annotated
+
 import msgspec
 from aiohttp import web
+from msgspec import Meta
 
-from sluicegate.engine.api_keys import ApiKeys
+from sluicegate.engine.api_keys import LABEL, ApiKeys
+from sluicegate.engine.ids import API_KEY_MODES
 from sluicegate.http.answers import empty, listing, success
 from sluicegate.http.api.api_key_answers import ApiKeyAnswer, CreatedApiKeyAnswer
-from sluicegate.http.api.route import Route
+from sluicegate.http.api.route import Envelope, Route
 from sluicegate.http.bodies import Bodies
 from sluicegate.http.calls import Call
 
@@ -15,12 +19,19 @@ __all__ = ["ApiKeyHandlers"]
 _BODY_BYTES_MAX = 16_384
 
 
-class _CreateBody(msgspec.Struct, frozen=True):
-    label: str | None = None
-    mode: str = "live"
+_ALL = "/v1/api-keys"
 
 
-_CREATE = msgspec.json.Decoder(_CreateBody)
+class ApiKeyDraft(msgspec.Struct, frozen=True):
+    """An API key that is to be created."""
+
+    label: Annotated[str, LABEL.of_text()] | None = None
+    """What people call it, at most 255 characters."""
+    mode: Annotated[str, Meta(extra_json_schema={"enum": list(API_KEY_MODES)})] = "live"
+    """Stands in the key's prefix and changes nothing else."""
+
+
+_CREATE = msgspec.json.Decoder(ApiKeyDraft)
 
 
 class ApiKeyHandlers:
@@ -32,15 +43,45 @@ class ApiKeyHandlers:
 
     def routes(self) -> tuple[Route, ...]:
         """Return what these handlers answer."""
-        every, one = "/v1/api-keys", "/v1/api-keys/{key_id}"
-        table = (
-            ("POST", every, self.create, "create_api_key", "Create an API key"),
-            ("GET", every, self.list_all, "list_api_keys", "List API keys"),
-            ("DELETE", one, self.delete, "delete_api_key", "Delete an API key"),
-        )
-        return tuple(
-            Route(method=m, path=path, handler=handler, name=name, tag="API keys", summary=text)
-            for m, path, handler, name, text in table
+        return (
+            Route(
+                method="POST",
+                path=_ALL,
+                handler=self.create,
+                name="create_api_key",
+                tag="API keys",
+                summary="Create an API key",
+                description="The key stands in this answer and in no other: only its hash is "
+                "stored. It belongs to the project of the key that asks.",
+                body=ApiKeyDraft,
+                body_required=False,
+                status=201,
+                answer=CreatedApiKeyAnswer,
+                errors=("INVALID_REQUEST",),
+            ),
+            Route(
+                method="GET",
+                path=_ALL,
+                handler=self.list_all,
+                name="list_api_keys",
+                tag="API keys",
+                summary="List API keys",
+                description="The project's keys, newest first, each by its first characters.",
+                answer=ApiKeyAnswer,
+                envelope=Envelope.LIST,
+            ),
+            Route(
+                method="DELETE",
+                path=f"{_ALL}/{{api_key_id}}",
+                handler=self.delete,
+                name="delete_api_key",
+                tag="API keys",
+                summary="Delete an API key",
+                description="Once this is answered, the key is refused. A project's last key "
+                "cannot be deleted.",
+                status=204,
+                errors=("NOT_FOUND", "CANNOT_DELETE_LAST_KEY"),
+            ),
         )
 
     async def create(self, call: Call) -> web.Response:
@@ -57,6 +98,6 @@ class ApiKeyHandlers:
         return listing(call.request_id, [ApiKeyAnswer.of(key) for key in keys])
 
     async def delete(self, call: Call) -> web.Response:
-        """DELETE /v1/api-keys/{key_id}."""
-        await self._api_keys.delete(call.project_id, call.path("key_id"))
+        """DELETE /v1/api-keys/{api_key_id}."""
+        await self._api_keys.delete(call.project_id, call.path("api_key_id"))
         return empty()

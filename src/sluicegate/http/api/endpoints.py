@@ -4,9 +4,9 @@ import msgspec
 from aiohttp import web
 
 from sluicegate.engine.drafts import EndpointDraft, EndpointPatch
-from sluicegate.engine.endpoints import Endpoints
+from sluicegate.engine.endpoints import ENDPOINTS_LISTED_MAX, Endpoints
 from sluicegate.engine.settings import Settings
-from sluicegate.http.answers import empty, listing, success
+from sluicegate.http.answers import listing, success
 from sluicegate.http.api.endpoint_answers import (
     CreatedEndpointAnswer,
     DeletedEndpointAnswer,
@@ -16,11 +16,10 @@ from sluicegate.http.api.endpoint_answers import (
     ResumedAnswer,
     UpdatedEndpointAnswer,
 )
-from sluicegate.http.api.route import Route
-from sluicegate.http.api.signing_key_answers import CreatedSigningKeyAnswer, SigningKeyAnswer
+from sluicegate.http.api.parameters import CURSOR, limit
+from sluicegate.http.api.route import Envelope, Route
 from sluicegate.http.bodies import Bodies
 from sluicegate.http.calls import Call
-from sluicegate.http.queries import query_text, query_whole
 
 __all__ = ["EndpointHandlers"]
 
@@ -29,12 +28,37 @@ _ESCAPE_GROWTH = 6
 _FIELDS_BYTES = 65_536
 """For everything but the headers."""
 
+_ONE = "/v1/endpoints/{endpoint_id}"
+_LIMIT = limit(ENDPOINTS_LISTED_MAX, default=50)
+_ID_ERRORS = ("INVALID_REQUEST", "ENDPOINT_NOT_FOUND")
+_FIELD_ERRORS = (
+    "INVALID_ENDPOINT",
+    "ENDPOINT_BLOCKED",
+    "ENDPOINT_UNREACHABLE",
+    "INVALID_HEADERS",
+    "DUPLICATE_URL",
+)
+
+_PAUSE = """\
+Once this is answered, no attempt to the endpoint starts until it is resumed: no retry, no replay,
+not after a restart either. Attempts already in flight run to their end and count. What waits, and
+what is sent from now on, is accepted, stored and held, and reads `paused`; no attempt count
+changes. The answer takes as long with a million waiting messages as with none.
+
+Of several pauses at once one gets 200, the others 409 `ALREADY_PAUSED`. No body is needed.
+"""
+_RESUME = """\
+Everything that was held is due at once and goes out in the order in which it was accepted, with
+its attempts counted on, as the endpoint's rate limit and `max_in_flight` allow.
+`messages_requeued` says how many messages that are. No body is needed.
+"""
+
 _DRAFT = msgspec.json.Decoder(EndpointDraft)
 _PATCH = msgspec.json.Decoder(EndpointPatch)
 
 
 class EndpointHandlers:
-    """Translates requests about endpoints, their pause and their signing keys."""
+    """Translates requests about endpoints and their pause."""
 
     def __init__(self, endpoints: Endpoints, bodies: Bodies, settings: Settings) -> None:
         self._endpoints = endpoints
@@ -43,29 +67,93 @@ class EndpointHandlers:
 
     def routes(self) -> tuple[Route, ...]:
         """Return what these handlers answer."""
-        one = "/v1/endpoints/{endpoint_id}"
-        keys = one + "/signing-keys"
-        table = (
-            ("POST", "/v1/endpoints", self.create, "create_endpoint", "Create an endpoint"),
-            ("GET", "/v1/endpoints", self.list_page, "list_endpoints", "List endpoints"),
-            ("GET", one, self.get, "get_endpoint", "Get an endpoint"),
-            ("PATCH", one, self.update, "update_endpoint", "Change an endpoint"),
-            ("DELETE", one, self.delete, "delete_endpoint", "Delete an endpoint"),
-            ("POST", one + "/pause", self.pause, "pause_endpoint", "Pause an endpoint"),
-            ("POST", one + "/resume", self.resume, "resume_endpoint", "Resume an endpoint"),
-            ("POST", keys, self.create_signing_key, "create_signing_key", "Add a signing key"),
-            ("GET", keys, self.list_signing_keys, "list_signing_keys", "List signing keys"),
-            (
-                "DELETE",
-                keys + "/{key_id}",
-                self.delete_signing_key,
-                "delete_signing_key",
-                "Delete a signing key",
+        return (
+            Route(
+                method="POST",
+                path="/v1/endpoints",
+                handler=self.create,
+                name="create_endpoint",
+                tag="Endpoints",
+                summary="Create an endpoint",
+                description="The signing secret stands in this answer and in no other. The host "
+                "name is looked up at once, and every address that it has must be public.",
+                body=EndpointDraft,
+                status=201,
+                answer=CreatedEndpointAnswer,
+                errors=("INVALID_REQUEST", *_FIELD_ERRORS),
             ),
-        )
-        return tuple(
-            Route(method=m, path=path, handler=handler, name=name, tag="Endpoints", summary=text)
-            for m, path, handler, name, text in table
+            Route(
+                method="GET",
+                path="/v1/endpoints",
+                handler=self.list_page,
+                name="list_endpoints",
+                tag="Endpoints",
+                summary="List endpoints",
+                description="Newest first.",
+                query=(_LIMIT, CURSOR),
+                answer=EndpointSummaryAnswer,
+                envelope=Envelope.LIST,
+                errors=("INVALID_REQUEST",),
+            ),
+            Route(
+                method="GET",
+                path=_ONE,
+                handler=self.get,
+                name="get_endpoint",
+                tag="Endpoints",
+                summary="Get an endpoint",
+                description="Everything but the signing secret, with the counts of its messages.",
+                answer=EndpointAnswer,
+                errors=_ID_ERRORS,
+            ),
+            Route(
+                method="PATCH",
+                path=_ONE,
+                handler=self.update,
+                name="update_endpoint",
+                tag="Endpoints",
+                summary="Change an endpoint",
+                description="What is not given stays as it is, so `{}` changes nothing. The next "
+                "attempt goes by the result. A new URL is checked as at creation.",
+                body=EndpointPatch,
+                answer=UpdatedEndpointAnswer,
+                errors=(*_ID_ERRORS, *_FIELD_ERRORS),
+            ),
+            Route(
+                method="DELETE",
+                path=_ONE,
+                handler=self.delete,
+                name="delete_endpoint",
+                tag="Endpoints",
+                summary="Delete an endpoint",
+                description="What was waiting becomes `failed_permanent` with the error "
+                "`endpoint deleted`; an attempt in flight may end. Its messages stay readable, "
+                "and its URL is free again.",
+                answer=DeletedEndpointAnswer,
+                errors=_ID_ERRORS,
+            ),
+            Route(
+                method="POST",
+                path=f"{_ONE}/pause",
+                handler=self.pause,
+                name="pause_endpoint",
+                tag="Endpoints",
+                summary="Pause an endpoint",
+                description=_PAUSE,
+                answer=PausedAnswer,
+                errors=(*_ID_ERRORS, "ALREADY_PAUSED"),
+            ),
+            Route(
+                method="POST",
+                path=f"{_ONE}/resume",
+                handler=self.resume,
+                name="resume_endpoint",
+                tag="Endpoints",
+                summary="Resume an endpoint",
+                description=_RESUME,
+                answer=ResumedAnswer,
+                errors=(*_ID_ERRORS, "NOT_PAUSED"),
+            ),
         )
 
     async def create(self, call: Call) -> web.Response:
@@ -78,8 +166,8 @@ class EndpointHandlers:
         """GET /v1/endpoints."""
         page = await self._endpoints.list(
             call.project_id,
-            limit=query_whole(call.request, "limit", default=50),
-            cursor=query_text(call.request, "cursor"),
+            limit=_LIMIT.whole(call.request),
+            cursor=CURSOR.text(call.request),
         )
         return listing(
             call.request_id,
@@ -115,20 +203,3 @@ class EndpointHandlers:
         endpoint_id = call.path("endpoint_id")
         held = await self._endpoints.resume(call.project_id, endpoint_id)
         return success(call.request_id, ResumedAnswer(id=endpoint_id, messages_requeued=held))
-
-    async def create_signing_key(self, call: Call) -> web.Response:
-        """POST /v1/endpoints/{endpoint_id}/signing-keys."""
-        key = await self._endpoints.create_signing_key(call.project_id, call.path("endpoint_id"))
-        return success(call.request_id, CreatedSigningKeyAnswer.of(key), status=201)
-
-    async def list_signing_keys(self, call: Call) -> web.Response:
-        """GET /v1/endpoints/{endpoint_id}/signing-keys."""
-        keys = await self._endpoints.list_signing_keys(call.project_id, call.path("endpoint_id"))
-        return listing(call.request_id, [SigningKeyAnswer.of(key) for key in keys])
-
-    async def delete_signing_key(self, call: Call) -> web.Response:
-        """DELETE /v1/endpoints/{endpoint_id}/signing-keys/{key_id}."""
-        await self._endpoints.delete_signing_key(
-            call.project_id, call.path("endpoint_id"), call.path("key_id")
-        )
-        return empty()

@@ -45,21 +45,31 @@ class HealthHandlers:
 
     def routes(self) -> tuple[Route, ...]:
         """Return what these handlers answer."""
-        table = (
-            ("/healthz", self.alive, "healthz", "Whether the process lives"),
-            ("/readyz", self.ready, "readyz", "Whether requests are taken"),
-        )
-        return tuple(
+        return (
             Route(
                 method="GET",
-                path=path,
-                handler=handler,
-                name=name,
+                path="/healthz",
+                handler=self.alive,
+                name="healthz",
                 tag="Operations",
-                summary=text,
+                summary="Whether the process lives",
+                description="Answers while the event loop turns; storage is not asked.",
                 auth=False,
-            )
-            for path, handler, name, text in table
+                answer=AliveAnswer,
+            ),
+            Route(
+                method="GET",
+                path="/readyz",
+                handler=self.ready,
+                name="readyz",
+                tag="Operations",
+                summary="Whether requests are taken",
+                description="503 before the start is complete and from the begin of a shutdown: "
+                "send no more requests here.",
+                auth=False,
+                answer=ReadyAnswer,
+                errors=("UNAVAILABLE",),
+            ),
         )
 
     async def alive(self, call: Call) -> web.Response:

@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 
 from sluicegate.http.calls import Call
+from sluicegate.http.queries import Query
 
 __all__ = ["Envelope", "Handler", "Query", "Route"]
 
@@ -28,17 +29,6 @@ class Envelope(Enum):
     """`DATA` with a sentence beside it, `{"message": …, "data": …, "meta": …}`."""
     NONE = "none"
     """None: the answer is the whole body, or there is none."""
-
-
-class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """A query parameter."""
-
-    name: str
-    description: str
-    type: Any = str
-    """What its text is read as; bounds stand in it: `Annotated[int, Meta(ge=1, le=100)]`."""
-    required: bool = False
-    default: Any = None
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +51,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     query: tuple[Query, ...] = ()
     body: Any = None
     """The type of the JSON body; `None`: none is read."""
+    body_required: bool = True
+    """Whether no body at all is refused."""
     status: int = 200
     """Of success."""
     answer: Any = None
@@ -68,6 +60,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     envelope: Envelope = Envelope.DATA
     media_type: str = "application/json"
     """Of the answer on success."""
+    headers: tuple[str, ...] = ()
+    """Headers of the answer on success that clients look at, as `Location`."""
     errors: tuple[str, ...] = ()
-    """Contract codes that it may answer beside those that every route may
-    (`UNAUTHORIZED`, `RATE_LIMITED`, `RATE_LIMIT_EXCEEDED`, `INTERNAL_ERROR`, `UNAVAILABLE`)."""
+    """Contract codes that it may answer beside those that every route may (`INTERNAL_ERROR`),
+    and every route that needs a key (`UNAUTHORIZED`, `RATE_LIMITED`, `RATE_LIMIT_EXCEEDED`,
+    `UNAVAILABLE`)."""
+    listed: bool = True
+    """Whether `/openapi.json` speaks of it: not of what only browsers ask for."""
