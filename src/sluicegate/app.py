@@ -14,6 +14,7 @@ from sluicegate.engine.addresses import AddressPolicy
 from sluicegate.engine.api_keys import ApiKeys
 from sluicegate.engine.calls import ProjectCalls
 from sluicegate.engine.endpoints import Endpoints
+from sluicegate.engine.message_operations import MessageOperations
 from sluicegate.engine.messages import Messages
 from sluicegate.engine.ports import Clock, Random, Sender, Storage
 from sluicegate.engine.schedule import RetrySchedule
@@ -133,6 +134,7 @@ class Engine(ProjectCalls):
                 random=self.random,
                 settings=settings,
             ),
+            operations=MessageOperations(storage=self._storage, owners=self._directory),
             api_keys=ApiKeys(storage=self._storage, clock=self.clock, random=self.random),
         )
 

@@ -14,13 +14,14 @@ start of the process) tries again. The process goes on in any case.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
 from pykka import ActorDeadError
 
 from sluicegate.actors.alarms import Alarms
+from sluicegate.actors.bulk import for_each_endpoint
 from sluicegate.actors.endpoint import EndpointActor
 from sluicegate.actors.future import AnswerLostError
 from sluicegate.actors.messages import (
@@ -49,6 +50,11 @@ from sluicegate.engine.operations import Moved, ReplayKind
 from sluicegate.engine.ports import SigningKeyRow
 
 __all__ = ["Directory"]
+
+_REPLAYED_AT_ONCE = 250
+_DELETED_AT_ONCE = 25
+"""Messages of one command: so long may a pause, or a message of another endpoint, wait for it.
+A delete frees the pages of payloads of up to a MiB each."""
 
 
 class _Entry:
@@ -163,12 +169,14 @@ class Directory:
         await self._ask(endpoint_id, Delete(project_id))
 
     async def replay(
-        self, project_id: str, endpoint_id: str, message_ids: Sequence[str], *, kind: ReplayKind
-    ) -> list[Moved | SluicegateError]:
+        self, project_id: str, owned: Mapping[str, Sequence[str]], *, kind: ReplayKind
+    ) -> dict[str, Moved | SluicegateError]:
         """See `Owners.replay`."""
-        command = Replay(project_id, tuple(message_ids), kind)
-        slots: list[Moved | SluicegateError] = await self._ask(endpoint_id, command)
-        return slots
+        return await for_each_endpoint(
+            owned,
+            lambda endpoint_id, ids: self._ask(endpoint_id, Replay(project_id, ids, kind)),
+            at_once=_REPLAYED_AT_ONCE,
+        )
 
     async def retry_now(self, project_id: str, endpoint_id: str, message_id: str) -> None:
         """See `Owners.retry_now`."""
@@ -179,17 +187,16 @@ class Directory:
         await self._ask(endpoint_id, Cancel(project_id, (message_id,)))
 
     async def delete_messages(
-        self,
-        project_id: str,
-        endpoint_id: str,
-        message_ids: Sequence[str],
-        *,
-        deleted_by: str | None,
-    ) -> list[Moved | SluicegateError]:
+        self, project_id: str, owned: Mapping[str, Sequence[str]], *, deleted_by: str | None
+    ) -> dict[str, Moved | SluicegateError]:
         """See `Owners.delete_messages`."""
-        command = DeleteMessages(project_id, tuple(message_ids), deleted_by)
-        slots: list[Moved | SluicegateError] = await self._ask(endpoint_id, command)
-        return slots
+        return await for_each_endpoint(
+            owned,
+            lambda endpoint_id, ids: self._ask(
+                endpoint_id, DeleteMessages(project_id, ids, deleted_by)
+            ),
+            at_once=_DELETED_AT_ONCE,
+        )
 
     def hint(self, endpoint_id: str) -> None:
         """See `Owners.hint`."""

@@ -206,10 +206,15 @@ class RetryInProgressError(SluicegateError):
 
 
 class ReplayLimitExceededError(SluicegateError):
-    """The message was replayed as often as it may be."""
+    """The message was replayed as often as it may be.
+
+    Attributes:
+        retry_after_s: a day. No waiting helps, but clients expect every 429 to say how long.
+    """
 
     code = "REPLAY_LIMIT_EXCEEDED"
     default_message = "a message can be replayed 10 times"
+    retry_after_s = 86_400
 
 
 class ExportNotReadyError(SluicegateError):

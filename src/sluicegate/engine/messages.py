@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sluicegate.engine import bounds
 from sluicegate.engine.bounds import Limits
@@ -15,11 +15,16 @@ from sluicegate.engine.errors import (
     PayloadTooLargeError,
     SluicegateError,
 )
+from sluicegate.engine.filters import (
+    bad_endpoint_id,
+    checked_endpoint_id,
+    checked_status,
+    moment_ms,
+)
 from sluicegate.engine.headers import check_headers
 from sluicegate.engine.ids import is_endpoint_id, is_idempotency_key, is_message_id
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.model import Accepted, Attempt, LogEntry, Message, NewMessage
-from sluicegate.engine.moments import to_ms
 from sluicegate.engine.pages import Page, position_of
 from sluicegate.engine.ports import Clock, LogQuery, Owners, Random, Storage
 from sluicegate.engine.settings import Settings
@@ -162,11 +167,10 @@ class Messages:
             InvalidRequestError: a value out of range or form, or a broken or foreign cursor.
         """
         bounds.whole("limit", limit, minimum=1, maximum=LOGS_LISTED_MAX)
-        if endpoint_id is not None and not is_endpoint_id(endpoint_id):
-            raise _bad_endpoint_id()
-        wanted = _status(status)
-        start_at_ms = _moment_ms("start_time", start_time)
-        end_at_ms = _moment_ms("end_time", end_time)
+        endpoint_id = checked_endpoint_id(endpoint_id)
+        wanted = None if status is None else checked_status(status)
+        start_at_ms = moment_ms("start_time", start_time)
+        end_at_ms = moment_ms("end_time", end_time)
         filters = {
             "project_id": project_id,
             "endpoint_id": endpoint_id,
@@ -254,7 +258,7 @@ def _require_endpoint_id(endpoint_id: object) -> None:
             return
         if endpoint_id.startswith("ep_"):
             raise EndpointNotFoundError
-    raise _bad_endpoint_id()
+    raise bad_endpoint_id()
 
 
 def _check_idempotency_key(key: object) -> None:
@@ -263,31 +267,3 @@ def _check_idempotency_key(key: object) -> None:
             "idempotency_key must be 1 to 255 of a-z, A-Z, 0-9, _ and -",
             details={"field": "idempotency_key", "minimum": 1, "maximum": 255},
         )
-
-
-def _bad_endpoint_id() -> InvalidRequestError:
-    return InvalidRequestError(
-        "endpoint_id must be in format ep_xxx", details={"field": "endpoint_id"}
-    )
-
-
-def _status(status: MessageStatus | str | None) -> MessageStatus | None:
-    if status is None:
-        return None
-    try:
-        return MessageStatus(status)
-    except ValueError:
-        allowed = [each.value for each in MessageStatus]
-        raise InvalidRequestError(
-            f"status must be one of {', '.join(allowed)}",
-            details={"field": "status", "allowed": allowed},
-        ) from None
-
-
-def _moment_ms(field: str, moment: object) -> int | None:
-    if moment is None:
-        return None
-    if not isinstance(moment, datetime):
-        msg = f"{field} must be a datetime"
-        raise InvalidRequestError(msg, details={"field": field})
-    return to_ms(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))

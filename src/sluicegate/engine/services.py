@@ -4,6 +4,7 @@ import msgspec
 
 from sluicegate.engine.api_keys import ApiKeys
 from sluicegate.engine.endpoints import Endpoints
+from sluicegate.engine.message_operations import MessageOperations
 from sluicegate.engine.messages import Messages
 from sluicegate.engine.pages import Page
 
@@ -15,4 +16,5 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
 
     endpoints: Endpoints
     messages: Messages
+    operations: MessageOperations
     api_keys: ApiKeys

@@ -14,9 +14,29 @@ _JSON = "application/json"
 _encode = msgspec.json.Encoder().encode
 
 
-def success(request_id: str, data: object, *, status: int = 200) -> web.Response:
-    """Answer with `data` in its envelope."""
-    return _response(status, {"data": data, "meta": {"request_id": request_id}})
+def success(
+    request_id: str,
+    data: object,
+    *,
+    status: int = 200,
+    message: str | None = None,
+    error: SluicegateError | None = None,
+) -> web.Response:
+    """Answer with `data` in its envelope.
+
+    Args:
+        request_id: of this request.
+        data: what was asked for.
+        status: 2xx.
+        message: a sentence that stands beside it.
+        error: what kept the rest from being done; stands beside it.
+    """
+    body: dict[str, object] = {"data": data, "meta": {"request_id": request_id}}
+    if message is not None:
+        body = {"message": message, **body}
+    if error is not None:
+        body["error"] = {"code": error.code, "message": error.message}
+    return _response(status, body)
 
 
 def listing(

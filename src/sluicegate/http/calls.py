@@ -24,6 +24,12 @@ class Call:
         assert self.principal is not None
         return self.principal.project_id
 
+    @property
+    def api_key_id(self) -> str:
+        """The key that asks; only on routes that need one."""
+        assert self.principal is not None
+        return self.principal.api_key_id
+
     def path(self, name: str) -> str:
         """Return a part of the path, percent-decoded."""
         return self.request.match_info[name]

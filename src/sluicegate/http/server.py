@@ -9,6 +9,7 @@ from sluicegate.http.api.api_keys import ApiKeyHandlers
 from sluicegate.http.api.endpoints import EndpointHandlers
 from sluicegate.http.api.health import HealthHandlers, Readiness
 from sluicegate.http.api.messages import MessageHandlers
+from sluicegate.http.api.operations import OperationHandlers
 from sluicegate.http.api.routes import routes
 from sluicegate.http.api.sending import SendHandlers
 from sluicegate.http.api.signing_keys import SigningKeyHandlers
@@ -63,6 +64,7 @@ def create_app(
         SigningKeyHandlers(services.endpoints),
         SendHandlers(services.messages, bodies, reading, settings),
         MessageHandlers(services.messages),
+        OperationHandlers(services.operations, bodies),
         ApiKeyHandlers(services.api_keys, bodies),
         HealthHandlers(readiness),
     )

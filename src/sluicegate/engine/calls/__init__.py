@@ -8,9 +8,10 @@ project, that is before the engine is open.
 from sluicegate.engine.calls.api_keys import ApiKeyCalls
 from sluicegate.engine.calls.endpoints import EndpointCalls
 from sluicegate.engine.calls.messages import MessageCalls
+from sluicegate.engine.calls.operations import OperationCalls
 
 __all__ = ["ProjectCalls"]
 
 
-class ProjectCalls(EndpointCalls, MessageCalls, ApiKeyCalls):
+class ProjectCalls(EndpointCalls, MessageCalls, OperationCalls, ApiKeyCalls):
     """The use cases of one project."""

@@ -1,6 +1,6 @@
 """The port to the actors that own the endpoints."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
@@ -67,15 +67,17 @@ class Owners(Protocol):
         ...
 
     async def replay(
-        self, project_id: str, endpoint_id: str, message_ids: Sequence[str], *, kind: ReplayKind
-    ) -> list[Moved | SluicegateError]:
-        """Begin a new cycle of attempts for each message; each slot answers for itself.
+        self, project_id: str, owned: Mapping[str, Sequence[str]], *, kind: ReplayKind
+    ) -> dict[str, Moved | SluicegateError]:
+        """Begin a new cycle of attempts for each message; return what became of each, by id.
 
-        The errors of a slot are those of `OperationStorage.replay_messages`.
+        The errors are those of `OperationStorage.replay_messages`; `UnavailableError`: nothing
+        was changed of that message (or, after a crash of its owner, perhaps).
 
-        Raises:
-            EndpointNotFoundError: the project never had such an endpoint.
-            UnavailableError: nothing was changed, or, after a crash of the owner, perhaps.
+        Args:
+            project_id: whose.
+            owned: endpoint id → ids of some of its messages, in order, without repetitions.
+            kind: which rules apply.
         """
         ...
 
@@ -98,19 +100,16 @@ class Owners(Protocol):
         ...
 
     async def delete_messages(
-        self,
-        project_id: str,
-        endpoint_id: str,
-        message_ids: Sequence[str],
-        *,
-        deleted_by: str | None,
-    ) -> list[Moved | SluicegateError]:
-        """Delete messages, also of a deleted endpoint; an attempt in flight may finish.
+        self, project_id: str, owned: Mapping[str, Sequence[str]], *, deleted_by: str | None
+    ) -> dict[str, Moved | SluicegateError]:
+        """Delete messages, also of deleted endpoints; return what became of each, by id.
+
+        An attempt in flight may finish. Errors are `NotFoundError` and, as with `replay`,
+        `UnavailableError`.
 
         Args:
             project_id: whose.
-            endpoint_id: where they were sent.
-            message_ids: without repetitions; a slot of an unknown one is `NotFoundError`.
+            owned: endpoint id → ids of some of its messages, in order, without repetitions.
             deleted_by: the API key that asked for it; `None`: a program.
         """
         ...
