@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from sluicegate.cli.generated_docs import settings_page, with_lifecycle
+from sluicegate.cli.generated_docs import (
+    NOTHING_STORED,
+    settings_page,
+    with_lifecycle,
+    with_metrics,
+)
+from sluicegate.telemetry.counting import Counting
+from sluicegate.telemetry.gauges import Live, Process, gauges
 
 ROOT = Path(__file__).parents[1]
 LINES_MAX = 400
@@ -93,6 +100,33 @@ def test_the_diagram_of_the_states_is_up_to_date() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     assert "stateDiagram" in page
     assert page == with_lifecycle(page)
+
+
+def test_the_table_of_the_metrics_is_up_to_date() -> None:
+    """`docs/monitoring.md` has every metric there is, and no other."""
+    page = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    assert "`sluicegate_attempts_total`" in page
+    assert page == with_metrics(page)
+
+
+def metrics_told() -> set[str]:
+    """Return the names of all samples that a scrape may have."""
+    live = Live(in_flight=lambda: 0, in_flight_max=0, actors=lambda: 0, version="")
+    families = [*Counting().collect(), *gauges(live, NOTHING_STORED, now_ms=0)]
+    families += Process(namespace="sluicegate", registry=None).collect()
+    endings = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"], "gauge": [""]}
+    return {f.name + ending for f in families for ending in endings[f.type]}
+
+
+def test_the_page_on_monitoring_speaks_of_metrics_that_exist() -> None:
+    """An alert on a name that is misspelt never fires."""
+    page = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"```(?:yaml|promql)\n(.*?)```", page, re.DOTALL))
+    named = set(re.findall(r"\bsluicegate_[a-z_]+", code))
+    assert len(named) > 10
+    assert named <= metrics_told()
+    process = {name for name in metrics_told() if name.startswith("sluicegate_process_")}
+    assert {name for name in process if f"`{name}`" not in page} == set()
 
 
 def make_targets() -> set[str]:

@@ -16,13 +16,17 @@ from sluicegate.engine.calls import ProjectCalls
 from sluicegate.engine.endpoints import Endpoints
 from sluicegate.engine.message_operations import MessageOperations
 from sluicegate.engine.messages import Messages
-from sluicegate.engine.ports import Clock, Random, Sender, Storage
+from sluicegate.engine.ports import Clock, NoTelemetry, Random, Sender, Storage, Telemetry
 from sluicegate.engine.schedule import RetrySchedule
 from sluicegate.engine.services import Services
 from sluicegate.engine.settings import Settings
 from sluicegate.http.outbound.resolver import PooledResolver
 from sluicegate.http.outbound.sender import AiohttpSender
 from sluicegate.storage import SecretBox, SqliteStorage
+from sluicegate.telemetry.counting import Counting
+from sluicegate.telemetry.exposition import Exposition
+from sluicegate.telemetry.gauges import Live
+from sluicegate.telemetry.loop_lag import LoopLag
 
 __all__ = ["Engine", "Readiness"]
 
@@ -58,6 +62,8 @@ class Engine(ProjectCalls):
         settings: as given.
         services: the use cases, by project: what the HTTP server speaks to.
         readiness: whether the server takes requests.
+        telemetry: is told what happens.
+        exposition: tells it to Prometheus; `None` when the setting `metrics` is off.
         failed: set when storage can no longer be trusted (a commit's outcome is unknown): stop
             the process and start anew.
         first_key: the API key that this start made, if it made one; told only here.
@@ -92,6 +98,10 @@ class Engine(ProjectCalls):
         self.readiness = Readiness()
         self.failed = asyncio.Event()
         self.first_key: str | None = None
+        self.exposition: Exposition | None = None
+        counting = Counting() if settings.metrics else None
+        self.telemetry: Telemetry = counting if counting is not None else NoTelemetry()
+        self._loop_lag = LoopLag(self.clock, self.telemetry)
         self._entered = False
         self._closing: asyncio.Task[None] | None = None
         policy = AddressPolicy(
@@ -101,9 +111,14 @@ class Engine(ProjectCalls):
         self._own_sender = None
         if sender is None:
             sender = self._own_sender = AiohttpSender(
-                settings, policy=policy, resolver=self._resolver, clock=self.clock
+                settings,
+                policy=policy,
+                resolver=self._resolver,
+                clock=self.clock,
+                telemetry=self.telemetry,
             )
         self._storage = storage if storage is not None else self._open_file(settings)
+        self._storage.report_to(self.telemetry)
         self._directory = Directory(
             Parts(
                 storage=self._storage,
@@ -114,9 +129,12 @@ class Engine(ProjectCalls):
                 schedule=RetrySchedule.from_settings(settings),
                 settings=settings,
                 user_agent=f"Sluicegate/{__version__}",
+                telemetry=self.telemetry,
             )
         )
         self._chores = Chores(())
+        if counting is not None:
+            self.exposition = self._expose(counting)
         self.services = Services(
             endpoints=Endpoints(
                 storage=self._storage,
@@ -126,6 +144,7 @@ class Engine(ProjectCalls):
                 clock=self.clock,
                 random=self.random,
                 settings=settings,
+                telemetry=self.telemetry,
             ),
             messages=Messages(
                 storage=self._storage,
@@ -147,6 +166,21 @@ class Engine(ProjectCalls):
             clock=self.clock,
             pending_bytes_max=settings.pending_bytes_max,
             window_payload_bytes_max=settings.window_payload_bytes_max,
+        )
+
+    def _expose(self, counting: Counting) -> Exposition:
+        directory = self._directory
+        return Exposition(
+            counting,
+            storage=self._storage,
+            clock=self.clock,
+            circuit_failures=self.settings.circuit_failures,
+            live=Live(
+                in_flight=lambda: len(directory.in_flight()),
+                in_flight_max=self.settings.in_flight_max,
+                actors=lambda: directory.active,
+                version=__version__,
+            ),
         )
 
     # -- life -------------------------------------------------------------------------------
@@ -177,6 +211,8 @@ class Engine(ProjectCalls):
             self._project_id = await self._storage.default_project()
             await self._directory.start()
             self._chores.start()
+            if self.exposition is not None:
+                self._loop_lag.start()
         except BaseException:
             await self.abort()
             raise
@@ -232,6 +268,9 @@ class Engine(ProjectCalls):
                 stack.push_async_callback(self._own_sender.close)
             stack.push_async_callback(self._directory.close)
             stack.push_async_callback(self._chores.close)
+            if self.exposition is not None:
+                stack.push_async_callback(self.exposition.close)
+            stack.callback(self._loop_lag.stop)
 
     def _on_fatal(self, _error: BaseException) -> None:
         self._chores.stop()

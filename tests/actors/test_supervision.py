@@ -46,6 +46,8 @@ async def test_a_crash_restarts_the_endpoint_and_everything_is_delivered(
     assert restarting["message_id"] == sent[0]
     assert len(events(caplog, "actor.restarted")) == 1
     assert not events(caplog, "endpoint.parked")
+    assert world.counted("sluicegate_actor_restarts_total") == 1
+    assert world.counted("sluicegate_endpoints_parked_total") == 0
 
 
 async def test_no_attempt_that_had_ended_is_repeated_after_a_crash(world: World) -> None:
@@ -228,6 +230,7 @@ async def test_an_endpoint_that_crashes_too_often_is_parked_with_an_alarm(
             if isinstance(record.msg, dict) and record.msg.get("event") == "endpoint.parked"
         ]
         assert alarm.levelno == logging.CRITICAL
+        assert world.counted("sluicegate_endpoints_parked_total") == 1
         await world.wait_for_status(await world.send(other, 3), "succeeded")
         sent += await world.send(endpoint, 2)
         tried = len(world.sender.ids(f"https://example.com/{endpoint}"))

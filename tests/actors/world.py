@@ -19,6 +19,7 @@ from sluicegate.engine.schedule import RetrySchedule
 from sluicegate.engine.settings import Settings
 from sluicegate.engine.signing import new_secret
 from sluicegate.storage import SecretBox, SqliteStorage
+from sluicegate.telemetry.counting import Counting
 
 PROJECT = "proj_" + "1" * 32
 WAIT_S = 15.0
@@ -86,6 +87,7 @@ class World:
         self.clock = SystemClock()
         self.random = SystemRandom()
         self.sender = ScriptedSender()
+        self.counting = Counting()
         self.storage = self._open()
         self.directory = self._make_directory()
         self._sent = 0
@@ -99,6 +101,11 @@ class World:
             pending_bytes_max=1 << 28,
         )
 
+    def counted(self, name: str) -> float:
+        """Return a counter that has no labels."""
+        samples = (each for family in self.counting.collect() for each in family.samples)
+        return next(each.value for each in samples if each.name == name)
+
     def _make_directory(self) -> Directory:
         return Directory(
             Parts(
@@ -110,6 +117,7 @@ class World:
                 schedule=RetrySchedule.from_settings(self.settings),
                 settings=self.settings,
                 user_agent="Sluicegate/test",
+                telemetry=self.counting,
             )
         )
 

@@ -9,7 +9,7 @@ import pytest
 
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.ports import LogQuery
-from sluicegate.storage import schema, selection, waiting
+from sluicegate.storage import overview_storage, schema, selection, waiting
 
 SORTED = "USE TEMP B-TREE FOR ORDER BY"
 
@@ -49,6 +49,22 @@ def test_the_delivery_loop_reads_in_the_order_of_an_index(db: sqlite3.Connection
 def test_work_is_found_by_the_endpoints_counts(db: sqlite3.Connection) -> None:
     """Messages are touched only through an index, of endpoints that have any."""
     assert_no_walk(plan_of(db, waiting.WORK))
+
+
+@pytest.mark.parametrize("sql", overview_storage.OVERVIEW_QUERIES)
+def test_monitoring_walks_counts_of_endpoints_and_no_messages(
+    db: sqlite3.Connection, sql: str
+) -> None:
+    """A scrape costs the same whether 1,000 or 1,000,000 messages are stored."""
+    steps = plan_of(db, sql)
+    assert steps
+    for step in steps:
+        assert not re.match(r"SCAN (m|messages|payloads|attempts)\b", step), steps
+        assert "TEMP B-TREE FOR ORDER BY" not in step, steps
+        if re.match(r"SEARCH messages\b", step):
+            assert re.search(
+                r"\((endpoint_no=\?|project_no=\? AND status=\? AND <expr>=\?)\)", step
+            ), steps
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 import aiosqlite
 import pytest
 
+from sluicegate.engine.ports import NoTelemetry
 from sluicegate.storage.readers import Readers
 
 
@@ -16,7 +17,7 @@ from sluicegate.storage.readers import Readers
 async def readers(tmp_path: Path) -> AsyncIterator[Readers]:
     """Three connections to an empty database."""
     connections = [await aiosqlite.connect(tmp_path / "readers.db") for _ in range(3)]
-    yield Readers(connections)
+    yield Readers(connections, telemetry=NoTelemetry())
     for connection in connections:
         await connection.close()
 

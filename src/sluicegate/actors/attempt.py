@@ -94,6 +94,7 @@ async def _attempt(
             flight.outcome = await parts.sender.post(request)
     except UnavailableError as error:
         flight.outcome = None
+        parts.telemetry.attempt_unsent()
         log.error(
             "attempt.unsent",
             message_id=flight.message.id,
@@ -177,6 +178,11 @@ def judge(flight: Flight, outcome: Outcome, *, state: EndpointState, parts: Part
             health, at_ms=now_ms, pause_after_s=settings.circuit_pause_after_s
         ):
             pause = PauseReason.FAILING
+    change = circuit.change(
+        state.health, health, pause=pause, failures_max=settings.circuit_failures
+    )
+    if change is not None:
+        parts.telemetry.circuit_changed(change)
     return AttemptResult(
         attempt_id=flight.attempt_id,
         seq=message.seq,

@@ -297,6 +297,7 @@ class Directory:
         if flight is not None and poisoned:
             entry.outstanding.write(self._give_up(endpoint_id, entry, flight, error))
         if delay_s is None:
+            self._parts.telemetry.endpoint_parked()
             log.critical("endpoint.parked", endpoint_id=endpoint_id, message_id=suspect)
         else:
             asyncio.get_running_loop().call_later(delay_s, self._restart, endpoint_id, entry)
@@ -322,6 +323,7 @@ class Directory:
     def _restart(self, endpoint_id: str, entry: _Entry) -> None:
         alone = self._entries.get(endpoint_id) is entry and entry.outstanding.actor is None
         if alone and not self.closing:
+            self._parts.telemetry.actor_restarted()
             log.info("actor.restarted", endpoint_id=endpoint_id)
             self._start(endpoint_id, entry)
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from sluicegate.actors.slots import Slots
-from sluicegate.engine.ports import Clock, Random, Sender, Storage
+from sluicegate.engine.ports import Clock, NoTelemetry, Random, Sender, Storage, Telemetry
 from sluicegate.engine.schedule import RetrySchedule
 from sluicegate.engine.settings import Settings
 
@@ -21,3 +21,4 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     schedule: RetrySchedule
     settings: Settings
     user_agent: str
+    telemetry: Telemetry = NoTelemetry()

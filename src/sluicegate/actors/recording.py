@@ -40,6 +40,7 @@ async def record(
             flight.settling, flight.crash = False, error
             outstanding.report(AttemptFinished(flight))
             return
+    parts.telemetry.attempt_finished(flight.message, result)
     _log(result)
     if not outstanding.report(Recorded(flight, result.verdict, result.release_no, result.pause)):
         outstanding.remove(flight)

@@ -8,15 +8,32 @@ from pathlib import Path
 
 import msgspec
 
+from sluicegate import __version__
 from sluicegate.cli.config import ENVIRONMENT_PREFIX
 from sluicegate.engine.lifecycle_diagram import mermaid
+from sluicegate.engine.ports import Overview
 from sluicegate.engine.setting_rules import allowed_text, setting_types
 from sluicegate.engine.settings import Settings
+from sluicegate.telemetry.counting import Counting
+from sluicegate.telemetry.gauges import Live, gauges
 
-__all__ = ["settings_page", "with_lifecycle", "write_docs"]
+__all__ = ["NOTHING_STORED", "settings_page", "with_lifecycle", "with_metrics", "write_docs"]
 
-_BEGIN = "<!-- lifecycle:begin -->\n"
-_END = "<!-- lifecycle:end -->"
+_BEGIN = "<!-- {}:begin -->\n"
+_END = "<!-- {}:end -->"
+
+NOTHING_STORED = Overview(
+    queued=0,
+    pending_retry=0,
+    held=0,
+    failed=0,
+    active=0,
+    paused={},
+    circuits_open=0,
+    queued_since_ms=None,
+    accepted_at_ms=None,
+)
+"""For a table of what may be told; the figures do not matter."""
 
 _INTRODUCTION = """\
 # Settings
@@ -100,16 +117,36 @@ def with_lifecycle(page: str) -> str:
     Raises:
         ValueError: a marker is missing.
     """
-    begin = page.index(_BEGIN) + len(_BEGIN)
-    return f"{page[:begin]}```mermaid\n{mermaid()}\n```\n{page[page.index(_END, begin) :]}"
+    return _with(page, "lifecycle", f"```mermaid\n{mermaid()}\n```\n")
+
+
+def with_metrics(page: str) -> str:
+    """Return `page` with a table of all metrics between its two markers.
+
+    Raises:
+        ValueError: a marker is missing.
+    """
+    live = Live(in_flight=lambda: 0, in_flight_max=0, actors=lambda: 0, version=__version__)
+    families = [*Counting().collect(), *gauges(live, NOTHING_STORED, now_ms=0)]
+    lines = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    for family in sorted(families, key=lambda each: each.name):
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        labels = ", ".join(f"`{each}`" for each in family._labelnames)  # type: ignore[attr-defined] # noqa: SLF001 - not told otherwise when there are no samples yet
+        lines.append(f"| `{name}` | {family.type} | {labels} | {family.documentation} |")
+    return _with(page, "metrics", "\n".join(lines) + "\n")
+
+
+def _with(page: str, part: str, text: str) -> str:
+    begin = page.index(_BEGIN.format(part)) + len(_BEGIN.format(part))
+    return page[:begin] + text + page[page.index(_END.format(part), begin) :]
 
 
 def write_docs(folder: Path) -> None:
     """Write what is made from the code into `folder`. Blocks on small files."""
     (folder / "settings.md").write_text(settings_page(), encoding="utf-8")
-    architecture = folder / "architecture.md"
-    text = architecture.read_text(encoding="utf-8")
-    architecture.write_text(with_lifecycle(text), encoding="utf-8")
+    for name, remade in (("architecture.md", with_lifecycle), ("monitoring.md", with_metrics)):
+        page = folder / name
+        page.write_text(remade(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -70,6 +70,8 @@ async def listening(
         clock=engine.clock,
         random=engine.random,
         readiness=engine.readiness,
+        telemetry=engine.telemetry,
+        exposition=engine.exposition,
     )
     runner = create_runner(
         app,

@@ -7,10 +7,11 @@ It opens after so many retryable failures without a success between them. A perm
 from typing import assert_never
 
 from sluicegate.engine.decision import OutcomeClass, classify
-from sluicegate.engine.model import Health
+from sluicegate.engine.model import Health, PauseReason
 from sluicegate.engine.outcome import Outcome
+from sluicegate.engine.ports import CircuitChange
 
-__all__ = ["after_attempt", "is_given_up", "is_open"]
+__all__ = ["after_attempt", "change", "is_given_up", "is_open"]
 
 _HEALTHY = Health()
 
@@ -52,3 +53,22 @@ def is_given_up(health: Health, *, at_ms: int, pause_after_s: int) -> bool:
     """
     since_ms = health.failing_since_ms
     return since_ms is not None and 0 < pause_after_s * 1000 <= at_ms - since_ms
+
+
+def change(
+    before: Health, after: Health, *, pause: PauseReason | None, failures_max: int
+) -> CircuitChange | None:
+    """Say what an attempt did to the endpoint's circuit; `None`: nothing.
+
+    Args:
+        before: the endpoint's health.
+        after: its health after the attempt.
+        pause: why the endpoint is paused now, if it is.
+        failures_max: as `is_open` has it.
+    """
+    if pause is PauseReason.FAILING:
+        return CircuitChange.PAUSED
+    was_open = is_open(before, failures_max=failures_max)
+    if was_open == is_open(after, failures_max=failures_max):
+        return None
+    return CircuitChange.CLOSED if was_open else CircuitChange.OPENED

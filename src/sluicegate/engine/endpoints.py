@@ -33,6 +33,7 @@ from sluicegate.engine.model import (
 from sluicegate.engine.moments import from_ms
 from sluicegate.engine.pages import Page, position_of
 from sluicegate.engine.ports import (
+    AddressUse,
     Clock,
     EndpointRow,
     Owners,
@@ -40,6 +41,7 @@ from sluicegate.engine.ports import (
     Resolver,
     SigningKeyRow,
     Storage,
+    Telemetry,
 )
 from sluicegate.engine.settings import Settings
 from sluicegate.engine.signing import key_hint, new_secret
@@ -69,8 +71,10 @@ class Endpoints:
         clock: Clock,
         random: Random,
         settings: Settings,
+        telemetry: Telemetry,
     ) -> None:
         self._storage = storage
+        self._telemetry = telemetry
         self._owners = owners
         self._resolver = resolver
         self._policy = policy
@@ -259,6 +263,7 @@ class Endpoints:
         if not addresses:
             raise EndpointUnreachableError(details=details)
         if not all(self._policy.is_allowed(address) for address in addresses):
+            self._telemetry.address_refused(AddressUse.ENDPOINT)
             raise EndpointBlockedError(details=details)
 
 

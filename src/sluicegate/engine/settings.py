@@ -45,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How `sluicegate serve` logs: for people, as JSON lines, or by whether it is a terminal."""
     connections_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
     """Connections to the HTTP API at once; beyond it the one that is idle longest is closed."""
+    metrics: bool = True
+    """Whether `GET /metrics` answers Prometheus; it needs no key."""
     drain_s: Annotated[float, Meta(ge=0, le=3600)] = 30
     """Seconds that attempts in flight get to finish at a shutdown."""
 

@@ -18,7 +18,7 @@ from sluicegate.engine.errors import (
 from sluicegate.engine.ids import new_request_id
 from sluicegate.engine.log import log
 from sluicegate.engine.model import Principal
-from sluicegate.engine.ports import Clock, Random
+from sluicegate.engine.ports import Clock, Random, Telemetry
 from sluicegate.http.answers import empty, failure
 from sluicegate.http.api.health import DRAINING_RETRY_AFTER_S, Readiness
 from sluicegate.http.api.route import Route
@@ -49,12 +49,14 @@ class Gate:
         readiness: Readiness,
         clock: Clock,
         random: Random,
+        telemetry: Telemetry,
     ) -> None:
         self._authentication = authentication
         self._project_rate = project_rate
         self._readiness = readiness
         self._clock = clock
         self._random = random
+        self._telemetry = telemetry
 
     def entrance(self, route: Route) -> Handler:
         """Return the aiohttp handler of a route."""
@@ -91,13 +93,18 @@ class Gate:
         stamp(response, request_id)
         if not self._readiness.ready:
             response.force_close()
+        duration_s = self._clock.monotonic_s() - started_s
+        template = route.path if route is not None else None
+        self._telemetry.request_finished(
+            method=request.method, route=template, status=response.status, duration_s=duration_s
+        )
         log.debug(
             "request.finished",
             request_id=request_id,
             method=request.method,
-            route=route.path if route is not None else None,
+            route=template,
             status=response.status,
-            duration_ms=round((self._clock.monotonic_s() - started_s) * 1000, 3),
+            duration_ms=round(duration_s * 1000, 3),
         )
         return response
 

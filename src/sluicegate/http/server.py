@@ -2,11 +2,12 @@
 
 from aiohttp import web
 
-from sluicegate.engine.ports import Clock, Random
+from sluicegate.engine.ports import Clock, NoTelemetry, Random, Telemetry
 from sluicegate.engine.services import Services
 from sluicegate.engine.settings import Settings
 from sluicegate.http.api.api_keys import ApiKeyHandlers
 from sluicegate.http.api.endpoints import EndpointHandlers
+from sluicegate.http.api.exposition import Exposition, ExpositionHandlers
 from sluicegate.http.api.health import HealthHandlers, Readiness
 from sluicegate.http.api.messages import MessageHandlers
 from sluicegate.http.api.operations import OperationHandlers
@@ -40,6 +41,8 @@ def create_app(
     clock: Clock,
     random: Random,
     readiness: Readiness,
+    telemetry: Telemetry | None = None,
+    exposition: Exposition | None = None,
 ) -> web.Application:
     """Return the API as an application that is not running yet.
 
@@ -49,6 +52,8 @@ def create_app(
         clock: times requests and refills the rate limits.
         random: makes request ids.
         readiness: while it is false, `/readyz` fails and writes get 503.
+        telemetry: is told of each request.
+        exposition: tells the metrics; without it there is no `/metrics`.
     """
     bodies = Bodies(total_bytes_max=settings.pending_bytes_max)
     reading = Reading()
@@ -58,6 +63,7 @@ def create_app(
         readiness=readiness,
         clock=clock,
         random=random,
+        telemetry=telemetry if telemetry is not None else NoTelemetry(),
     )
     table = routes(
         EndpointHandlers(services.endpoints, bodies, settings),
@@ -67,6 +73,7 @@ def create_app(
         OperationHandlers(services.operations, bodies),
         ApiKeyHandlers(services.api_keys, bodies),
         HealthHandlers(readiness),
+        ExpositionHandlers(exposition),
     )
     app = web.Application(middlewares=[gate.unmatched()], handler_args=_CONNECTION)
     app.on_cleanup.append(lambda _: reading.close())

@@ -8,6 +8,7 @@ import aiosqlite
 
 from sluicegate.engine.errors import SluicegateError, UnavailableError
 from sluicegate.engine.log import log
+from sluicegate.engine.ports import StorageFault, Telemetry
 from sluicegate.storage.bridge import call
 
 __all__ = ["Readers"]
@@ -23,10 +24,11 @@ class Readers:
     Clients' reads go to the one of the others with the fewest before it.
     """
 
-    def __init__(self, connections: list[aiosqlite.Connection]) -> None:
-        """Take at least two open connections."""
+    def __init__(self, connections: list[aiosqlite.Connection], *, telemetry: Telemetry) -> None:
+        """Take at least two open connections, and who is told of failures."""
         self._connections = connections
         self._waiting = [0] * len(connections)
+        self._telemetry = telemetry
         self._closed = False
 
     async def read(
@@ -65,6 +67,7 @@ class Readers:
         try:
             return await call(self._connections[index], query, *args, **kwargs)
         except sqlite3.Error as error:
+            self._telemetry.storage_failed(StorageFault.READ)
             log.error("storage.read_failed", exc_info=error)
             raise UnavailableError("the database cannot be read") from error
         except OverflowError as error:

@@ -8,6 +8,7 @@ import aiosqlite
 
 from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.log import log
+from sluicegate.engine.ports import Telemetry
 from sluicegate.storage.bridge import Connect, call
 from sluicegate.storage.database import prepare_reader, prepare_writer
 from sluicegate.storage.database_file import create_file, refuse_foreign, refuse_unfit
@@ -27,7 +28,13 @@ class Session:
     """
 
     def __init__(
-        self, path: str, *, box: SecretBox, readers: int, reserve_bytes: int, connect: Connect
+        self,
+        path: str,
+        *,
+        box: SecretBox,
+        readers: int,
+        reserve_bytes: int,
+        connect: Connect,
     ) -> None:
         """Take what it needs, `path` as `real_path` gives it; nothing is opened yet."""
         self._path = path
@@ -38,8 +45,12 @@ class Session:
         self._reserve = Reserve(f"{path}.reserve", size_bytes=reserve_bytes)
         self._connections: list[aiosqlite.Connection] = []
 
-    async def open(self) -> tuple[aiosqlite.Connection, Transactions, Readers]:
+    async def open(
+        self, *, telemetry: Telemetry
+    ) -> tuple[aiosqlite.Connection, Transactions, Readers]:
         """Lock the file, open the connections, take the next epoch; or leave nothing open.
+
+        Reads that fail are told to `telemetry`.
 
         Raises:
             StorageLockedError, StorageVersionError, SettingError: see `SqliteStorage.open`.
@@ -62,7 +73,8 @@ class Session:
         except BaseException:
             await self.close()
             raise
-        return writer, Transactions(epoch=epoch, reserve=self._reserve), Readers(readers)
+        transactions = Transactions(epoch=epoch, reserve=self._reserve)
+        return writer, transactions, Readers(readers, telemetry=telemetry)
 
     async def close(self) -> None:
         """Close the connections, readers first, and release the lock. Twice is fine.

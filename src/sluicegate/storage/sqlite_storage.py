@@ -5,7 +5,7 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack
 
-from sluicegate.engine.ports import Clock
+from sluicegate.engine.ports import Clock, NoTelemetry, Telemetry
 from sluicegate.storage.bridge import Connect, connect_sqlite
 from sluicegate.storage.control_storage import SqliteControlStorage
 from sluicegate.storage.database_file import real_path
@@ -13,6 +13,7 @@ from sluicegate.storage.delivery_storage import SqliteDeliveryStorage
 from sluicegate.storage.endpoint_storage import SqliteEndpointStorage
 from sluicegate.storage.message_storage import SqliteMessageStorage
 from sluicegate.storage.operation_storage import SqliteOperationStorage
+from sluicegate.storage.overview_storage import SqliteOverviewStorage
 from sluicegate.storage.project_storage import SqliteProjectStorage
 from sluicegate.storage.secret_box import SecretBox
 from sluicegate.storage.session import Session
@@ -28,6 +29,7 @@ class SqliteStorage(
     SqliteMessageStorage,
     SqliteOperationStorage,
     SqliteDeliveryStorage,
+    SqliteOverviewStorage,
 ):
     """Everything durable, in one SQLite file. Implements `sluicegate.engine.ports.Storage`.
 
@@ -71,6 +73,7 @@ class SqliteStorage(
             connect=connect,
         )
         self._clock = clock
+        self._telemetry: Telemetry = NoTelemetry()
         self._pending_bytes_max = pending_bytes_max
         self._opening = asyncio.Lock()  # what is being opened is closed when it is open
         self._closing: asyncio.Task[None] | None = None
@@ -92,12 +95,15 @@ class SqliteStorage(
         if self._writer is not None or self._opening.locked() or self._closing is not None:
             raise RuntimeError("a storage is opened once, and not after it was closed")
         async with self._opening:
-            connection, transactions, self._readers = await self._session.open()
+            connection, transactions, self._readers = await self._session.open(
+                telemetry=self._telemetry
+            )
             self._writer = Writer(
                 connection,
                 transactions,
                 clock=self._clock,
                 pending_bytes_max=self._pending_bytes_max,
+                telemetry=self._telemetry,
                 accepted=self._tell_accepted,
                 fatal=self._tell_fatal,
             )
@@ -126,6 +132,10 @@ class SqliteStorage(
     def on_fatal(self, listener: Callable[[BaseException], None]) -> None:
         """Call `listener` once when nothing may be written any more: the process must stop."""
         self._fatal.append(listener)
+
+    def report_to(self, telemetry: Telemetry) -> None:
+        """Tell `telemetry` of commits and failures; called before `open`."""
+        self._telemetry = telemetry
 
     def _tell_accepted(self, endpoint_ids: AbstractSet[str]) -> None:
         for listener in self._accepted:

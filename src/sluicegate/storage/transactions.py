@@ -17,6 +17,7 @@ import msgspec
 
 from sluicegate.engine.errors import SluicegateError, UnavailableError
 from sluicegate.engine.log import log
+from sluicegate.engine.ports import StorageFault
 from sluicegate.storage.reserve import Reserve
 from sluicegate.storage.writes import Gathered, Write
 
@@ -55,6 +56,10 @@ class Committed(msgspec.Struct, frozen=True):
     """Endpoints that got messages."""
     fatal: Exception | None
     """Set when nothing may be written any more."""
+    accepted_count: int = 0
+    """New messages, of all endpoints."""
+    faults: tuple[StorageFault, ...] = ()
+    """What went wrong on the way."""
 
 
 class Transactions:
@@ -67,6 +72,8 @@ class Transactions:
         self._reserve_retry_at_ms = 0
         self._gathered = Gathered()
         self._accepted: dict[str, None] = {}
+        self._accepted_count = 0
+        self._faults: list[StorageFault] = []
         self.commits = 0
         """Transactions committed so far."""
 
@@ -85,14 +92,17 @@ class Transactions:
         if self._reserve.held or now_ms >= self._reserve_retry_at_ms:
             # From the moment it is given up, or could not be made.
             self._reserve_retry_at_ms = now_ms + _RESERVE_RETRY_MS
-        self._accepted = {}
+        self._accepted, self._accepted_count, self._faults = {}, 0, []
         fatal: Exception | None = None
         try:
             results = self._settle(db, writes)
         except (OutcomeUnknownError, StaleOwnerError) as error:
             results = [UnavailableError("storage has failed") for _ in writes]
             fatal = error
-        return Committed(results, self._accepted.keys(), fatal)
+            self._faults.append(StorageFault.UNKNOWN)
+        return Committed(
+            results, self._accepted.keys(), fatal, self._accepted_count, tuple(self._faults)
+        )
 
     def _settle(self, db: sqlite3.Connection, writes: Sequence[Write[object]]) -> list[object]:
         """Commit what can be committed; answer for each write."""
@@ -101,9 +111,11 @@ class Transactions:
         try:
             return self._transact(db, writes)
         except _FullError:
+            self._faults.append(StorageFault.FULL)
             log.error("storage.filled", reserve_freed=self._reserve.give_up())
             return self._settle_without_growth(db, writes)
         except _BusyError:
+            self._faults.append(StorageFault.BUSY)
             return [_busy() for _ in writes]
         except _FaultyWriteError as error:
             return self._settle_apart(db, writes, error.cause)
@@ -113,12 +125,16 @@ class Transactions:
     ) -> list[object]:
         """Refuse what takes on new work; commit the rest if there is room even so."""
         rest = [write for write in writes if not write.grows]
+        if len(rest) < len(writes):
+            self._faults.append(StorageFault.FULL)
         answers: list[object] = []
         try:
             answers = self._transact(db, rest) if rest else []
         except _FullError:
+            self._faults.append(StorageFault.FULL)
             answers = [_full() for _ in rest]
         except _BusyError:
+            self._faults.append(StorageFault.BUSY)
             answers = [_busy() for _ in rest]
         except _FaultyWriteError as error:
             answers = self._settle_apart(db, rest, error.cause)
@@ -130,6 +146,7 @@ class Transactions:
     ) -> list[object]:
         """Commit each write on its own, so that only the faulty one fails."""
         if len(writes) == 1:
+            self._faults.append(StorageFault.FAULTY_WRITE)
             log.error("write.failed", write=type(writes[0]).__name__, exc_info=cause)
             return [SluicegateError()]
         return [answer for write in writes for answer in self._settle(db, [write])]
@@ -163,7 +180,9 @@ class Transactions:
             self._roll_back(db)
             raise _FaultyWriteError(error) from error
         self.commits += 1
-        self._accepted |= dict.fromkeys(self._gathered.take_accepted())
+        accepted = self._gathered.take_accepted()
+        self._accepted |= dict.fromkeys(accepted)
+        self._accepted_count += sum(accepted.values())
         return results
 
     def _apply(self, db: sqlite3.Connection, write: Write[object]) -> object:

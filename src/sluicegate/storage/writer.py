@@ -11,7 +11,7 @@ import aiosqlite
 
 from sluicegate.engine.errors import SluicegateError, UnavailableError
 from sluicegate.engine.log import log
-from sluicegate.engine.ports import Clock
+from sluicegate.engine.ports import Clock, StorageFault, Telemetry
 from sluicegate.storage.bridge import call
 from sluicegate.storage.transactions import Committed, Transactions
 from sluicegate.storage.writes import Write
@@ -56,6 +56,7 @@ class Writer:
         pending_bytes_max: int,
         accepted: Callable[[AbstractSet[str]], None],
         fatal: Callable[[BaseException], None],
+        telemetry: Telemetry,
     ) -> None:
         """Start the task that commits.
 
@@ -67,6 +68,7 @@ class Writer:
             accepted: called after each commit, before anyone is woken, with the endpoints that
                 got messages, if any.
             fatal: called once when nothing may be written any more.
+            telemetry: is told of each commit.
         """
         self._connection = connection
         self._transactions = transactions
@@ -74,6 +76,7 @@ class Writer:
         self._pending_bytes_max = pending_bytes_max
         self._accepted = accepted
         self._fatal = fatal
+        self._telemetry = telemetry
         self._first: deque[_Waiting] = deque()
         self._appends: deque[_Waiting] = deque()
         self._pending_bytes = 0
@@ -156,13 +159,21 @@ class Writer:
     async def _commit(self, batch: list[_Waiting]) -> None:
         """Commit a batch, tell who got messages, then answer everybody in it."""
         writes = [waiting.write for waiting in batch]
-        now_ms = self._clock.steady_ms()
+        now_ms, began_s = self._clock.steady_ms(), self._clock.monotonic_s()
+        commits = self.commits
         try:
             done = await call(self._connection, self._transactions.run, writes, now_ms=now_ms)
         except (sqlite3.Error, OSError, ValueError) as error:
             # It did not come out of `Transactions.run`: nobody knows what happened inside.
             results: list[object] = [UnavailableError(_FAILED) for _ in batch]
-            done = Committed(results, frozenset(), error)
+            done = Committed(results, frozenset(), error, faults=(StorageFault.UNKNOWN,))
+        for fault in done.faults:
+            self._telemetry.storage_failed(fault)
+        if self.commits > commits:
+            duration_s = self._clock.monotonic_s() - began_s
+            self._telemetry.committed(
+                writes=len(batch), accepted=done.accepted_count, duration_s=duration_s
+            )
         try:
             if done.fatal is not None:
                 self._fail(done.fatal)

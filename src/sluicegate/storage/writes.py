@@ -1,7 +1,6 @@
 """What every write is, and what the writes of one transaction share."""
 
 import sqlite3
-from collections.abc import KeysView
 from typing import ClassVar, Protocol, TypeVar
 
 import msgspec
@@ -57,7 +56,7 @@ class Gathered:
         self._messages: list[MessageRow] = []
         self._payloads: list[tuple[int, bytes]] = []
         self._tallies: dict[int, list[int]] = {}
-        self._accepted: dict[str, None] = {}
+        self._accepted: dict[str, int] = {}
         self.keys: dict[tuple[int, str], tuple[bytes, bytes]] = {}
         """Idempotency keys gathered and not yet in the table → message id, payload hash."""
 
@@ -101,7 +100,7 @@ class Gathered:
         """Leave a message to be inserted and counted."""
         self._messages.append(row)
         self._payloads.append((row[0], payload))
-        self._accepted[endpoint_id] = None
+        self._accepted[endpoint_id] = self._accepted.get(endpoint_id, 0) + 1
         self.count(row[3], queued=1)
 
     def count(
@@ -132,11 +131,11 @@ class Gathered:
         self._reset()
         self._accepted = accepted
 
-    def take_accepted(self) -> KeysView[str]:
-        """Return the endpoints that got messages in the transaction that just committed."""
+    def take_accepted(self) -> dict[str, int]:
+        """Return how many messages each endpoint got in the transaction that just committed."""
         accepted = self._accepted
         self._reset()
-        return accepted.keys()
+        return accepted
 
 
 class Write(Protocol[_R_co]):

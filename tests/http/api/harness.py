@@ -250,7 +250,13 @@ async def running_api(
         chosen, clock=clock, random=random, storage=storage, sender=receiver, resolver=resolver
     ) as engine:
         app = create_app(
-            engine.services, settings=chosen, clock=clock, random=random, readiness=engine.readiness
+            engine.services,
+            settings=chosen,
+            clock=clock,
+            random=random,
+            readiness=engine.readiness,
+            telemetry=engine.telemetry,
+            exposition=engine.exposition,
         )
         runner = create_runner(
             app,

@@ -14,7 +14,7 @@ from sluicegate.clock import SystemClock
 from sluicegate.engine.addresses import AddressPolicy
 from sluicegate.engine.errors import SettingError, UnavailableError
 from sluicegate.engine.outcome import OutcomeKind
-from sluicegate.engine.ports import Request
+from sluicegate.engine.ports import AddressUse, NoTelemetry, Request
 from sluicegate.engine.settings import Settings
 from sluicegate.http.outbound.connector import open_socket
 from sluicegate.http.outbound.resolver import PooledResolver
@@ -129,3 +129,31 @@ async def test_what_this_machine_lacks_is_no_outcome_of_the_receivers(
     sockets.lacking = number
     with pytest.raises(UnavailableError):
         await sender.post(a_request("http://127.0.0.1:9/"))
+
+
+class Refusals(NoTelemetry):
+    """Keeps what was refused."""
+
+    def __init__(self) -> None:
+        self.seen: list[AddressUse] = []
+
+    def address_refused(self, use: AddressUse) -> None:
+        """Keep it."""
+        self.seen.append(use)
+
+
+async def test_a_refused_address_is_told_to_whoever_watches() -> None:
+    """A name that came to lead inside is not only that endpoint's trouble."""
+    clock, refusals = SystemClock(), Refusals()
+    resolver = PooledResolver(Settings(), clock=clock)
+    policy = AddressPolicy(allow_internal=False, allowed_networks=())
+    made = AiohttpSender(
+        Settings(), policy=policy, resolver=resolver, clock=clock, telemetry=refusals
+    )
+    try:
+        outcome = await made.post(a_request("https://127.0.0.1:9/"))
+        assert outcome.kind is OutcomeKind.BLOCKED
+        assert refusals.seen == [AddressUse.CONNECT]
+    finally:
+        await made.close()
+        await resolver.close()

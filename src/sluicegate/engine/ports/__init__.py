@@ -1,20 +1,34 @@
 """The protocols through which the rules reach the world.
 
 `storage` implements `Storage`; `http` implements `Sender` and `Resolver`; `actors` implements
-`Owners`; `app` supplies `Clock` and `Random`. The simulation supplies its own of each. Every
-coroutine here runs on the engine's event loop and must not block it.
+`Owners`; `telemetry` implements `Telemetry`; `app` supplies `Clock` and `Random`. The simulation
+supplies its own of each. Every coroutine here runs on the engine's event loop and must not block
+it.
 """
 
+from sluicegate.engine.ports.overview_storage import Overview, OverviewStorage
 from sluicegate.engine.ports.owners import Owners
 from sluicegate.engine.ports.rows import ApiKeyRow, EndpointRow, LogQuery, SigningKeyRow, WorkItem
 from sluicegate.engine.ports.storage import Storage
+from sluicegate.engine.ports.telemetry import (
+    AddressUse,
+    CircuitChange,
+    NoTelemetry,
+    StorageFault,
+    Telemetry,
+)
 from sluicegate.engine.ports.world import Clock, Random, Request, Resolver, Sender
 
 __all__ = [
+    "AddressUse",
     "ApiKeyRow",
+    "CircuitChange",
     "Clock",
     "EndpointRow",
     "LogQuery",
+    "NoTelemetry",
+    "Overview",
+    "OverviewStorage",
     "Owners",
     "Random",
     "Request",
@@ -22,5 +36,7 @@ __all__ = [
     "Sender",
     "SigningKeyRow",
     "Storage",
+    "StorageFault",
+    "Telemetry",
     "WorkItem",
 ]

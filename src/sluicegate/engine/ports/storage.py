@@ -9,7 +9,9 @@ from sluicegate.engine.ports.delivery_storage import DeliveryStorage
 from sluicegate.engine.ports.endpoint_storage import EndpointStorage
 from sluicegate.engine.ports.message_storage import MessageStorage
 from sluicegate.engine.ports.operation_storage import OperationStorage
+from sluicegate.engine.ports.overview_storage import OverviewStorage
 from sluicegate.engine.ports.project_storage import ProjectStorage
+from sluicegate.engine.ports.telemetry import Telemetry
 
 __all__ = ["Storage"]
 
@@ -21,6 +23,7 @@ class Storage(
     MessageStorage,
     OperationStorage,
     DeliveryStorage,
+    OverviewStorage,
     Protocol,
 ):
     """Where everything durable lives. One writer; writes commit in groups.
@@ -51,4 +54,8 @@ class Storage(
 
     def on_fatal(self, listener: Callable[[BaseException], None]) -> None:
         """Call `listener` once if a commit's outcome is unknown (fsync error): stop the process."""
+        ...
+
+    def report_to(self, telemetry: Telemetry) -> None:
+        """Tell `telemetry` of commits and failures; called before `open`."""
         ...

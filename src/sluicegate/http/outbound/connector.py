@@ -19,7 +19,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 
 from sluicegate.engine.addresses import AddressPolicy
-from sluicegate.engine.ports import Resolver
+from sluicegate.engine.ports import AddressUse, Resolver, Telemetry
 from sluicegate.http.outbound.progress import PROGRESS
 from sluicegate.http.outbound.protocol import OutboundProtocol
 
@@ -129,6 +129,7 @@ class OutboundConnector(aiohttp.TCPConnector):
         tls: for https.
         connect_timeout_s: for TCP and TLS together.
         socket_factory: opens sockets to addresses that are allowed.
+        telemetry: is told of addresses that are not.
     """
 
     def __init__(
@@ -139,11 +140,13 @@ class OutboundConnector(aiohttp.TCPConnector):
         tls: ssl.SSLContext,
         connect_timeout_s: float,
         socket_factory: Callable[["AddrInfoType"], socket.socket],
+        telemetry: Telemetry,
     ) -> None:
         def open_allowed(addr_info: "AddrInfoType") -> socket.socket:
             progress, address = PROGRESS.get(), str(addr_info[4][0])
             if not policy.is_allowed(address):
                 progress.refused = address
+                telemetry.address_refused(AddressUse.CONNECT)
                 raise AddressRefusedError("address not allowed")
             progress.dialled += 1
             return socket_factory(addr_info)

@@ -24,7 +24,7 @@ from yarl import URL
 from sluicegate.engine.addresses import AddressPolicy
 from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.outcome import Outcome, OutcomeKind
-from sluicegate.engine.ports import Clock, Request, Resolver
+from sluicegate.engine.ports import Clock, NoTelemetry, Request, Resolver, Telemetry
 from sluicegate.engine.settings import Settings
 from sluicegate.http.outbound.connector import (
     AttemptRecalledError,
@@ -64,6 +64,7 @@ class AiohttpSender:
         clock: measures the phases of an attempt.
         socket_factory: opens a socket for an address that is allowed; a simulated network
             brings its own.
+        telemetry: is told of addresses that are refused.
 
     Raises:
         SettingError: the file of certificate authorities cannot be used.
@@ -77,12 +78,14 @@ class AiohttpSender:
         resolver: Resolver,
         clock: Clock,
         socket_factory: Callable[["AddrInfoType"], socket.socket] = open_socket,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._settings = settings
         self._policy = policy
         self._resolver = resolver
         self._clock = clock
         self._socket_factory = socket_factory
+        self._telemetry = telemetry if telemetry is not None else NoTelemetry()
         self._tls = client_context(settings.tls_ca_file)
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
@@ -132,6 +135,7 @@ class AiohttpSender:
                     tls=self._tls,
                     connect_timeout_s=self._settings.connect_timeout_s,
                     socket_factory=self._socket_factory,
+                    telemetry=self._telemetry,
                 ),
                 request_class=_TimedRequest,
                 cookie_jar=_NoCookies(),

@@ -1,0 +1,1 @@
+"""Monitoring: what happened is counted here, and told in Prometheus's text format."""
