@@ -62,6 +62,10 @@ bench: $(VENV)/.ready ## Measure, as ratios within one run
 docs: $(VENV)/.ready ## Re-make the generated documentation
 	@$(VENV)/bin/python -m sluicegate.cli.generated_docs docs
 
+.PHONY: vendor-scalar
+vendor-scalar: $(VENV)/.ready ## Re-make the script of /docs from npm (VERSION=1.2.3 takes another one)
+	@$(VENV)/bin/python tools/vendor_scalar.py $(VERSION)
+
 .PHONY: lock
 lock: ## Re-make the hashed lock file
 	@python=$(or $(PYTHON),$(find_python)); test -d .venvs/tools || $$python -m venv .venvs/tools

@@ -16,6 +16,7 @@ from sluicegate.cli.generated_docs import (
     with_lifecycle,
     with_metrics,
 )
+from sluicegate.cli.openapi import openapi_text
 from sluicegate.telemetry.counting import Counting
 from sluicegate.telemetry.gauges import Live, Process, gauges
 
@@ -37,7 +38,7 @@ def tracked_files() -> list[Path]:
             *ROOT.glob("*.*"),
             *(each for name in folders for each in ROOT.glob(f"{name}/**/*")),
         ]
-    return [each for each in found if each.is_file() and each.suffix not in {".pyc", ".db"}]
+    return [each for each in found if each.is_file() and each.suffix not in {".pyc", ".db", ".gz"}]
 
 
 FILES = tracked_files()
@@ -95,6 +96,11 @@ def test_the_page_of_settings_is_up_to_date() -> None:
     assert page == settings_page()
 
 
+def test_the_description_of_the_api_is_up_to_date() -> None:
+    """`docs/openapi.json` is what `make docs` makes of the routes."""
+    assert (ROOT / "docs" / "openapi.json").read_text(encoding="utf-8") == openapi_text()
+
+
 def test_the_diagram_of_the_states_is_up_to_date() -> None:
     """`docs/architecture.md` shows the lifecycle table as it is."""
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -146,7 +152,7 @@ def test_the_commands_that_a_page_names_exist(page: Path) -> None:
     code += "\n" + "\n".join(re.findall(r"`([^`\n]+)`", text))
     assert set(re.findall(r"^make ([a-z-]+)", code, re.MULTILINE)) <= make_targets()
     commands = set(re.findall(r"^sluicegate ([a-z]+)", code, re.MULTILINE))
-    assert commands <= {"serve", "demo", "keys"}
+    assert commands <= {"serve", "demo", "keys", "openapi"}
     files = re.findall(r"^python3 (\S+)", code, re.MULTILINE)
     links = re.findall(r"\]\(([^)#:]+)\)", text)
     assert [each for each in files if not (ROOT / each).is_file()] == []

@@ -6,13 +6,13 @@ They are imported when first used: a command that needs neither does not wait fo
 
 from typing import TYPE_CHECKING
 
+from sluicegate.engine.version import __version__
+
 if TYPE_CHECKING:
     from sluicegate.app import Engine
     from sluicegate.engine.settings import Settings
 
 __all__ = ["Engine", "Settings", "__version__"]
-
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:

@@ -11,6 +11,7 @@ from sluicegate.cli.demo.run import run_demo
 from sluicegate.cli.failures import StartError
 from sluicegate.cli.keys import keys
 from sluicegate.cli.logs import configure_logs
+from sluicegate.cli.openapi import openapi
 from sluicegate.cli.serve import run_server
 from sluicegate.engine.errors import SettingError
 
@@ -69,3 +70,4 @@ def demo() -> None:
 
 
 main.add_command(keys)
+main.add_command(openapi)

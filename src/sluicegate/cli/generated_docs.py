@@ -10,6 +10,7 @@ import msgspec
 
 from sluicegate import __version__
 from sluicegate.cli.config import ENVIRONMENT_PREFIX
+from sluicegate.cli.openapi import openapi_text
 from sluicegate.engine.lifecycle_diagram import mermaid
 from sluicegate.engine.ports import Overview
 from sluicegate.engine.setting_rules import allowed_text, setting_types
@@ -144,6 +145,7 @@ def _with(page: str, part: str, text: str) -> str:
 def write_docs(folder: Path) -> None:
     """Write what is made from the code into `folder`. Blocks on small files."""
     (folder / "settings.md").write_text(settings_page(), encoding="utf-8")
+    (folder / "openapi.json").write_text(openapi_text(), encoding="utf-8")
     for name, remade in (("architecture.md", with_lifecycle), ("monitoring.md", with_metrics)):
         page = folder / name
         page.write_text(remade(page.read_text(encoding="utf-8")), encoding="utf-8")

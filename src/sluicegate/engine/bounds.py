@@ -26,9 +26,8 @@ class Limits(NamedTuple):
 
     def of_text(self, **more: object) -> Meta:
         """Say so in the type of a field, with `more` of JSON Schema's words about texts."""
-        return Meta(
-            extra_json_schema={"minLength": self.minimum, "maxLength": self.maximum, **more}
-        )
+        shortest = {"minLength": self.minimum} if self.minimum else {}
+        return Meta(extra_json_schema={**shortest, "maxLength": self.maximum, **more})
 
 
 def whole(field: str, value: object, *, minimum: int, maximum: int) -> int:

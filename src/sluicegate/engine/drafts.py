@@ -89,12 +89,17 @@ class EndpointPatch(msgspec.Struct, frozen=True, kw_only=True):
     description: _Description | UnsetType | None = UNSET
     """Null clears it."""
     rate_limit_rps: _RateLimitRps | UnsetType = UNSET
+    """Attempts a second, 0 to 1000; 0 = no limit."""
     burst: _Burst | UnsetType = UNSET
+    """Attempts at once under the rate limit, 0 to 10000; 0 = as `rate_limit_rps`."""
     headers: HeadersDraft | UnsetType | None = UNSET
     """Replaces all of them; null clears them."""
     ordered: bool | UnsetType = UNSET
+    """Deliver one after the other."""
     max_in_flight: _MaxInFlight | UnsetType = UNSET
+    """Attempts at once, 1 to 256."""
     timeout_s: _TimeoutS | UnsetType = UNSET
+    """Seconds for a whole attempt, 1 to 120."""
 
 
 class CheckedPayload(msgspec.Struct, frozen=True):

@@ -47,6 +47,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Connections to the HTTP API at once; beyond it the one that is idle longest is closed."""
     metrics: bool = True
     """Whether `GET /metrics` answers Prometheus; it needs no key."""
+    docs: bool = True
+    """Whether the API's description is served: `/openapi.json`, and `/docs` for people."""
     drain_s: Annotated[float, Meta(ge=0, le=3600)] = 30
     """Seconds that attempts in flight get to finish at a shutdown."""
 

@@ -6,6 +6,12 @@ import msgspec
 from aiohttp import web
 
 from sluicegate.engine.errors import SluicegateError
+from sluicegate.http.envelopes import (
+    ErrorAnswer,
+    ErrorDetailAnswer,
+    ListMetaAnswer,
+    MetaAnswer,
+)
 from sluicegate.http.errors import headers_of, status_of
 
 __all__ = ["empty", "failure", "listing", "raw_json", "success"]
@@ -31,11 +37,11 @@ def success(
         message: a sentence that stands beside it.
         error: what kept the rest from being done; stands beside it.
     """
-    body: dict[str, object] = {"data": data, "meta": {"request_id": request_id}}
+    body: dict[str, object] = {"data": data, "meta": MetaAnswer(request_id=request_id)}
     if message is not None:
         body = {"message": message, **body}
     if error is not None:
-        body["error"] = {"code": error.code, "message": error.message}
+        body["error"] = ErrorDetailAnswer(code=error.code, message=error.message)
     return _response(status, body)
 
 
@@ -47,7 +53,7 @@ def listing(
     has_more: bool = False,
 ) -> web.Response:
     """Answer with a list; whether there is more stands in `meta`."""
-    meta = {"request_id": request_id, "next_cursor": next_cursor, "has_more": has_more}
+    meta = ListMetaAnswer(request_id=request_id, next_cursor=next_cursor, has_more=has_more)
     return _response(200, {"data": items, "meta": meta})
 
 
@@ -68,17 +74,14 @@ def failure(request_id: str, error: SluicegateError) -> web.Response:
     code, message, details = error.code, error.message, error.details
     if status >= 500 and code != "UNAVAILABLE":  # noqa: PLR2004 - server errors
         code, message, details = "INTERNAL_ERROR", SluicegateError.default_message, {}
-    body: dict[str, object] = {"code": code, "message": message}
-    if details:
-        body["details"] = details
-    return _response(
-        status, {"error": body, "meta": {"request_id": request_id}}, headers=headers_of(error)
+    answer = ErrorAnswer(
+        error=ErrorDetailAnswer(code=code, message=message, details=details),
+        meta=MetaAnswer(request_id=request_id),
     )
+    return _response(status, answer, headers=headers_of(error))
 
 
-def _response(
-    status: int, body: dict[str, object], *, headers: dict[str, str] | None = None
-) -> web.Response:
+def _response(status: int, body: object, *, headers: dict[str, str] | None = None) -> web.Response:
     return web.Response(
         status=status, body=_encode(body), headers={"Content-Type": _JSON, **(headers or {})}
     )

@@ -11,17 +11,21 @@ from sluicegate.http.api.exposition import Exposition, ExpositionHandlers
 from sluicegate.http.api.health import HealthHandlers, Readiness
 from sluicegate.http.api.messages import MessageHandlers
 from sluicegate.http.api.operations import OperationHandlers
-from sluicegate.http.api.routes import routes
+from sluicegate.http.api.reference import ReferenceHandlers
+from sluicegate.http.api.route import Route
+from sluicegate.http.api.routes import Handlers, routes
 from sluicegate.http.api.sending import SendHandlers
 from sluicegate.http.api.signing_keys import SigningKeyHandlers
 from sluicegate.http.auth import Authentication
 from sluicegate.http.bodies import Bodies, check_expectation
 from sluicegate.http.connections import JsonRunner
 from sluicegate.http.middleware import Gate
+from sluicegate.http.openapi.document import build_document
+from sluicegate.http.openapi.schemas import Json
 from sluicegate.http.per_minute import PerMinute
 from sluicegate.http.reading import Reading
 
-__all__ = ["create_app", "create_runner"]
+__all__ = ["create_app", "create_runner", "describe"]
 
 _CONNECTION = {
     "access_log": None,  # `request.finished` says it, without the query string
@@ -55,7 +59,6 @@ def create_app(
         telemetry: is told of each request.
         exposition: tells the metrics; without it there is no `/metrics`.
     """
-    bodies = Bodies(total_bytes_max=settings.pending_bytes_max)
     reading = Reading()
     gate = Gate(
         Authentication(services.api_keys, PerMinute(settings.auth_failures_per_minute, clock)),
@@ -65,24 +68,55 @@ def create_app(
         random=random,
         telemetry=telemetry if telemetry is not None else NoTelemetry(),
     )
-    table = routes(
-        EndpointHandlers(services.endpoints, bodies, settings),
-        SigningKeyHandlers(services.endpoints),
-        SendHandlers(services.messages, bodies, reading, settings),
-        MessageHandlers(services.messages),
-        OperationHandlers(services.operations, bodies),
-        ApiKeyHandlers(services.api_keys, bodies),
-        HealthHandlers(readiness),
-        ExpositionHandlers(exposition),
-    )
     app = web.Application(middlewares=[gate.unmatched()], handler_args=_CONNECTION)
     app.on_cleanup.append(lambda _: reading.close())
+    table = _table(
+        services, settings=settings, readiness=readiness, exposition=exposition, reading=reading
+    )
     for route in table:
         handler = gate.entrance(route)
         app.router.add_route(route.method, route.path, handler, expect_handler=check_expectation)
         if route.method == "GET":
             app.router.add_route("HEAD", route.path, handler)
     return app
+
+
+def describe(
+    services: Services,
+    *,
+    settings: Settings,
+    readiness: Readiness,
+    exposition: Exposition | None = None,
+) -> Json:
+    """Return the description of the API that `create_app` would serve, as OpenAPI 3.1."""
+    table = _table(
+        services, settings=settings, readiness=readiness, exposition=exposition, reading=Reading()
+    )
+    return build_document(table)
+
+
+def _table(
+    services: Services,
+    *,
+    settings: Settings,
+    readiness: Readiness,
+    exposition: Exposition | None,
+    reading: Reading,
+) -> tuple[Route, ...]:
+    bodies = Bodies(total_bytes_max=settings.pending_bytes_max)
+    handlers: list[Handlers] = [
+        SendHandlers(services.messages, bodies, reading, settings),
+        EndpointHandlers(services.endpoints, bodies, settings),
+        SigningKeyHandlers(services.endpoints),
+        MessageHandlers(services.messages),
+        OperationHandlers(services.operations, bodies),
+        ApiKeyHandlers(services.api_keys, bodies),
+        HealthHandlers(readiness),
+        ExpositionHandlers(exposition),
+    ]
+    if settings.docs:
+        handlers.append(ReferenceHandlers(tuple(handlers)))
+    return routes(*handlers)
 
 
 def create_runner(

@@ -200,7 +200,7 @@ class DeletedAllAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class DeadLetterAnswer(LogEntryAnswer, frozen=True, kw_only=True, omit_defaults=True):
     """A message in the dead letter queue."""
 
-    failed_at: Moment = ""
+    failed_at: Moment
     """When it was given up."""
 
     @classmethod

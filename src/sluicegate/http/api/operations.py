@@ -32,6 +32,7 @@ class MessageIdsBody(msgspec.Struct, frozen=True):
     """The messages that are meant."""
 
     message_ids: Annotated[list[str], Meta(extra_json_schema={"minItems": 1, "maxItems": IDS_MAX})]
+    """An id that is not known, or is none, is told in its place."""
 
 
 _IDS = msgspec.json.Decoder(MessageIdsBody)

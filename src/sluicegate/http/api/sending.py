@@ -65,11 +65,14 @@ class MessageBody(msgspec.Struct, frozen=True):
 
 
 class BatchBody(msgspec.Struct, frozen=True):
-    """Messages that are to be sent. Describes what `split_batch` takes apart."""
+    """Messages that are to be sent."""
+
+    # It only describes: `split_batch` takes a batch apart.
 
     messages: Annotated[
         list[MessageBody], Meta(extra_json_schema={"minItems": 1, "maxItems": BATCH_MAX})
     ]
+    """Each is accepted or refused on its own."""
 
 
 _SEND = msgspec.json.Decoder(MessageBody)
