@@ -8,10 +8,12 @@ from sluicegate import __version__
 from sluicegate.actors.directory import Directory
 from sluicegate.actors.parts import Parts
 from sluicegate.actors.slots import Slots
-from sluicegate.chores import Chores
+from sluicegate.chores import Chore, Chores
 from sluicegate.clock import SystemClock, SystemRandom
+from sluicegate.engine.activity import Activity
 from sluicegate.engine.addresses import AddressPolicy
 from sluicegate.engine.api_keys import ApiKeys
+from sluicegate.engine.billing import Billing
 from sluicegate.engine.calls import ProjectCalls
 from sluicegate.engine.endpoints import Endpoints
 from sluicegate.engine.message_operations import MessageOperations
@@ -132,7 +134,6 @@ class Engine(ProjectCalls):
                 telemetry=self.telemetry,
             )
         )
-        self._chores = Chores(())
         if counting is not None:
             self.exposition = self._expose(counting)
         self.services = Services(
@@ -155,6 +156,11 @@ class Engine(ProjectCalls):
             ),
             operations=MessageOperations(storage=self._storage, owners=self._directory),
             api_keys=ApiKeys(storage=self._storage, clock=self.clock, random=self.random),
+            activity=Activity(storage=self._storage, clock=self.clock, settings=settings),
+            billing=Billing(storage=self._storage, clock=self.clock, settings=settings),
+        )
+        self._chores = Chores(
+            [Chore(name="pack_activity", period_s=60, piece=self.services.activity.pack)]
         )
 
     def _open_file(self, settings: Settings) -> SqliteStorage:

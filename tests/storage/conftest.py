@@ -4,7 +4,7 @@ import hashlib
 import random
 import sqlite3
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiosqlite
@@ -199,3 +199,9 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
         yield place
     finally:
         await place.close()
+
+
+@pytest.fixture
+def new_place(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Place]:
+    """Makes folders without a database yet; whoever makes one closes it."""
+    return lambda: Place(tmp_path_factory.mktemp("place"))

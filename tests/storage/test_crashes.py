@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sluicegate.engine.errors import StorageLockedError
+from sluicegate.storage.activity_audit import activity_miscounts
 from sluicegate.storage.audit import miscounts
 from sluicegate.storage.bridge import call
 
@@ -54,6 +55,7 @@ async def test_what_was_acknowledged_survives_kill_9(place: "Place", acknowledge
     storage = await place.opened()
     assert await call(place.connections[0], integrity) == "ok"
     assert await call(place.connections[0], miscounts) == []
+    assert await call(place.connections[0], activity_miscounts, now_minute=0) == []
     stored = await storage.load_queued(endpoint, after_seq=0, limit=1_000_000)
     payloads = {message.id: message.payload for message in stored}
     assert all(payloads[line] == f'"{line}"'.encode() for line in lines[1:])

@@ -9,7 +9,14 @@ import pytest
 
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.ports import LogQuery
-from sluicegate.storage import overview_storage, schema, selection, waiting
+from sluicegate.storage import (
+    activity,
+    activity_packing,
+    overview_storage,
+    schema,
+    selection,
+    waiting,
+)
 
 SORTED = "USE TEMP B-TREE FOR ORDER BY"
 
@@ -100,3 +107,18 @@ def test_a_page_of_the_log_is_read_in_the_order_of_indexes(
         assert len(orphans) == 2
     else:
         assert SORTED not in finding
+
+
+def test_activity_is_read_from_one_minute_with_rows_to_the_next(db: sqlite3.Connection) -> None:
+    """However many endpoints have rows in the same minutes: each step is a search by key."""
+    steps = plan_of(db, activity.ACTIVITY)
+    assert steps.count("SEARCH a USING PRIMARY KEY (minute>?)") == 1
+    key = "(minute=? AND project_no=? AND endpoint_no=?)"
+    assert steps.count(f"SEARCH a USING PRIMARY KEY {key}") == 1
+    assert not [step for step in steps if step.startswith("SCAN") and step != "SCAN stored"]
+
+
+def test_rows_to_be_packed_are_found_by_their_minute(db: sqlite3.Connection) -> None:
+    """A piece of the chore costs what it moves."""
+    sql = activity_packing.OLD_ROWS.replace("?", ":x")
+    assert plan_of(db, sql) == ["SEARCH activity USING PRIMARY KEY (minute=?)"]

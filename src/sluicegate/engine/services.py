@@ -2,7 +2,9 @@
 
 import msgspec
 
+from sluicegate.engine.activity import Activity
 from sluicegate.engine.api_keys import ApiKeys
+from sluicegate.engine.billing import Billing
 from sluicegate.engine.endpoints import Endpoints
 from sluicegate.engine.message_operations import MessageOperations
 from sluicegate.engine.messages import Messages
@@ -18,3 +20,5 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     messages: Messages
     operations: MessageOperations
     api_keys: ApiKeys
+    activity: Activity
+    billing: Billing

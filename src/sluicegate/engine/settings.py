@@ -82,6 +82,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     pending_bytes_max: Annotated[int, Meta(ge=1, le=68_719_476_736)] = 268_435_456
     """Bytes of requests in memory, waiting to be stored; above it sends get 503."""
 
+    # -- what is kept -----------------------------------------------------------------------
+
+    history_days: Annotated[int, Meta(ge=1, le=3650)] = 90
+    """Days that counts of what was accepted and attempted are kept."""
+
     # -- retries ----------------------------------------------------------------------------
 
     attempts_max: Annotated[int, Meta(ge=1, le=1000)] = 8

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from sluicegate.engine.errors import SluicegateError
 from sluicegate.http.envelopes import (
+    CountedMetaAnswer,
     ErrorAnswer,
     ErrorDetailAnswer,
     ListMetaAnswer,
@@ -14,7 +15,7 @@ from sluicegate.http.envelopes import (
 )
 from sluicegate.http.errors import headers_of, status_of
 
-__all__ = ["empty", "failure", "listing", "raw_json", "success"]
+__all__ = ["counted", "empty", "failure", "listing", "raw_json", "success"]
 
 _JSON = "application/json"
 _encode = msgspec.json.Encoder().encode
@@ -54,6 +55,21 @@ def listing(
 ) -> web.Response:
     """Answer with a list; whether there is more stands in `meta`."""
     meta = ListMetaAnswer(request_id=request_id, next_cursor=next_cursor, has_more=has_more)
+    return _response(200, {"data": items, "meta": meta})
+
+
+def counted(
+    request_id: str, items: Sequence[object], *, total: int, limit: int, offset: int
+) -> web.Response:
+    """Answer with a part of a list whose pages go by number."""
+    meta = CountedMetaAnswer(
+        request_id=request_id,
+        next_cursor=None,
+        has_more=offset + len(items) < total,
+        total=total,
+        limit=limit,
+        offset=offset,
+    )
     return _response(200, {"data": items, "meta": meta})
 
 

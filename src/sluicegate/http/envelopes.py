@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-__all__ = ["ErrorAnswer", "ErrorDetailAnswer", "ListMetaAnswer", "MetaAnswer"]
+__all__ = ["CountedMetaAnswer", "ErrorAnswer", "ErrorDetailAnswer", "ListMetaAnswer", "MetaAnswer"]
 
 _RequestId = Annotated[
     str,
@@ -30,6 +30,17 @@ class ListMetaAnswer(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
     """Give it back as `cursor` for the next page; null on the last one."""
     has_more: bool
+
+
+class CountedMetaAnswer(ListMetaAnswer, frozen=True, kw_only=True):
+    """The same of a list whose pages go by number: `next_cursor` is always null."""
+
+    total: int
+    """Items on all pages."""
+    limit: int
+    """At most so many are on this one."""
+    offset: int
+    """So many come before it."""
 
 
 class ErrorDetailAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

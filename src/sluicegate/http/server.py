@@ -6,10 +6,12 @@ from sluicegate.engine.ports import Clock, NoTelemetry, Random, Telemetry
 from sluicegate.engine.services import Services
 from sluicegate.engine.settings import Settings
 from sluicegate.http.api.api_keys import ApiKeyHandlers
+from sluicegate.http.api.billing import BillingHandlers
 from sluicegate.http.api.endpoints import EndpointHandlers
 from sluicegate.http.api.exposition import Exposition, ExpositionHandlers
 from sluicegate.http.api.health import HealthHandlers, Readiness
 from sluicegate.http.api.messages import MessageHandlers
+from sluicegate.http.api.metrics import MetricsHandlers
 from sluicegate.http.api.operations import OperationHandlers
 from sluicegate.http.api.reference import ReferenceHandlers
 from sluicegate.http.api.route import Route
@@ -110,7 +112,9 @@ def _table(
         SigningKeyHandlers(services.endpoints),
         MessageHandlers(services.messages),
         OperationHandlers(services.operations, bodies),
+        MetricsHandlers(services.activity),
         ApiKeyHandlers(services.api_keys, bodies),
+        BillingHandlers(services.billing),
         HealthHandlers(readiness),
         ExpositionHandlers(exposition),
     ]

@@ -49,7 +49,7 @@ class RecordAttempt(msgspec.Struct, frozen=True):
         """
         result = self.result
         message = db.execute(
-            "SELECT endpoint_no, status, retention_hours, deleted_at_ms FROM messages"
+            "SELECT project_no, endpoint_no, status, retention_hours, deleted_at_ms FROM messages"
             " WHERE seq = ?",
             (result.seq,),
         ).fetchone()
@@ -57,17 +57,23 @@ class RecordAttempt(msgspec.Struct, frozen=True):
             raise NotFoundError("Message not found")
         if _is_recorded(db, result):
             return
-        endpoint_no, status, retention_hours, deleted_at_ms = message
+        project_no, endpoint_no, status, retention_hours, deleted_at_ms = message
         if deleted_at_ms is not None:
             result = _withdrawn(result)
-        db.execute(_INSERT, _attempt_row(result))
+        latency_ms = response_latency_ms(result)
+        db.execute(_INSERT, _attempt_row(result, latency_ms))
+        gathered.activity.attempt(
+            result, latency_ms, project_no=project_no, endpoint_no=endpoint_no
+        )
         if status in {"queued", "pending_retry"}:
-            _move_on(db, result)
+            _move_on(db, result, latency_ms)
             _count(gathered, endpoint_no, was=status, now=result.verdict.status)
             if result.verdict.status is MessageStatus.SUCCEEDED and retention_hours == 0:
                 _remove_payload(db, result)
         elif deleted_at_ms is not None and status == "failed_permanent":
-            _move_on(db, result)  # deleted while in flight; deleted ones are not counted
+            _move_on(
+                db, result, latency_ms
+            )  # deleted while in flight; deleted ones are not counted
         else:
             # Given up while in flight: it keeps its status.
             db.execute(
@@ -112,7 +118,7 @@ def _is_recorded(db: sqlite3.Connection, result: AttemptResult) -> bool:
     return row is not None
 
 
-def _attempt_row(result: AttemptResult) -> tuple[object, ...]:
+def _attempt_row(result: AttemptResult, latency_ms: int | None) -> tuple[object, ...]:
     outcome, verdict = result.outcome, result.verdict
     timings = outcome.timings
     return (
@@ -122,7 +128,7 @@ def _attempt_row(result: AttemptResult) -> tuple[object, ...]:
         result.started_at_ms,
         max(0, result.finished_at_ms - result.started_at_ms),
         outcome.status,
-        response_latency_ms(result),
+        latency_ms,
         outcome.error,
         verdict.retry_type,
         verdict.retry_after_s,
@@ -165,7 +171,7 @@ def _remove_payload(db: sqlite3.Connection, result: AttemptResult) -> None:
     )
 
 
-def _move_on(db: sqlite3.Connection, result: AttemptResult) -> None:
+def _move_on(db: sqlite3.Connection, result: AttemptResult, latency_ms: int | None) -> None:
     verdict = result.verdict
     waits = verdict.status is MessageStatus.PENDING_RETRY
     db.execute(
@@ -180,7 +186,7 @@ def _move_on(db: sqlite3.Connection, result: AttemptResult) -> None:
             result.started_at_ms,
             result.finished_at_ms if verdict.status is MessageStatus.SUCCEEDED else None,
             result.outcome.status,
-            response_latency_ms(result),
+            latency_ms,
             verdict.last_error,
             result.seq,
         ),

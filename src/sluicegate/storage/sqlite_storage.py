@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack
 
 from sluicegate.engine.ports import Clock, NoTelemetry, Telemetry
+from sluicegate.storage.activity_storage import SqliteActivityStorage
 from sluicegate.storage.bridge import Connect, connect_sqlite
 from sluicegate.storage.control_storage import SqliteControlStorage
 from sluicegate.storage.database_file import real_path
@@ -30,6 +31,7 @@ class SqliteStorage(
     SqliteOperationStorage,
     SqliteDeliveryStorage,
     SqliteOverviewStorage,
+    SqliteActivityStorage,
 ):
     """Everything durable, in one SQLite file. Implements `sluicegate.engine.ports.Storage`.
 

@@ -5,12 +5,14 @@ from typing import ClassVar, Protocol, TypeVar
 
 import msgspec
 
+from sluicegate.engine.metrics_windows import MINUTE_MS
+from sluicegate.storage.gathered_activity import GatheredActivity
+
 __all__ = ["EndpointKey", "Gathered", "Write"]
 
 _R_co = TypeVar("_R_co", covariant=True)
 
 _KNOWN_MAX = 65_536
-_MINUTE_MS = 60_000
 
 _INSERT_MESSAGE = """
 INSERT INTO messages (seq, id, project_no, endpoint_no, accepted_at_ms, updated_at_ms, size_bytes,
@@ -59,6 +61,8 @@ class Gathered:
         self._accepted: dict[str, int] = {}
         self.keys: dict[tuple[int, str], tuple[bytes, bytes]] = {}
         """Idempotency keys gathered and not yet in the table → message id, payload hash."""
+        self.activity = GatheredActivity()
+        """What is counted by time."""
 
     def discard(self) -> None:
         """Forget everything: the transaction was rolled back."""
@@ -122,11 +126,13 @@ class Gathered:
             db.executemany("INSERT INTO payloads (seq, body) VALUES (?, ?)", self._payloads)
             minutes: dict[int, tuple[int, int]] = {}
             for row in self._messages:
-                minute = row[4] // _MINUTE_MS
+                minute = row[4] // MINUTE_MS
                 minutes[minute] = (minutes.get(minute, (row[0],))[0], row[0])
             db.executemany(_MARK_MINUTE, [(minute, *seqs) for minute, seqs in minutes.items()])
+            self.activity.accept((row[4] // MINUTE_MS, row[2], row[3]) for row in self._messages)
         if self._tallies:
             db.executemany(_COUNT, [(*tally, no) for no, tally in self._tallies.items()])
+        self.activity.flush(db)
         accepted = self._accepted
         self._reset()
         self._accepted = accepted

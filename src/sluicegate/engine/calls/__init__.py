@@ -5,6 +5,7 @@ Values are made drafts, answers are the use cases'. Every method raises the erro
 project, that is before the engine is open.
 """
 
+from sluicegate.engine.calls.activity import ActivityCalls
 from sluicegate.engine.calls.api_keys import ApiKeyCalls
 from sluicegate.engine.calls.endpoints import EndpointCalls
 from sluicegate.engine.calls.messages import MessageCalls
@@ -13,5 +14,5 @@ from sluicegate.engine.calls.operations import OperationCalls
 __all__ = ["ProjectCalls"]
 
 
-class ProjectCalls(EndpointCalls, MessageCalls, OperationCalls, ApiKeyCalls):
+class ProjectCalls(EndpointCalls, MessageCalls, OperationCalls, ActivityCalls, ApiKeyCalls):
     """The use cases of one project."""

@@ -6,6 +6,7 @@ supplies its own of each. Every coroutine here runs on the engine's event loop a
 it.
 """
 
+from sluicegate.engine.ports.activity_storage import ActivityCounts, UsageMonth
 from sluicegate.engine.ports.overview_storage import Overview, OverviewStorage
 from sluicegate.engine.ports.owners import Owners
 from sluicegate.engine.ports.rows import ApiKeyRow, EndpointRow, LogQuery, SigningKeyRow, WorkItem
@@ -20,6 +21,7 @@ from sluicegate.engine.ports.telemetry import (
 from sluicegate.engine.ports.world import Clock, Random, Request, Resolver, Sender
 
 __all__ = [
+    "ActivityCounts",
     "AddressUse",
     "ApiKeyRow",
     "CircuitChange",
@@ -38,5 +40,6 @@ __all__ = [
     "Storage",
     "StorageFault",
     "Telemetry",
+    "UsageMonth",
     "WorkItem",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
+from sluicegate.engine.ports.activity_storage import ActivityStorage
 from sluicegate.engine.ports.control_storage import ControlStorage
 from sluicegate.engine.ports.delivery_storage import DeliveryStorage
 from sluicegate.engine.ports.endpoint_storage import EndpointStorage
@@ -24,6 +25,7 @@ class Storage(
     OperationStorage,
     DeliveryStorage,
     OverviewStorage,
+    ActivityStorage,
     Protocol,
 ):
     """Where everything durable lives. One writer; writes commit in groups.

@@ -25,6 +25,8 @@ class Envelope(Enum):
     """`{"data": answer, "meta": {request_id}}`."""
     LIST = "list"
     """`{"data": [answer, …], "meta": {request_id, next_cursor, has_more}}`."""
+    COUNTED = "counted"
+    """`LIST` with `{total, limit, offset}` in `meta`: pages go by number."""
     MESSAGE = "message"
     """`DATA` with a sentence beside it, `{"message": …, "data": …, "meta": …}`."""
     NONE = "none"

@@ -8,7 +8,7 @@ from typing import Any
 from sluicegate.engine.version import __version__
 from sluicegate.http.api.parameters import PATH_PARAMETERS
 from sluicegate.http.api.route import Envelope, Route
-from sluicegate.http.envelopes import ErrorAnswer, ListMetaAnswer, MetaAnswer
+from sluicegate.http.envelopes import CountedMetaAnswer, ErrorAnswer, ListMetaAnswer, MetaAnswer
 from sluicegate.http.openapi import failures, texts
 from sluicegate.http.openapi.schemas import Json, Schemas
 
@@ -62,7 +62,7 @@ def _schemas(table: Sequence[Route]) -> Schemas:
     answers = [route.answer for route in table if route.answer is not None]
     return Schemas(
         bodies=[*bodies, *queries, *paths],
-        answers=[*answers, MetaAnswer, ListMetaAnswer, ErrorAnswer],
+        answers=[*answers, MetaAnswer, ListMetaAnswer, CountedMetaAnswer, ErrorAnswer],
     )
 
 
@@ -134,7 +134,7 @@ def _success(route: Route, schemas: Schemas) -> Json:
 
 
 def _enveloped(envelope: Envelope, answer: Json, schemas: Schemas) -> Json:
-    meta, list_meta = schemas.of(MetaAnswer), schemas.of(ListMetaAnswer)
+    meta = schemas.of(MetaAnswer)
     properties: dict[str, Any]
     match envelope:
         case Envelope.NONE:
@@ -142,7 +142,11 @@ def _enveloped(envelope: Envelope, answer: Json, schemas: Schemas) -> Json:
         case Envelope.DATA:
             properties = {"data": answer, "meta": meta}
         case Envelope.LIST:
-            properties = {"data": {"type": "array", "items": answer}, "meta": list_meta}
+            meta = schemas.of(ListMetaAnswer)
+            properties = {"data": {"type": "array", "items": answer}, "meta": meta}
+        case Envelope.COUNTED:
+            meta = schemas.of(CountedMetaAnswer)
+            properties = {"data": {"type": "array", "items": answer}, "meta": meta}
         case Envelope.MESSAGE:
             sentence = {"type": "string", "description": "What was done, for people."}
             properties = {"message": sentence, "data": answer, "meta": meta}

@@ -38,7 +38,9 @@ TAGS: dict[str, str] = {
     "Signing keys": "What a receiver checks that a delivery is genuine with.",
     "Messages": "What became of each message, and what can be done with it.",
     "Dead letter queue": "The messages that were given up.",
+    "Metrics": "What was accepted and attempted, by time.",
     "API keys": "Who may use this API.",
+    "Billing": "What was used. Nobody is billed.",
     "Deliveries": "What a receiver gets, and what its answers do.",
     "Operations": "For load balancers, supervisors and programs. No key is needed.",
 }
