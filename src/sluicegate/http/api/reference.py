@@ -30,12 +30,13 @@ _PAGE = """\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Sluicegate API</title>
 <link rel="icon" href="data:,">
+<script src="docs/{start}/start.js"></script>
+<script src="docs/{scalar}/scalar.js" defer></script>
 </head>
 <body>
-<div id="reference"><noscript>This page needs JavaScript. The same is at
-<a href="openapi.json">openapi.json</a>.</noscript></div>
-<script src="docs/{scalar}/scalar.js"></script>
-<script src="docs/{start}/start.js"></script>
+<noscript>This page needs JavaScript. The same is at <a href="openapi.json">openapi.json</a>.
+</noscript>
+<div id="reference"></div>
 </body>
 </html>
 """
