@@ -37,6 +37,9 @@ class WindowAgainstStorage(RuleBasedStateMachine):
         self.rows: dict[int, WaitingMessage] = {}
         self.flying: dict[int, WaitingMessage] = {}
         self.settled: dict[int, WaitingMessage | None] = {}
+        self.changed: dict[int, WaitingMessage | None] = {}
+        """Durable, but not yet told; until then such a message is not started."""
+        self.urgent: int | None = None
         self.wants: Wants | None = None
         self.answer: dict[str, list[WaitingMessage] | None] | None = None
         self.now_ms = 1000
@@ -57,12 +60,14 @@ class WindowAgainstStorage(RuleBasedStateMachine):
     @rule()
     def the_endpoint_is_paused_and_resumed(self) -> None:
         self.window.reset()
+        self.urgent = None
         self.release_no += 1
         self.window.set_mode(strict=self.strict, release_no=self.release_no)
 
     @rule()
     def the_mode_changes(self) -> None:
         self.strict = not self.strict
+        self.urgent = None
         self.window.set_mode(strict=self.strict, release_no=self.release_no)
 
     @rule(ms=st.integers(1, 60))
@@ -114,24 +119,27 @@ class WindowAgainstStorage(RuleBasedStateMachine):
     @rule()
     def an_attempt_starts(self) -> None:
         found = self.window.next(self.now_ms)
-        if not isinstance(found, WaitingMessage):
+        if not isinstance(found, WaitingMessage) or found.seq in self.changed:
             return
         assert found.seq in self.rows, "a message that no longer waits"
         assert found == self.rows[found.seq], "a row as it was before"
         assert found.seq not in self.flying, "a message twice in flight"
         waiting = [row for seq, row in self.rows.items() if seq not in self.flying]
         if self.strict:
-            assert found.seq == min(row.seq for row in waiting), "not the oldest"
+            oldest = min(row.seq for row in waiting if row.seq not in self.changed)
+            assert found.seq in (self.urgent, oldest), "not the oldest"
             if self.flying:
                 return
         else:
             ready = [
                 row.seq
                 for row in waiting
-                if row.status is MessageStatus.QUEUED or row.release_no < self.release_no
+                if row.seq not in self.changed
+                and (row.status is MessageStatus.QUEUED or row.release_no < self.release_no)
             ]
             assert not ready or found.seq <= min(ready), "out of acceptance order"
         assert self.is_due(found), "too early"
+        self.urgent = None if self.urgent == found.seq else self.urgent
         self.window.take(found)
         self.flying[found.seq] = found
 
@@ -166,6 +174,8 @@ class WindowAgainstStorage(RuleBasedStateMachine):
         for number in range(count):
             found = self.window.next(self.now_ms)
             if not isinstance(found, WaitingMessage) or (self.strict and self.flying):
+                return
+            if found.seq in self.changed:
                 return
             self.an_attempt_starts()
             self.rows[found.seq] = self.settled[found.seq] = msgspec.structs.replace(
@@ -208,6 +218,47 @@ class WindowAgainstStorage(RuleBasedStateMachine):
             seq = data.draw(st.sampled_from(open_flights))
             self.window.give_back(self.flying.pop(seq))
 
+    # -- operations ---------------------------------------------------------------------------
+
+    @rule(data=st.data(), kind=st.sampled_from(("replay", "hasten", "withdraw")))
+    def a_message_is_changed(self, data: st.DataObject, kind: str) -> None:
+        """Durably; it is not in flight, and nothing else is being done to it."""
+        idle = [
+            seq
+            for seq in range(1, self.last_seq + 1)
+            if seq not in self.flying and seq not in self.changed
+        ]
+        waiting = [self.rows[seq] for seq in idle if seq in self.rows]
+        fit = {
+            "replay": [seq for seq in idle if seq not in self.rows],
+            "hasten": [row.seq for row in waiting if row.status is MessageStatus.PENDING_RETRY],
+            "withdraw": [row.seq for row in waiting],
+        }[kind]
+        if not fit:
+            return
+        seq = data.draw(st.sampled_from(fit))
+        if kind == "withdraw":
+            self.changed[seq] = None
+            del self.rows[seq]
+        elif kind == "hasten":
+            self.rows[seq] = self.changed[seq] = msgspec.structs.replace(
+                self.rows[seq], next_attempt_at_ms=self.now_ms
+            )
+        else:
+            self.rows[seq] = self.changed[seq] = queued(seq)
+
+    @precondition(lambda self: self.changed)
+    @rule(urgent=st.booleans())
+    def a_change_is_told(self, *, urgent: bool) -> None:
+        seq = next(iter(self.changed))
+        row = self.changed.pop(seq)
+        self.window.drop(seq)
+        self.urgent = None if self.urgent == seq else self.urgent
+        if row is not None:
+            self.window.put(row, urgent=urgent)
+            if urgent and self.strict:
+                self.urgent = seq
+
     # -- what must hold -------------------------------------------------------------------------
 
     @invariant()
@@ -227,8 +278,9 @@ class WindowAgainstStorage(RuleBasedStateMachine):
         msg = "it reads for ever"
         raise AssertionError(msg)
 
-    def teardown(self) -> None:
-        """In the end everything that waits is found, and nothing is waited for in vain."""
+    def everything_is_told(self) -> None:
+        while self.changed:
+            self.a_change_is_told(urgent=False)
         self.reading_ends()
         while self.flying:
             seq = next(iter(self.flying))
@@ -236,6 +288,10 @@ class WindowAgainstStorage(RuleBasedStateMachine):
                 self.a_result_is_reported()
             else:
                 self.window.give_back(self.flying.pop(seq))
+
+    def teardown(self) -> None:
+        """In the end everything that waits is found, and nothing is waited for in vain."""
+        self.everything_is_told()
         for _ in range(10_000):
             if self.wants is None:
                 self.wants = self.window.begin_read(flying=len(self.flying))
@@ -256,6 +312,28 @@ class WindowAgainstStorage(RuleBasedStateMachine):
 
 
 WindowAgainstStorage.TestCase.settings = settings(
-    max_examples=1000, stateful_step_count=60, deadline=None
+    max_examples=800, stateful_step_count=60, deadline=None
 )
 TestWindow = WindowAgainstStorage.TestCase
+
+
+def test_a_read_that_is_older_than_a_drop_does_not_bring_the_message_back() -> None:
+    """It was cancelled or deleted while its row was on the way."""
+    window = Window(SIZE)
+    wants = window.begin_read(flying=0)
+    assert wants is not None
+    window.drop(1)
+    window.end_read(wants, queued=[queued(1)], due=[], in_order=None, flying=())
+    assert not isinstance(window.next(0), WaitingMessage)
+
+
+def test_what_was_put_back_during_a_read_can_be_dropped_before_it_ends() -> None:
+    """Replayed and then deleted, both while one read is under way."""
+    window = Window(SIZE)
+    wants = window.begin_read(flying=0)
+    assert wants is not None
+    window.drop(1)
+    window.put(queued(1), urgent=False)
+    window.drop(1)
+    window.end_read(wants, queued=[queued(1)], due=[], in_order=None, flying=())
+    assert not isinstance(window.next(0), WaitingMessage)
