@@ -1,4 +1,4 @@
-"""The command line: `sluicegate serve`, `sluicegate demo`, `sluicegate keys`.
+"""The command line: `sluicegate serve`, `demo`, `keys`, `config`, `doctor`, `openapi`.
 
 It configures logging and signals, which the engine, embedded elsewhere, never does.
 """

@@ -1,17 +1,18 @@
 """The commands and their options; what they do is in the modules beside this one."""
 
-import os
 import sys
 
 import click
 
 from sluicegate import __version__
-from sluicegate.cli.config import load_settings
+from sluicegate.cli.config_show import config
 from sluicegate.cli.demo.run import run_demo
+from sluicegate.cli.doctor.command import doctor
 from sluicegate.cli.failures import StartError
 from sluicegate.cli.keys import keys
 from sluicegate.cli.logs import configure_logs
 from sluicegate.cli.openapi import openapi
+from sluicegate.cli.options import Flags, with_settings
 from sluicegate.cli.serve import run_server
 from sluicegate.engine.errors import SettingError
 
@@ -25,23 +26,8 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
-@click.option("--port", help="Port to listen on; 0 takes a free one.  [default: 8400]")
-@click.option("--database", help="The database file.  [default: ./sluicegate.db]")
-@click.option(
-    "--dev/--no-dev",
-    default=None,
-    help="Allow http:// URLs and loopback or private receivers. Not for production.",
-)
-@click.option("--config", help="A TOML file of settings.  [default: $SLUICEGATE_CONFIG]")
-def serve(
-    *,
-    host: str | None,
-    port: str | None,
-    database: str | None,
-    dev: bool | None,
-    config: str | None,
-) -> None:
+@with_settings
+def serve(*, flags: Flags) -> None:
     """Run the server.
 
     Every setting is also an environment variable, SLUICEGATE_<NAME>, and a key of the TOML file;
@@ -50,9 +36,8 @@ def serve(
     Exit codes: 0 after an orderly stop, 1 after a fatal error or a second signal, 2 when nothing
     was started.
     """
-    flags = {"host": host, "port": port, "database": database, "dev": dev}
     try:
-        loaded = load_settings(flags, environ=os.environ, config=config)
+        loaded = flags.load()
     except SettingError as error:
         raise StartError(error.message) from None
     configure_logs(loaded.settings)
@@ -69,5 +54,7 @@ def demo() -> None:
     sys.exit(run_demo())
 
 
+main.add_command(config)
+main.add_command(doctor)
 main.add_command(keys)
 main.add_command(openapi)

@@ -15,9 +15,11 @@ from sluicegate.engine.errors import SettingError
 from sluicegate.engine.setting_rules import refuse, setting_types
 from sluicegate.engine.settings import Settings
 
-__all__ = ["ENVIRONMENT_PREFIX", "Loaded", "load_settings"]
+__all__ = ["DEFAULT", "ENVIRONMENT_PREFIX", "Loaded", "load_settings"]
 
 ENVIRONMENT_PREFIX = "SLUICEGATE_"
+DEFAULT = "default"
+"""The source of what nobody has set."""
 
 _NOT_SETTINGS = frozenset({"API_KEY", "CONFIG", "URL"})
 """Names after the prefix that are the command line's own."""
@@ -39,6 +41,8 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """Settings, and what was strange on the way."""
 
     settings: Settings
+    sources: dict[str, str]
+    """Setting → the option, variable or file that it was taken from; no other has been set."""
     warnings: tuple[str, ...] = ()
     """Sentences about environment variables that look like settings and are none."""
 
@@ -87,7 +91,9 @@ def load_settings(
     except SettingError as error:
         raise _with_source(error, sources) from None
     unknown = sorted(variables.keys() - _NOT_SETTINGS)
-    return Loaded(settings=settings, warnings=tuple(map(_unknown_variable, unknown)))
+    return Loaded(
+        settings=settings, sources=sources, warnings=tuple(map(_unknown_variable, unknown))
+    )
 
 
 def _read_file(path: str) -> dict[str, Any]:

@@ -4,10 +4,15 @@ import resource
 
 from sluicegate.engine.settings import Settings
 
-__all__ = ["raise_descriptors_max"]
+__all__ = ["descriptors_needed", "raise_descriptors_max"]
 
 _OTHERS = 100
 """Database, log, look-ups, listening sockets."""
+
+
+def descriptors_needed(settings: Settings) -> int:
+    """Return how many files a server with these settings may have open at once."""
+    return settings.connections_max + settings.in_flight_max + _OTHERS
 
 
 def raise_descriptors_max(settings: Settings) -> str | None:
@@ -22,7 +27,7 @@ def raise_descriptors_max(settings: Settings) -> str | None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         except (OSError, ValueError):  # some systems allow less than they say
             hard = soft
-    needed = settings.connections_max + settings.in_flight_max + _OTHERS
+    needed = descriptors_needed(settings)
     if hard == resource.RLIM_INFINITY or hard >= needed:
         return None
     return (

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import click
-from rich.cells import cell_len, set_cell_size
 
+from sluicegate.cli.aligned import aligned, printable
 from sluicegate.cli.api import Api
 
 __all__ = ["keys"]
@@ -71,12 +71,9 @@ def list_keys(*, url: str, api_key: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found))
         return
-    rows = [_HEADINGS, *([_printable(each.get(name) or "-") for name in _SHOWN] for each in found)]
-    widths = [max(cell_len(row[column]) for row in rows) for column in range(len(_SHOWN))]
-    for row in rows:
-        # Never cut and never wrapped, however narrow the terminal: an id is there to be copied.
-        cells = (set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+    rows = [_HEADINGS, *([printable(each.get(name) or "-") for name in _SHOWN] for each in found)]
+    # Never cut and never wrapped, however narrow the terminal: an id is there to be copied.
+    click.echo("\n".join(aligned(rows)))
 
 
 @keys.command()
@@ -86,13 +83,6 @@ def delete(*, key_id: str, url: str, api_key: str, as_json: bool) -> None:
     """Delete the key KEY_ID; whoever uses it gets 401 from then on."""
     _call(url, api_key, "DELETE", f"{_PATH}/{quote(key_id, safe='')}")
     click.echo(json.dumps({"key_id": key_id, "deleted": True}) if as_json else f"{key_id} deleted")
-
-
-def _printable(text: str) -> str:
-    """Return a text whose control characters, and all else that is invisible, are escapes."""
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
 
 
 def _call(url: str, api_key: str, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON

@@ -6,7 +6,7 @@ from sluicegate.engine.errors import SettingError
 from sluicegate.storage import schema
 from sluicegate.storage.secret_box import SecretBox
 
-__all__ = ["prepare_reader", "prepare_writer"]
+__all__ = ["check_secret_key", "prepare_reader", "prepare_writer"]
 
 _CHECK_OWNER = "sluicegate-database"
 _CHECK_TEXT = "sluicegate"
@@ -53,6 +53,17 @@ def prepare_reader(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA query_only = ON")
     db.execute("PRAGMA wal_autocheckpoint = 0")
     db.execute("PRAGMA temp_store = MEMORY")
+
+
+def check_secret_key(db: sqlite3.Connection, *, box: SecretBox) -> None:
+    """Check the secret key against a migrated file; write nothing.
+
+    Raises:
+        SettingError: it is another key.
+    """
+    (sealed,) = db.execute("SELECT secret_check FROM meta").fetchone()
+    if sealed is not None:
+        box.unseal(sealed, owner=_CHECK_OWNER)
 
 
 def _take_over(db: sqlite3.Connection, *, box: SecretBox) -> int:

@@ -4,7 +4,10 @@ import contextlib
 import os
 from pathlib import Path
 
-__all__ = ["Reserve"]
+__all__ = ["RESERVE_BYTES", "Reserve"]
+
+RESERVE_BYTES = 4 << 20
+"""How much is put aside."""
 
 _CHUNK = bytes(1 << 20)
 

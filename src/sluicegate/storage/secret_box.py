@@ -75,6 +75,23 @@ class SecretBox:
             raise SettingError(message, details={"setting": "secret_key"}) from error
         return cls(_decode(text, str(path)), random=random)
 
+    @classmethod
+    def existing(cls, database: str, *, secret_key: str | None, random: Random) -> Self | None:
+        """Return the box of a database file; `None` if there is no key yet. Makes nothing.
+
+        Raises:
+            SettingError: the setting or the key file is malformed or unreadable.
+        """
+        if secret_key is not None:
+            return cls(_decode(secret_key, "secret_key"), random=random)
+        path = Path(f"{database}.key")
+        try:
+            text = _read(path)
+        except OSError as error:
+            message = f"secret key file {path}: {error.strerror}"
+            raise SettingError(message, details={"setting": "secret_key"}) from error
+        return None if text is None else cls(_decode(text, str(path)), random=random)
+
     def __repr__(self) -> str:
         """Show nothing of the key."""
         return "SecretBox()"

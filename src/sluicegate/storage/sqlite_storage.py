@@ -16,6 +16,7 @@ from sluicegate.storage.message_storage import SqliteMessageStorage
 from sluicegate.storage.operation_storage import SqliteOperationStorage
 from sluicegate.storage.overview_storage import SqliteOverviewStorage
 from sluicegate.storage.project_storage import SqliteProjectStorage
+from sluicegate.storage.reserve import RESERVE_BYTES
 from sluicegate.storage.secret_box import SecretBox
 from sluicegate.storage.session import Session
 from sluicegate.storage.writer import Writer
@@ -48,7 +49,7 @@ class SqliteStorage(
         pending_bytes_max: int,
         window_payload_bytes_max: int = 4096,
         readers: int = 3,
-        reserve_bytes: int = 4 << 20,
+        reserve_bytes: int = RESERVE_BYTES,
         connect: Connect = connect_sqlite,
     ) -> None:
         """Take what it needs; nothing is opened yet.
