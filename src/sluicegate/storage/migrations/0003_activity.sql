@@ -25,21 +25,39 @@ CREATE TABLE usage_months (
     PRIMARY KEY (project_no, month)
 ) STRICT, WITHOUT ROWID;
 
--- What is stored already, row by row: a GROUP BY would sort all of it in memory.
+-- What is stored already is counted row by row (a GROUP BY would sort all of it in memory), and
+-- packed as it would be by the time of the newest message.
+CREATE TEMP TABLE edges AS
+SELECT newest - 120 - (newest - 120) % 15 AS quarters, newest - 1500 - (newest - 1500) % 60 AS hours,
+    newest - 11520 - (newest - 11520) % 360 AS six_hours
+FROM (SELECT accepted_at_ms / 60000 AS newest FROM messages ORDER BY seq DESC LIMIT 1);
+
 INSERT INTO activity
-SELECT accepted_at_ms / 60000, project_no, endpoint_no, 1, 0, 0, 0, 0, 0
-FROM messages WHERE true
+SELECT minute - minute % CASE WHEN minute < six_hours THEN 360 WHEN minute < hours THEN 60
+        WHEN minute < quarters THEN 15 ELSE 1 END,
+    project_no, endpoint_no, 1, 0, 0, 0, 0, 0
+FROM (SELECT accepted_at_ms / 60000 AS minute, project_no, endpoint_no FROM messages)
+CROSS JOIN edges WHERE true
 ON CONFLICT DO UPDATE SET accepted = accepted + 1;
 
 INSERT INTO activity
-SELECT (a.started_at_ms + a.processing_ms) / 60000, m.project_no, m.endpoint_no, 0,
-    a.retry_type IS NULL AND coalesce(a.response_status BETWEEN 200 AND 299, 0),
-    a.retry_type IS NULL AND NOT coalesce(a.response_status BETWEEN 200 AND 299, 0),
-    a.retry_type IS NOT NULL, a.response_latency_ms IS NOT NULL, coalesce(a.response_latency_ms, 0)
-FROM attempts a CROSS JOIN messages m ON m.seq = a.seq WHERE true
+SELECT minute - minute % CASE WHEN minute < six_hours THEN 360 WHEN minute < hours THEN 60
+        WHEN minute < quarters THEN 15 ELSE 1 END,
+    project_no, endpoint_no, 0, retry_type IS NULL AND delivered,
+    retry_type IS NULL AND NOT delivered, retry_type IS NOT NULL,
+    response_latency_ms IS NOT NULL, coalesce(response_latency_ms, 0)
+FROM (
+    SELECT (a.started_at_ms + a.processing_ms) / 60000 AS minute, m.project_no, m.endpoint_no,
+        a.retry_type, a.response_latency_ms,
+        coalesce(a.response_status BETWEEN 200 AND 299, 0) AS delivered
+    FROM attempts a CROSS JOIN messages m ON m.seq = a.seq
+)
+CROSS JOIN edges WHERE true
 ON CONFLICT DO UPDATE SET succeeded = succeeded + excluded.succeeded,
     failed = failed + excluded.failed, retried = retried + excluded.retried,
     answered = answered + excluded.answered, latency_ms = latency_ms + excluded.latency_ms;
+
+DROP TABLE temp.edges;
 
 INSERT INTO activity
 SELECT minute, project_no, 0, sum(accepted), sum(succeeded), sum(failed), sum(retried),
