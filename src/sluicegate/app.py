@@ -19,6 +19,7 @@ from sluicegate.engine.endpoints import Endpoints
 from sluicegate.engine.message_operations import MessageOperations
 from sluicegate.engine.messages import Messages
 from sluicegate.engine.ports import Clock, NoTelemetry, Random, Sender, Storage, Telemetry
+from sluicegate.engine.retention import Retention
 from sluicegate.engine.schedule import RetrySchedule
 from sluicegate.engine.services import Services
 from sluicegate.engine.settings import Settings
@@ -159,8 +160,12 @@ class Engine(ProjectCalls):
             activity=Activity(storage=self._storage, clock=self.clock, settings=settings),
             billing=Billing(storage=self._storage, clock=self.clock, settings=settings),
         )
+        retention = Retention(self._storage, self.clock, settings)
         self._chores = Chores(
-            [Chore(name="pack_activity", period_s=60, piece=self.services.activity.pack)]
+            [
+                Chore(name="pack_activity", period_s=60, piece=self.services.activity.pack),
+                Chore(name="retention", period_s=60, piece=retention.sweep),
+            ]
         )
 
     def _open_file(self, settings: Settings) -> SqliteStorage:

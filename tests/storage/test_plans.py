@@ -13,6 +13,8 @@ from sluicegate.storage import (
     activity,
     activity_packing,
     overview_storage,
+    retention_storage,
+    retention_writes,
     schema,
     selection,
     waiting,
@@ -72,6 +74,19 @@ def test_monitoring_walks_counts_of_endpoints_and_no_messages(
             assert re.search(
                 r"\((endpoint_no=\?|project_no=\? AND status=\? AND <expr>=\?)\)", step
             ), steps
+
+
+@pytest.mark.parametrize(
+    "sql", [retention_writes.EXPIRED, retention_writes.PAST_HISTORY, retention_storage.NEXT_CLASS]
+)
+def test_what_is_past_its_time_is_found_in_the_order_of_an_index(
+    db: sqlite3.Connection, sql: str
+) -> None:
+    """A sweep costs what it removes, not what is stored."""
+    [step] = plan_of(db, sql)
+    assert step.startswith("SEARCH messages USING INDEX messages_by_retention (retention_class")
+    if sql != retention_storage.NEXT_CLASS:
+        assert step.endswith("(retention_class=? AND updated_at_ms<?)")
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,8 @@ class Messages:
 
         Raises:
             NotFoundError: the project has no such message.
-            PayloadUnavailableError: the payload was removed.
+            RetentionExpiredError: the payload was removed because its retention is over.
+            PayloadUnavailableError: the message was deleted, and its payload with it.
         """
         payload = None
         if is_message_id(message_id):

@@ -84,8 +84,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     # -- what is kept -----------------------------------------------------------------------
 
+    retention_succeeded_hours: Annotated[int, Meta(ge=0, le=876_000)] = 72
+    """Hours that a payload is kept after its delivery, where `retention_hours` does not say."""
+    retention_failed_hours: Annotated[int, Meta(ge=0, le=876_000)] = 720
+    """Hours that a payload is kept after its message failed for good; replays need it."""
     history_days: Annotated[int, Meta(ge=1, le=3650)] = 90
-    """Days that counts of what was accepted and attempted are kept."""
+    """Days that finished messages are kept with their attempts, and counts of all messages."""
 
     # -- retries ----------------------------------------------------------------------------
 

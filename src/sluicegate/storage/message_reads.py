@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Collection
 from datetime import datetime
 
-from sluicegate.engine.errors import PayloadUnavailableError
+from sluicegate.engine.errors import PayloadUnavailableError, RetentionExpiredError
 from sluicegate.engine.lifecycle import WAITING, MessageStatus, view
 from sluicegate.engine.model import Attempt, Message, RetryType
 from sluicegate.engine.moments import from_ms
@@ -22,7 +22,7 @@ JOIN endpoints e ON e.no = m.endpoint_no
 WHERE m.id = ? AND m.project_no = (SELECT no FROM projects WHERE id = ?)
 """
 _PAYLOAD = """
-SELECT p.body FROM messages m LEFT JOIN payloads p ON p.seq = m.seq
+SELECT p.body, m.deleted_at_ms FROM messages m LEFT JOIN payloads p ON p.seq = m.seq
 WHERE m.id = ? AND m.project_no = (SELECT no FROM projects WHERE id = ?)
 """
 _ATTEMPTS = """
@@ -99,13 +99,16 @@ def get_payload(db: sqlite3.Connection, project_id: str, message_id: str) -> byt
     """Return the payload; `None` when there is no such message.
 
     Raises:
-        PayloadUnavailableError: the message exists, its payload was removed.
+        RetentionExpiredError: the payload was removed because its retention is over.
+        PayloadUnavailableError: the message was deleted.
     """
     row = db.execute(_PAYLOAD, (id_blob(message_id), project_id)).fetchone()
     if row is None:
         return None
-    if row[0] is None:
+    if row[1] is not None:
         raise PayloadUnavailableError
+    if row[0] is None:
+        raise RetentionExpiredError
     return bytes(row[0])
 
 

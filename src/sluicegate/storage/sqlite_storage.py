@@ -17,6 +17,7 @@ from sluicegate.storage.operation_storage import SqliteOperationStorage
 from sluicegate.storage.overview_storage import SqliteOverviewStorage
 from sluicegate.storage.project_storage import SqliteProjectStorage
 from sluicegate.storage.reserve import RESERVE_BYTES
+from sluicegate.storage.retention_storage import SqliteRetentionStorage
 from sluicegate.storage.secret_box import SecretBox
 from sluicegate.storage.session import Session
 from sluicegate.storage.writer import Writer
@@ -33,6 +34,7 @@ class SqliteStorage(
     SqliteDeliveryStorage,
     SqliteOverviewStorage,
     SqliteActivityStorage,
+    SqliteRetentionStorage,
 ):
     """Everything durable, in one SQLite file. Implements `sluicegate.engine.ports.Storage`.
 

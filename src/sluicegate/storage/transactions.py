@@ -99,6 +99,9 @@ class Transactions:
         except (OutcomeUnknownError, StaleOwnerError) as error:
             results = [UnavailableError("storage has failed") for _ in writes]
             fatal = error
+        else:
+            fatal = self._checkpoint(db)
+        if fatal is not None:
             self._faults.append(StorageFault.UNKNOWN)
         return Committed(
             results, self._accepted.keys(), fatal, self._accepted_count, tuple(self._faults)
@@ -195,6 +198,22 @@ class Transactions:
         except SluicegateError as error:
             assert db.total_changes == changes, "a write must check before it writes"
             return error
+
+    def _checkpoint(self, db: sqlite3.Connection) -> OutcomeUnknownError | None:
+        """Bring the log into the file, if a write asked for it; return an error of the disk.
+
+        What was committed stays in the log in any case. It is left there where a reader still
+        needs it or there is no room: SQLite comes back to it after later commits.
+        """
+        if not self._gathered.checkpoint:
+            return None
+        self._gathered.checkpoint = False
+        try:
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as error:
+            judged = _judged(error, committing=True)
+            return judged if isinstance(judged, OutcomeUnknownError) else None
+        return None
 
     def _check_owner(self, db: sqlite3.Connection) -> None:
         (epoch,) = db.execute("SELECT epoch FROM meta").fetchone()

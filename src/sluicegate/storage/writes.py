@@ -52,6 +52,8 @@ class Gathered:
         """Start empty."""
         self._endpoints: dict[str, EndpointKey] = {}
         self._seq_next: int | None = None
+        self.checkpoint = False
+        """A write asks that the log be brought into the file once the transaction has committed."""
         self._reset()
 
     def _reset(self) -> None:
@@ -69,6 +71,7 @@ class Gathered:
         self._reset()
         self._endpoints.clear()
         self._seq_next = None
+        self.checkpoint = False
 
     def forget_endpoint(self, endpoint_id: str) -> None:
         """Forget an endpoint that this transaction deletes."""

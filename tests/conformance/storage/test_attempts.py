@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sluicegate.engine.errors import NotFoundError, PayloadUnavailableError, SluicegateError
+from sluicegate.engine.errors import NotFoundError, RetentionExpiredError, SluicegateError
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.model import Health, PauseReason, RetryType, Verdict
 from sluicegate.engine.moments import from_ms
@@ -165,7 +165,7 @@ async def test_a_payload_without_retention_goes_with_its_delivery(bench: "Bench"
     await bench.attempt(endpoint, sent, MessageStatus.PENDING_RETRY)
     assert await bench.storage.get_payload(bench.project, sent) == b'{"n":1}'
     result = await bench.attempt(endpoint, sent)
-    with pytest.raises(PayloadUnavailableError):
+    with pytest.raises(RetentionExpiredError):
         await bench.storage.get_payload(bench.project, sent)
     assert await bench.storage.get_payload_by_seq(result.seq) is None
 

@@ -32,7 +32,8 @@ class MessageStorage(Protocol):
         """Return the payload, or `None` when there is no such message.
 
         Raises:
-            PayloadUnavailableError: the message exists, its payload was removed.
+            RetentionExpiredError: the payload was removed because its retention is over.
+            PayloadUnavailableError: the message was deleted.
         """
         ...
 

@@ -12,6 +12,7 @@ from sluicegate.engine.ports.message_storage import MessageStorage
 from sluicegate.engine.ports.operation_storage import OperationStorage
 from sluicegate.engine.ports.overview_storage import OverviewStorage
 from sluicegate.engine.ports.project_storage import ProjectStorage
+from sluicegate.engine.ports.retention_storage import RetentionStorage
 from sluicegate.engine.ports.telemetry import Telemetry
 
 __all__ = ["Storage"]
@@ -26,6 +27,7 @@ class Storage(
     DeliveryStorage,
     OverviewStorage,
     ActivityStorage,
+    RetentionStorage,
     Protocol,
 ):
     """Where everything durable lives. One writer; writes commit in groups.
