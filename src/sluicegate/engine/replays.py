@@ -54,9 +54,8 @@ def replay_refusal(standing: Standing, kind: ReplayKind) -> SluicegateError | No
 
     Held messages may be: a fast retry is in progress only while its endpoint is not paused.
     """
-    if kind is ReplayKind.DEAD_LETTER and (
-        standing.deleted or standing.in_flight or standing.stored in _NOT_DEAD
-    ):
+    is_dead = standing.seen is MessageStatus.FAILED_PERMANENT and not standing.deleted
+    if kind is ReplayKind.DEAD_LETTER and not is_dead:
         return InvalidRequestError(
             "message is not in DLQ (must have failed_permanent status)",
             details={"current": standing.seen},
@@ -75,6 +74,3 @@ def replay_refusal(standing: Standing, kind: ReplayKind) -> SluicegateError | No
         ),
     )
     return next((error for holds, error in reasons if holds), None)
-
-
-_NOT_DEAD = frozenset(MessageStatus) - {MessageStatus.FAILED_PERMANENT}

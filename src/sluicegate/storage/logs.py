@@ -46,31 +46,42 @@ def list_dead_letters(
 def select_messages(
     db: sqlite3.Connection, queries: Sequence[LogQuery], *, in_flight: Collection[str], limit: int
 ) -> list[tuple[str, str]]:
-    """Return message id and endpoint id of up to `limit` messages that any of `queries` means."""
-    found: list[tuple[str, str]] = []
-    for query in queries:
-        wanted = msgspec.structs.replace(query, limit=limit - len(found))
-        rows, _ = _page(db, wanted, in_flight=in_flight)
-        found += [(id_text(row["id"]), row["endpoint_id"]) for row in rows]
-        if len(found) >= limit:
-            break
-    return found
+    """Return message id and endpoint id of up to `limit` messages that any of `queries` means.
+
+    The newest first, each once: all queries see the same moment.
+    """
+    db.execute("BEGIN")
+    try:
+        seqs = {
+            seq
+            for query in queries
+            for seq in find_seqs(db, query, in_flight=in_flight, limit=limit)
+        }
+        rows = _rows(db, sorted(seqs, reverse=True)[:limit])
+    finally:
+        db.execute("ROLLBACK")
+    return [(id_text(row["id"]), row["endpoint_id"]) for row in rows]
 
 
 def _page(
     db: sqlite3.Connection, query: LogQuery, *, in_flight: Collection[str]
 ) -> tuple[list[sqlite3.Row], int | None]:
-    cursor = db.cursor()
-    cursor.row_factory = sqlite3.Row
     db.execute("BEGIN")
     try:
         seqs = find_seqs(db, query, in_flight=in_flight, limit=query.limit + 1)
         more = len(seqs) > query.limit
         del seqs[query.limit :]
-        rows = cursor.execute(_ROWS, {"seqs": msgspec.json.encode(seqs).decode()}).fetchall()
+        rows = _rows(db, seqs)
     finally:
         db.execute("ROLLBACK")
     return rows, seqs[-1] if more else None
+
+
+def _rows(db: sqlite3.Connection, seqs: list[int]) -> list[sqlite3.Row]:
+    """Return messages with what their endpoints say of them, in the order of `seqs`."""
+    cursor = db.cursor()
+    cursor.row_factory = sqlite3.Row
+    return cursor.execute(_ROWS, {"seqs": msgspec.json.encode(seqs).decode()}).fetchall()
 
 
 def _failed_at_ms(row: sqlite3.Row) -> int:

@@ -1,17 +1,21 @@
 """What the conformance suite of `engine.ports.Storage` runs on.
 
-To run another implementation under the suite, add how it is built to `STORAGES`.
+To run another implementation under the suite, add how it is built to `STORAGES`, and how its
+counts are compared with what is there to `AUDITS`.
 """
 
+import contextlib
 import hashlib
 import random
+import sqlite3
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from sluicegate.engine.errors import SluicegateError
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.model import (
     Accepted,
@@ -23,11 +27,15 @@ from sluicegate.engine.model import (
     Verdict,
     WaitingMessage,
 )
+from sluicegate.engine.operations import Moved, ReplayKind
 from sluicegate.engine.outcome import Outcome, OutcomeKind, Timings
 from sluicegate.engine.ports import ApiKeyRow, EndpointRow, LogQuery, SigningKeyRow, Storage
 from sluicegate.storage import SecretBox, SqliteStorage
+from sluicegate.storage.audit import miscounts
 
 START_MS = 1_780_000_000_000
+LATER_MS = 5_000
+"""How much later than an attempt an operation is."""
 
 
 class ManualClock:
@@ -79,7 +87,13 @@ def _sqlite(folder: Path, clock: ManualClock, chance: SeededRandom) -> SqliteSto
     )
 
 
+def _audit_sqlite(folder: Path) -> object:
+    with contextlib.closing(sqlite3.connect(folder / "suite.db")) as db:
+        return miscounts(db)
+
+
 STORAGES: dict[str, Callable[[Path, ManualClock, SeededRandom], Storage]] = {"sqlite": _sqlite}
+AUDITS: dict[str, Callable[[Path], object]] = {"sqlite": _audit_sqlite}
 
 
 class Bench:
@@ -218,6 +232,51 @@ class Bench:
         await self.storage.record_attempt(result)
         return result
 
+    async def ended(
+        self,
+        endpoint_id: str,
+        status: MessageStatus,
+        count: int = 1,
+        *,
+        fast: bool = False,
+        retention_hours: int | None = None,
+    ) -> list[str]:
+        """Return new messages whose first attempts have come to `status`; none if `QUEUED`."""
+        ids = await self.send(endpoint_id, count, retention_hours=retention_hours)
+        more: dict[str, object] = {}
+        if fast:
+            more["verdict"] = Verdict(
+                status=status,
+                next_attempt_at_ms=self.clock.now_ms + 30_000,
+                retry_type=RetryType.FAST,
+                last_error="HTTP 429",
+            )
+        for message_id in ids if status is not MessageStatus.QUEUED else ():
+            await self.attempt(endpoint_id, message_id, status, **more)
+        return ids
+
+    async def replay(
+        self,
+        endpoint_id: str,
+        *message_ids: str,
+        kind: ReplayKind = ReplayKind.COUNTED,
+        in_flight: Iterable[str] = (),
+    ) -> list[Moved | SluicegateError]:
+        """Replay messages, `LATER_MS` from now."""
+        return await self.storage.replay_messages(
+            endpoint_id,
+            message_ids,
+            kind=kind,
+            in_flight=frozenset(in_flight),
+            at_ms=self.clock.now_ms + LATER_MS,
+        )
+
+    async def delete(self, endpoint_id: str, *message_ids: str) -> list[Moved | SluicegateError]:
+        """Delete messages for the key `key_1`, `LATER_MS` from now."""
+        return await self.storage.delete_messages(
+            endpoint_id, message_ids, deleted_by="key_1", at_ms=self.clock.now_ms + LATER_MS
+        )
+
     async def get(self, message_id: str, *in_flight: str) -> Message:
         """Return a message that must be there."""
         message = await self.storage.get_message(self.project, message_id, in_flight=set(in_flight))
@@ -245,7 +304,7 @@ class Bench:
 
 @pytest.fixture(params=sorted(STORAGES))
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
-    """An open storage of each implementation."""
+    """An open storage of each implementation; in the end its counts are exact, whatever it did."""
     clock, chance = ManualClock(), SeededRandom()
     bench = Bench(lambda: STORAGES[request.param](tmp_path, clock, chance), clock, chance)
     await bench.open()
@@ -253,3 +312,4 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield bench
     finally:
         await bench.storage.close()
+    assert AUDITS[request.param](tmp_path) == []

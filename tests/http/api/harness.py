@@ -51,6 +51,9 @@ class Receiver:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.status = 200
+        self.answers = asyncio.Event()
+        """While it is not set, requests hang."""
+        self.answers.set()
         self._changed = asyncio.Condition()
 
     async def post(self, request: Request) -> Outcome:
@@ -58,6 +61,7 @@ class Receiver:
         async with self._changed:
             self.requests.append(request)
             self._changed.notify_all()
+        await self.answers.wait()
         return Outcome(
             kind=OutcomeKind.ANSWERED,
             status=self.status,

@@ -76,7 +76,10 @@ class OperationStorage(Protocol):
     async def select_messages(
         self, queries: Sequence[LogQuery], *, in_flight: AbstractSet[str], limit: int
     ) -> list[tuple[str, str]]:
-        """Return message id and endpoint id of up to `limit` messages that any query means."""
+        """Return message id and endpoint id of up to `limit` messages that any query means.
+
+        The newest first, each once: all queries see the same moment.
+        """
         ...
 
     async def select_replayable(
