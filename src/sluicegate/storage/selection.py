@@ -57,6 +57,9 @@ _BRANCHES: dict[MessageStatus | None, dict[_Part, str]] = {
 }
 """Status as seen → parts that it may come from, and what must hold besides."""
 
+_WAITED = {_S.QUEUED, _S.PENDING_RETRY, _S.PAUSED}
+"""What only messages read that wait."""
+
 _OF_ENDPOINT = {
     _S.QUEUED: "messages_queued",
     _S.PENDING_RETRY: "messages_retry_in_order",
@@ -145,8 +148,8 @@ def find_seqs(
     """Return the `seq` of up to `limit` messages, newest first. Run it inside a transaction."""
     owner = _owner(db, query)
     span = _seq_span(db, query)
-    if owner is None or span is None:
-        return []
+    if owner is None or span is None or (query.deleted and query.status in _WAITED):
+        return []  # what is deleted does not wait
     flying = [] if query.status is None else list(in_flight_seqs(db, in_flight))
     values = {
         "project_no": owner.project_no,
@@ -158,7 +161,7 @@ def find_seqs(
         "end_at_ms": query.end_at_ms,
         "limit": limit,
     }
-    if owner.no == 0 and query.status in {_S.QUEUED, _S.PENDING_RETRY, _S.PAUSED}:
+    if owner.no == 0 and query.status in _WAITED:
         endpoints = _waited_on(db, owner.project_no, paused=query.status is _S.PAUSED)
         if len(endpoints) <= _MERGED_MAX:
             aloft = frozenset(flying)
