@@ -5,9 +5,9 @@ import sqlite3
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.storage.test_plans import SORTED, assert_no_walk
 
 from sluicegate.storage import operation_writes, replayable, schema, selection
-from tests.storage.test_plans import SORTED, assert_no_walk
 
 
 @pytest.fixture
