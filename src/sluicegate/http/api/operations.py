@@ -66,13 +66,6 @@ _BULK_LIMIT = Query(
     default=BULK_MAX,
 )
 _DLQ_LIMIT = limit(DLQ_LISTED_MAX, default=100)
-_REPLAY_ERRORS = (
-    "NOT_FOUND",
-    "ENDPOINT_NOT_FOUND",
-    "PAYLOAD_UNAVAILABLE",
-    "RETENTION_EXPIRED",
-    "DELIVERY_IN_PROGRESS",
-)
 
 
 class OperationHandlers:
@@ -104,7 +97,11 @@ class OperationHandlers:
                 answer=answers.ReplayAnswer,
                 envelope=Envelope.MESSAGE,
                 errors=(
-                    *_REPLAY_ERRORS,
+                    "NOT_FOUND",
+                    "ENDPOINT_NOT_FOUND",
+                    "PAYLOAD_UNAVAILABLE",
+                    "RETENTION_EXPIRED",
+                    "DELIVERY_IN_PROGRESS",
                     "INVALID_STATUS",
                     "RETRY_IN_PROGRESS",
                     "REPLAY_LIMIT_EXCEEDED",
@@ -236,7 +233,12 @@ class OperationHandlers:
                 summary="Replay a dead letter",
                 description="As `replay`, but neither counted nor limited.",
                 answer=answers.DlqReplayAnswer,
-                errors=("INVALID_REQUEST", *_REPLAY_ERRORS[:-1]),
+                errors=(
+                    "INVALID_REQUEST",
+                    "NOT_FOUND",
+                    "ENDPOINT_NOT_FOUND",
+                    "RETENTION_EXPIRED",
+                ),
             ),
         )
 

@@ -1,0 +1,1 @@
+"""Every operation of the official Python client, against a server process."""

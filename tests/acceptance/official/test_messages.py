@@ -1,0 +1,381 @@
+"""Replay, retry-now, cancel, deletes, the dead letter queue and the log: contract section 6."""
+
+import pytest
+from hookbridge import NotFoundError, ReplayLimitError
+
+from .adapter import refused
+from .scene import PAYLOAD, UNKNOWN_ENDPOINT, UNKNOWN_MESSAGE, Scene
+from .walks import meets, walks
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+REPLAYS_MAX = 10
+
+
+# -- replay ---------------------------------------------------------------------------------------
+
+
+@walks("replay")
+async def test_what_succeeded_failed_or_waits_long_is_replayed(scene: Scene) -> None:
+    """A new cycle: earlier attempts stay listed, the numbers go on."""
+    client = scene.client
+    endpoint, hook = await scene.endpoint()
+    for end in ("succeeded", "failed_permanent", "slow"):
+        message_id = await scene.ended(endpoint, hook, end)
+        hook.answer("succeeded")
+        assert await client.replay(message_id) is None
+        message = await scene.comes_to(message_id, "succeeded", attempts=2)
+        assert (message.replay_count, message.attempt_count) == (1, 2)
+        attempts = (await client.get_message_attempts(message_id)).attempts
+        assert [attempt.attempt_no for attempt in attempts] == [1, 2]
+        arrived = [each for each in hook.deliveries if each.message_id == message_id]
+        assert arrived[0].body == arrived[1].body
+
+
+@meets("replay", "NOT_FOUND", "ENDPOINT_NOT_FOUND", "RETENTION_EXPIRED", "PAYLOAD_UNAVAILABLE")
+async def test_what_is_gone_is_not_replayed(scene: Scene) -> None:
+    """The message, its endpoint, or its payload: each with its own code."""
+    client = scene.client
+    endpoint, hook = await scene.endpoint()
+    expired = await scene.ended(endpoint, hook, "succeeded", retention_hours=0)
+    deleted = await scene.ended(endpoint, hook, "succeeded")
+    orphan = await scene.ended(endpoint, hook, "succeeded")
+    await client.delete_message(deleted)
+    await refused(client.replay(UNKNOWN_MESSAGE), 404, "NOT_FOUND", NotFoundError)
+    await refused(client.replay(expired), 410, "RETENTION_EXPIRED")
+    await refused(client.replay(deleted), 410, "PAYLOAD_UNAVAILABLE")
+    await client.delete_endpoint(endpoint.id)
+    error = await refused(client.replay(orphan), 404, "NOT_FOUND", NotFoundError)
+    assert "endpoint was deleted" in str(error)
+    assert len(hook.deliveries) == 3
+
+
+@meets("replay", "DELIVERY_IN_PROGRESS", "RETRY_IN_PROGRESS", "INVALID_STATUS")
+@meets("retry_now", "INVALID_STATUS")
+@meets("cancel_retry", "INVALID_STATUS")
+async def test_what_is_on_its_way_is_not_replayed(scene: Scene) -> None:
+    """In flight, in a fast retry, not tried yet."""
+    client = scene.client
+    endpoint, hook = await scene.endpoint()
+    fast = await scene.ended(endpoint, hook, "fast")
+    await refused(client.replay(fast), 409, "RETRY_IN_PROGRESS")
+    hook.answer("succeeded")
+    flying = await scene.hanging(endpoint, hook)
+    await refused(client.replay(flying), 409, "DELIVERY_IN_PROGRESS")
+    for action in (client.retry_now, client.cancel_retry):
+        error = await refused(action(flying), 400, "INVALID_STATUS")
+        assert "(current: delivering)" in str(error)
+    hook.opened.set()
+    assert (await scene.comes_to(flying, "succeeded")).replay_count == 0
+    held, _ = await scene.endpoint(paused=True)
+    waiting = (await client.send(held.id, PAYLOAD)).message_id
+    error = await refused(client.replay(waiting), 400, "INVALID_STATUS")
+    assert "(current: paused)" in str(error)
+
+
+@walks("replay", "replay_from_dlq")
+@meets("replay", "REPLAY_LIMIT_EXCEEDED")
+async def test_a_message_is_replayed_ten_times(scene: Scene) -> None:
+    """The eleventh is 429; from the dead letter queue it still goes, uncounted."""
+    client = scene.client
+    endpoint, hook = await scene.endpoint()
+    message_id = await scene.ended(endpoint, hook, "failed_permanent")
+    for count in range(REPLAYS_MAX):
+        await client.replay(message_id)
+        message = await scene.comes_to(message_id, "failed_permanent", attempts=count + 2)
+        assert message.replay_count == count + 1
+    await refused(client.replay(message_id), 429, "REPLAY_LIMIT_EXCEEDED", ReplayLimitError)
+    hook.answer("succeeded")
+    await client.replay_from_dlq(message_id)
+    message = await scene.comes_to(message_id, "succeeded", attempts=REPLAYS_MAX + 2)
+    assert message.replay_count == REPLAYS_MAX
+    assert len(hook.deliveries) == REPLAYS_MAX + 2
+
+
+# -- retry now and cancel -------------------------------------------------------------------------
+
+
+@walks("retry_now")
+@meets("retry_now", "NOT_FOUND", "INVALID_STATUS")
+async def test_a_retry_is_had_now(scene: Scene) -> None:
+    """Whichever schedule it follows; only a message that waits on one."""
+    client = scene.client
+    endpoint, hook = await scene.endpoint()
+    for end in ("slow", "fast"):
+        message_id = await scene.ended(endpoint, hook, end)
+        waiting = await client.get_message(message_id)
+        assert waiting.next_attempt_at > waiting.created_at
+        assert waiting.last_error
+        assert (waiting.response_status, waiting.attempt_count) == (hook.status, 1)
+        (attempt,) = (await client.get_message_attempts(message_id)).attempts
+        assert (attempt.retry_type, attempt.retry_after_seconds) == (end, 3600)
+        hook.answer("succeeded")
+        await client.retry_now(message_id)
+        message = await scene.comes_to(message_id, "succeeded", attempts=2)
+        assert message.replay_count == 0
+    error = await refused(client.retry_now(message_id), 400, "INVALID_STATUS")
+    assert "Message is not in pending_retry status (current: succeeded)" in str(error)
+    await refused(client.retry_now(UNKNOWN_MESSAGE), 404, "NOT_FOUND", NotFoundError)
+
+
+@walks("cancel_retry", "get_dlq_messages")
+@meets("cancel_retry", "NOT_FOUND", "INVALID_STATUS")
+async def test_a_retry_is_cancelled(scene: Scene) -> None:
+    """The message is in the dead letter queue then."""
+    client = scene.client
+    endpoint, hook = await scene.endpoint()
+    message_id = await scene.ended(endpoint, hook, "slow")
+    await client.cancel_retry(message_id)
+    message = await client.get_message(message_id)
+    assert (message.status, message.next_attempt_at) == ("failed_permanent", None)
+    (letter,) = (await client.get_dlq_messages(limit=1)).messages
+    assert letter.message_id == message_id
+    await refused(client.cancel_retry(message_id), 400, "INVALID_STATUS")
+    await refused(client.cancel_retry(UNKNOWN_MESSAGE), 404, "NOT_FOUND", NotFoundError)
+
+
+# -- many at once ---------------------------------------------------------------------------------
+
+
+@walks("replay_all_messages")
+@meets("replay_all_messages", "INVALID_REQUEST")
+async def test_all_messages_of_a_status_are_replayed(scene: Scene) -> None:
+    """Of one endpoint, as many as asked for; what is in a fast retry is passed over."""
+    client = scene.client
+    endpoint, hook = await scene.endpoint()
+    failed = [await scene.ended(endpoint, hook, "failed_permanent") for _ in range(3)]
+    slow = await scene.ended(endpoint, hook, "slow")
+    fast = await scene.ended(endpoint, hook, "fast")
+    hook.answer("succeeded")
+    wanted = {"status": "failed_permanent", "endpoint_id": endpoint.id}
+    first = await client.replay_all_messages(**wanted, limit=2)
+    assert (first.replayed, first.failed, first.stuck) == (2, 0, 0)
+    assert first.replayed_message_ids == failed[:2]
+    assert first.stuck_message_ids == []
+    rest = await client.replay_all_messages(**wanted)
+    assert rest.replayed_message_ids == failed[2:]
+    assert (await client.replay_all_messages(**wanted)).replayed == 0
+    again = await client.replay_all_messages(status="pending_retry", endpoint_id=endpoint.id)
+    assert (again.replayed, again.replayed_message_ids) == (1, [slow])
+    for message_id in (*failed, slow):
+        message = await scene.comes_to(message_id, "succeeded", attempts=2)
+        assert message.replay_count == 1
+    assert (await client.get_message(fast)).status == "pending_retry"
+    for query in (
+        {"status": "succeeded"},
+        {"status": "nonsense"},
+        {"status": "failed_permanent", "limit": 0},
+        {"status": "failed_permanent", "limit": 1001},
+        {"status": "failed_permanent", "endpoint_id": "nonsense"},
+    ):
+        await refused(client.replay_all_messages(**query), 400, "INVALID_REQUEST")
+    none = await client.replay_all_messages(status="failed_permanent", endpoint_id=UNKNOWN_ENDPOINT)
+    assert none.replayed == 0
+
+
+@walks("replay_batch_messages")
+@meets("replay_batch_messages", "INVALID_REQUEST")
+async def test_a_batch_of_messages_is_replayed(scene: Scene) -> None:
+    """Each answers for itself: replayed, failed, or stuck, with the reason."""
+    client = scene.client
+    endpoint, hook = await scene.endpoint()
+    failed = await scene.ended(endpoint, hook, "failed_permanent")
+    fast = await scene.ended(endpoint, hook, "fast")
+    deleted = await scene.ended(endpoint, hook, "succeeded")
+    await client.delete_message(deleted)
+    flying = await scene.hanging(endpoint, hook)
+    ids = [failed, fast, deleted, flying, UNKNOWN_MESSAGE]
+    result = await client.replay_batch_messages(ids)
+    assert (result.replayed, result.failed, result.stuck) == (1, 2, 2)
+    assert [each.message_id for each in result.results] == ids
+    assert [each.status for each in result.results] == [
+        "replayed",
+        "stuck",
+        "failed",
+        "stuck",
+        "failed",
+    ]
+    errors = [each.error and each.error.split(":")[0] for each in result.results]
+    assert errors == [
+        None,
+        "RETRY_IN_PROGRESS",
+        "PAYLOAD_UNAVAILABLE",
+        "DELIVERY_IN_PROGRESS",
+        "NOT_FOUND",
+    ]
+    hook.opened.set()
+    await scene.comes_to(flying, "succeeded")
+    await scene.comes_to(failed, "succeeded", attempts=2)
+    for bad in ([], [UNKNOWN_MESSAGE] * 101):
+        await refused(client.replay_batch_messages(bad), 400, "INVALID_REQUEST")
+
+
+# -- deletes --------------------------------------------------------------------------------------
+
+
+@walks("delete_message", "get_logs")
+@meets("delete_message", "NOT_FOUND")
+async def test_a_message_is_deleted(scene: Scene) -> None:
+    """Twice is fine; the record stays and says when and by which key; the key's name is told."""
+    client = scene.client
+    endpoint, hook = await scene.endpoint()
+    hook.answer("slow")
+    sent = await client.send(endpoint.id, PAYLOAD, idempotency_key="once")
+    await scene.comes_to(sent.message_id, "pending_retry")
+    first = await client.delete_message(sent.message_id)
+    assert (first.message_id, first.already_deleted) == (sent.message_id, False)
+    again = await client.delete_message(sent.message_id)
+    assert (again.deleted_at, again.already_deleted) == (first.deleted_at, True)
+    message = await client.get_message(sent.message_id)
+    assert message.deleted_at == first.deleted_at
+    assert len((await client.get_message_attempts(sent.message_id)).attempts) == 1
+    (entry,) = (await client.get_logs(start_time=endpoint.created_at)).messages
+    assert (entry.message_id, entry.deleted_at) == (sent.message_id, first.deleted_at)
+    key_id = message.deleted_by_api_key_id
+    assert key_id in {key.key_id for key in await client.list_api_keys()}
+    hook.answer("succeeded")
+    other = await client.send(endpoint.id, {"another": 1}, idempotency_key="once")
+    assert other.message_id != sent.message_id
+    await scene.comes_to(other.message_id, "succeeded")
+    await refused(client.delete_message(UNKNOWN_MESSAGE), 404, "NOT_FOUND", NotFoundError)
+
+
+@walks("delete_messages_batch")
+@meets("delete_messages_batch", "INVALID_REQUEST")
+async def test_a_batch_of_messages_is_deleted(scene: Scene) -> None:
+    """Each answers for itself."""
+    client = scene.client
+    endpoint, hook = await scene.endpoint()
+    before = await scene.ended(endpoint, hook, "succeeded")
+    now = await scene.ended(endpoint, hook, "succeeded")
+    earlier = await client.delete_message(before)
+    result = await client.delete_messages_batch([now, before, UNKNOWN_MESSAGE])
+    counts = (result.deleted_count, result.already_deleted_count, result.not_found_count)
+    assert counts == (1, 1, 1)
+    deleted, already, unknown = result.results
+    assert (deleted.message_id, deleted.outcome) == (now, "deleted")
+    assert scene.is_recent(deleted.deleted_at)
+    assert (already.message_id, already.outcome) == (before, "already_deleted")
+    assert already.deleted_at == earlier.deleted_at
+    assert (unknown.outcome, unknown.deleted_at) == ("not_found", None)
+    assert (await client.get_message(now)).deleted_at == deleted.deleted_at
+    for bad in ([], [UNKNOWN_MESSAGE] * 101):
+        await refused(client.delete_messages_batch(bad), 400, "INVALID_REQUEST")
+
+
+@walks("delete_messages_all")
+@meets("delete_messages_all", "INVALID_REQUEST")
+async def test_all_messages_that_fit_are_deleted(scene: Scene) -> None:
+    """By status, endpoint and time; as many as asked for; the newest first."""
+    client = scene.client
+    endpoint, hook = await scene.endpoint()
+    done = await scene.ended(endpoint, hook, "succeeded")
+    failed = [await scene.ended(endpoint, hook, "failed_permanent") for _ in range(2)]
+    slow = await scene.ended(endpoint, hook, "slow")
+    wanted = {"endpoint_id": endpoint.id, "status": "pending_retry,failed_permanent"}
+    first = await client.delete_messages_all(**wanted, limit=1)
+    assert (first.deleted, first.deleted_message_ids, first.error) == (1, [slow], None)
+    newest = (await client.get_message(failed[1])).created_at
+    early = await client.delete_messages_all(**wanted, created_before=newest)
+    assert early.deleted_message_ids == failed[:1]
+    late = await client.delete_messages_all(**wanted, created_after=newest)
+    assert late.deleted_message_ids == failed[1:]
+    rest = await client.delete_messages_all(endpoint_id=endpoint.id)
+    assert rest.deleted_message_ids == [done]
+    assert (await client.delete_messages_all(endpoint_id=endpoint.id)).deleted == 0
+    for query in (
+        {"status": "nonsense"},
+        {"endpoint_id": "nonsense"},
+        {"created_after": "yesterday"},
+        {"limit": 0},
+        {"limit": 1001},
+    ):
+        await refused(client.delete_messages_all(**query), 400, "INVALID_REQUEST")
+
+
+# -- the dead letter queue ------------------------------------------------------------------------
+
+
+@walks("get_dlq_messages", "replay_from_dlq")
+@meets("get_dlq_messages", "INVALID_REQUEST")
+async def test_dead_letters_are_listed_and_replayed(scene: Scene) -> None:
+    """Newest first, page by page; one that is replayed has left."""
+    client = scene.client
+    endpoint, hook = await scene.endpoint()
+    dead = [await scene.ended(endpoint, hook, "failed_permanent") for _ in range(3)]
+    page = await client.get_dlq_messages(limit=2)
+    assert [each.message_id for each in page.messages] == dead[:0:-1]
+    assert page.has_more
+    letter = page.messages[0]
+    assert (letter.endpoint, letter.status) == (hook.url, "failed_permanent")
+    assert (letter.response_status, letter.attempt_count) == (404, 1)
+    assert letter.last_error
+    rest = await client.get_dlq_messages(limit=1000, cursor=page.next_cursor)
+    assert rest.messages[0].message_id == dead[0]
+    assert (rest.has_more, rest.next_cursor) == (False, None)
+    hook.answer("succeeded")
+    await client.replay_from_dlq(dead[2])
+    await scene.comes_to(dead[2], "succeeded", attempts=2)
+    assert (await client.get_dlq_messages(limit=1)).messages[0].message_id == dead[1]
+    for query in ({"limit": 0}, {"limit": 1001}, {"cursor": "nonsense"}):
+        await refused(client.get_dlq_messages(**query), 400, "INVALID_REQUEST")
+
+
+@meets("replay_from_dlq", "NOT_FOUND", "INVALID_REQUEST", "ENDPOINT_NOT_FOUND")
+async def test_what_is_no_dead_letter_is_not_replayed_from_there(scene: Scene) -> None:
+    """Not one that succeeded, is unknown, is deleted, or whose endpoint is."""
+    client = scene.client
+    endpoint, hook = await scene.endpoint()
+    done = await scene.ended(endpoint, hook, "succeeded")
+    error = await refused(client.replay_from_dlq(done), 400, "INVALID_REQUEST")
+    assert "message is not in DLQ (must have failed_permanent status)" in str(error)
+    await refused(client.replay_from_dlq(UNKNOWN_MESSAGE), 404, "NOT_FOUND", NotFoundError)
+    dead = await scene.ended(endpoint, hook, "failed_permanent")
+    await client.delete_endpoint(endpoint.id)
+    error = await refused(client.replay_from_dlq(dead), 404, "NOT_FOUND", NotFoundError)
+    assert "endpoint was deleted" in str(error)
+    await client.delete_message(dead)
+    await refused(client.replay_from_dlq(dead), 400, "INVALID_REQUEST")
+
+
+# -- the log --------------------------------------------------------------------------------------
+
+
+@walks("get_logs")
+@meets("get_logs", "INVALID_REQUEST")
+async def test_the_log_is_filtered_and_paged_newest_first(scene: Scene) -> None:
+    """By status and time; a cursor goes on where its page ended."""
+    client = scene.client
+    endpoint, hook = await scene.endpoint()
+    done = [await scene.ended(endpoint, hook, "succeeded") for _ in range(4)]
+    slow = await scene.ended(endpoint, hook, "slow")
+    since = {"start_time": endpoint.created_at}
+    first = await client.get_logs(status="succeeded", limit=3, **since)
+    assert [entry.message_id for entry in first.messages] == done[:0:-1]
+    assert first.has_more
+    rest = await client.get_logs(status="succeeded", limit=3, cursor=first.next_cursor, **since)
+    assert [entry.message_id for entry in rest.messages] == done[:1]
+    assert (rest.has_more, rest.next_cursor) == (False, None)
+    entry = first.messages[0]
+    assert (entry.endpoint, entry.status, entry.attempt_count) == (hook.url, "succeeded", 1)
+    assert entry.response_status == 200
+    assert entry.response_latency_ms >= 0
+    assert entry.created_at <= entry.delivered_at
+    waiting = (await client.get_logs(status="pending_retry", **since)).messages
+    assert [each.message_id for each in waiting] == [slow]
+    assert waiting[0].next_attempt_at > waiting[0].created_at
+    assert (waiting[0].response_status, waiting[0].delivered_at) == (503, None)
+    assert waiting[0].last_error
+    until = await client.get_logs(**since, end_time=waiting[0].created_at)
+    assert [each.message_id for each in until.messages] == done[::-1]
+    foreign = client.get_logs(cursor=first.next_cursor, status="queued", **since)
+    await refused(foreign, 400, "INVALID_REQUEST")
+    for query in (
+        {"status": "nonsense"},
+        {"start_time": "yesterday"},
+        {"end_time": "2026-13-01T00:00:00Z"},
+        {"limit": 0},
+        {"limit": 501},
+        {"cursor": "nonsense"},
+    ):
+        await refused(client.get_logs(**query), 400, "INVALID_REQUEST")
