@@ -28,6 +28,7 @@ async def settings(tmp_path: Path) -> Settings:
     chosen = Settings(database=str(tmp_path / "d.db"), dev=True, drain_s=0)
     async with Engine(chosen) as engine:
         endpoint = (await engine.create_endpoint("http://localhost:9/hook")).endpoint.id
+        await engine.create_endpoint("http://127.0.0.1:9/an-address-needs-no-look-up")
         await engine.pause(endpoint)
         await engine.send(endpoint, {"n": "x" * 100})
     return chosen
@@ -369,6 +370,18 @@ def test_wrong_counters_are_found_by_a_deep_look(settings: Settings, sql: str) -
     change(settings, sql)
     assert "counters" not in results(settings)
     assert found(settings, "counters", deep=True)[0] == "error"
+
+
+def test_what_retention_may_have_removed_is_not_recounted(settings: Settings) -> None:
+    """Activity is kept for longer than the messages that it was counted from."""
+    change(
+        settings,
+        "INSERT INTO activity SELECT minute - 1440 * 200, project_no, endpoint_no, 5, succeeded,"
+        " failed, retried, answered, latency_ms FROM activity",
+    )
+    assert found(settings, "counters", deep=True)[0] == "ok"
+    longer = Settings(database=settings.database, history_days=400)
+    assert found(longer, "counters", deep=True)[0] == "error"
 
 
 def test_messages_from_the_future_are_warned_of(settings: Settings) -> None:

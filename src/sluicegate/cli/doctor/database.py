@@ -21,6 +21,7 @@ _STEPS = 10_000
 """After so many steps of SQLite the time is looked at."""
 _FAULTS_MAX = 10
 _MINUTE_MS = 60_000
+_DAY_MINUTES = 1440
 _RESTORE = "restore a backup, or recover what can be read: sqlite3 FILE .recover"
 
 
@@ -131,11 +132,15 @@ def counters(patient: Patient) -> Iterator[Result]:
     """Are the stored counts those of the messages and attempts? Reads all of them."""
     if patient.db is None or not patient.deep or not _has_schema(patient.db, newest=True):
         return
+    now_minute = patient.clock.wall_ms() // _MINUTE_MS
+    kept_minutes = patient.settings.history_days * _DAY_MINUTES  # older messages may be removed
     wrong = [f"the messages of endpoint {endpoint_id}" for endpoint_id, *_ in miscounts(patient.db)]
     wrong += [
         f"what happened from {each.since.isoformat()} on"
         f" ({each.endpoint_id or each.project_id or 'no project'})"
-        for each in activity_miscounts(patient.db, now_minute=patient.clock.wall_ms() // _MINUTE_MS)
+        for each in activity_miscounts(
+            patient.db, now_minute=now_minute, since_minute=now_minute - kept_minutes
+        )
     ]
     if not wrong:
         yield ok("counters", "recounted: all are right")

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from sluicegate.cli.doctor.results import Check, Patient, Result, ok, warning
 from sluicegate.engine.errors import SluicegateError
-from sluicegate.http.outbound.resolver import PooledResolver
+from sluicegate.http.outbound.resolver import PooledResolver, canonical_address
 
 __all__ = ["CHECKS"]
 
@@ -56,7 +56,7 @@ def _stored(db: sqlite3.Connection | None) -> tuple[str, ...]:
     except sqlite3.Error:
         return ()  # the checks of the database say so
     hosts = dict.fromkeys(host for url in urls if (host := urlsplit(url).hostname))
-    return tuple(hosts)[:_NAMES]
+    return tuple(host for host in hosts if canonical_address(host) is None)[:_NAMES]
 
 
 CHECKS: tuple[Check, ...] = (names,)
