@@ -168,6 +168,7 @@ async def test_an_endpoint_without_a_success_for_too_long_is_paused_as_failing(
         found = await world.storage.get_endpoint(PROJECT, endpoint, in_flight=frozenset())
         assert found is not None
         assert found.pause_reason == "failing"
+        assert world.counted("sluicegate_circuit_changes_total", change="paused") == 1
 
 
 async def test_a_new_configuration_counts_from_the_next_attempt(world: World) -> None:
@@ -294,6 +295,7 @@ async def test_what_this_machine_lacks_burns_no_attempt(world: World) -> None:
     sent = await world.send(endpoint, 3)
     await world.wait_for_status(sent, "succeeded")
     assert [(await world.message(each)).attempt_count for each in sent] == [1, 1, 1]
+    assert world.counted("sluicegate_attempts_unsent_total") == 2
 
 
 async def test_attempts_start_in_order_whatever_their_payloads_weigh(world: World) -> None:

@@ -101,10 +101,10 @@ class World:
             pending_bytes_max=1 << 28,
         )
 
-    def counted(self, name: str) -> float:
-        """Return a counter that has no labels."""
+    def counted(self, name: str, **labels: str) -> float:
+        """Return what was counted under a name and labels."""
         samples = (each for family in self.counting.collect() for each in family.samples)
-        return next(each.value for each in samples if each.name == name)
+        return next(each.value for each in samples if (each.name, each.labels) == (name, labels))
 
     def _make_directory(self) -> Directory:
         return Directory(

@@ -21,7 +21,7 @@ from sluicegate.engine.model import (
     WaitingMessage,
 )
 from sluicegate.engine.outcome import Outcome, OutcomeKind
-from sluicegate.engine.ports import EndpointRow, SigningKeyRow
+from sluicegate.engine.ports import EndpointRow, NoTelemetry, SigningKeyRow, StorageFault
 from sluicegate.storage import Connect, SecretBox, SqliteStorage, connect_sqlite
 
 START_MS = 1_780_000_000_000
@@ -69,6 +69,17 @@ class SeededRandom:
         return str(uuid.UUID(int=(START_MS + self._count) << 80 | 0x7 << 76 | tail))
 
 
+class Faults(NoTelemetry):
+    """Keeps what storages reported."""
+
+    def __init__(self) -> None:
+        self.seen: list[StorageFault] = []
+
+    def storage_failed(self, fault: StorageFault) -> None:
+        """Keep it."""
+        self.seen.append(fault)
+
+
 class Place:
     """A folder with one database, and short ways to open and fill it."""
 
@@ -77,6 +88,7 @@ class Place:
         self.path = folder / "place.db"
         self.clock = ManualClock()
         self.chance = SeededRandom()
+        self.faults = Faults()
         self.connections: list[aiosqlite.Connection] = []
         """Of the storages made here, in the order of their opening; a writer comes first."""
         self._storages: list[SqliteStorage] = []
@@ -104,6 +116,7 @@ class Place:
             reserve_bytes=reserve_bytes,
             connect=watched,
         )
+        storage.report_to(self.faults)
         self._storages.append(storage)
         return storage
 

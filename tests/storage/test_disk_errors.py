@@ -17,6 +17,7 @@ import pytest
 
 from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.model import PauseReason
+from sluicegate.engine.ports import StorageFault
 
 if TYPE_CHECKING:
     from tests.storage.conftest import Place
@@ -105,6 +106,7 @@ async def test_after_an_io_error_nothing_is_written_any_more(
     with pytest.raises(UnavailableError):
         await storage.pause(endpoint, reason=PauseReason.MANUAL, at_ms=1)
     assert len(told) == 1
+    assert place.faults.seen.count(StorageFault.UNKNOWN) == 1
     assert await storage.load_state(endpoint) is not None
 
 
@@ -118,6 +120,7 @@ async def test_a_connection_that_is_gone_is_fatal_too(place: "Place") -> None:
     with pytest.raises(UnavailableError):
         await place.send(storage, endpoint)
     assert len(told) == 1
+    assert place.faults.seen == [StorageFault.UNKNOWN]
 
 
 async def test_a_read_that_fails_is_reported_as_unavailable(place: "Place") -> None:
@@ -129,5 +132,6 @@ async def test_a_read_that_fails_is_reported_as_unavailable(place: "Place") -> N
     with pytest.raises(UnavailableError):
         await storage.load_state(endpoint)
     fault.statement = None
+    assert place.faults.seen == [StorageFault.READ]
     assert await storage.load_state(endpoint) is not None
     await place.send(storage, endpoint)

@@ -14,6 +14,7 @@ import pytest
 from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.model import Health, PauseReason
+from sluicegate.engine.ports import StorageFault
 from sluicegate.storage.audit import miscounts
 from sluicegate.storage.bridge import call
 
@@ -75,6 +76,7 @@ async def test_a_full_disk_refuses_sends_and_still_records_attempts(place: "Plac
     with pytest.raises(UnavailableError) as refused:
         await fill()
     assert refused.value.retry_after_s == 5
+    assert set(place.faults.seen) == {StorageFault.FULL}
     assert not disk.reserve.exists()
     with pytest.raises(UnavailableError):
         await place.endpoint(storage)

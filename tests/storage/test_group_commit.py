@@ -16,6 +16,7 @@ from sluicegate.engine.errors import (
     UnavailableError,
 )
 from sluicegate.engine.model import Accepted, PauseReason
+from sluicegate.engine.ports import StorageFault
 from sluicegate.storage.audit import miscounts
 from sluicegate.storage.bridge import call
 
@@ -69,6 +70,7 @@ async def test_a_faulty_write_fails_alone(place: "Place") -> None:
     stored = await storage.load_queued(endpoint, after_seq=0, limit=100)
     assert [message.id for message in stored] == [message.id for message in messages]
     assert await call(place.connections[0], miscounts) == []
+    assert place.faults.seen == [StorageFault.FAULTY_WRITE]
 
 
 async def test_a_bug_in_a_change_fails_its_caller_alone(place: "Place") -> None:
@@ -234,6 +236,7 @@ async def test_another_program_that_holds_the_file_is_waited_for_then_reported(
     assert all(isinstance(answer, UnavailableError) for answer in answers)
     db.execute("ROLLBACK")
     db.close()
+    assert set(place.faults.seen) == {StorageFault.BUSY}
     await place.send(storage, endpoint)
 
 

@@ -47,7 +47,8 @@ class Counting:
         )
         self._unsent = Counter(
             "sluicegate_attempts_unsent_total",
-            "Attempts put off because this machine had no file descriptors or memory for them.",
+            "Attempts put off because this machine had no file descriptors or memory for them, or "
+            "could not read the payload.",
         )
         self._attempt_s = Histogram(
             "sluicegate_attempt_duration_seconds",

@@ -69,7 +69,7 @@ class Telemetry(Protocol):
         ...
 
     def attempt_unsent(self) -> None:
-        """Note an attempt that could not be made, because this machine lacks the means."""
+        """Note an attempt that was put off: this machine lacks the means, or storage failed."""
         ...
 
     def circuit_changed(self, change: CircuitChange) -> None:
