@@ -147,6 +147,17 @@ def test_a_file_that_must_not_be_used_is_an_error(
     assert found(settings, name)[0] == "error"
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
+def test_a_folder_that_must_not_be_entered_is_an_error(settings: Settings, tmp_path: Path) -> None:
+    """And no check falls over it."""
+    tmp_path.chmod(0o000)
+    try:
+        told = results(settings)
+    finally:
+        tmp_path.chmod(0o700)
+    assert {told[name].status for name in ("folder", "database file")} == {Status.ERROR}
+
+
 def test_a_folder_that_everybody_may_write_is_warned_of(settings: Settings, tmp_path: Path) -> None:
     """Unless nobody can take another's file away there, as in /tmp."""
     tmp_path.chmod(0o777)

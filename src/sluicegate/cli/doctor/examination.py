@@ -73,14 +73,14 @@ def _hold(path: str, stack: contextlib.ExitStack) -> str | None:
 
 def _open(path: str, stack: contextlib.ExitStack) -> sqlite3.Connection | None:
     """Open the database so that it cannot be written."""
-    if not Path(path).is_file() or Path(path).stat().st_nlink > 1:
-        return None
-    # Without a log nothing but the file itself is needed, so that none is left behind.
-    whole = not Path(f"{path}-wal").exists()
-    options = "mode=ro&immutable=1" if whole else "mode=ro"
     try:
+        if not Path(path).is_file() or Path(path).stat().st_nlink > 1:
+            return None
+        # Without a log nothing but the file itself is needed, so that none is left behind.
+        whole = not Path(f"{path}-wal").exists()
+        options = "mode=ro&immutable=1" if whole else "mode=ro"
         db = sqlite3.connect(f"file:{quote(path)}?{options}", uri=True, isolation_level=None)
         stack.callback(db.close)
-    except sqlite3.Error:
-        return None
+    except (OSError, sqlite3.Error):
+        return None  # the checks say why
     return db
