@@ -1,6 +1,9 @@
 """The use cases of activity and billing, as a Python program calls them."""
 
+import asyncio
+import contextlib
 import hashlib
+import sqlite3
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,6 +25,13 @@ from sluicegate.storage import SecretBox, SqliteStorage
 NOW = datetime(2026, 4, 5, 14, 23, 11, tzinfo=UTC)
 RETRIED, FAILED = MessageStatus.PENDING_RETRY, MessageStatus.FAILED_PERMANENT
 SUCCEEDED = MessageStatus.SUCCEEDED
+
+
+def stored_rows(path: str) -> int:
+    """Return how many rows of counts are stored."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        count: int = db.execute("SELECT count(*) FROM activity").fetchone()[0]
+        return count
 
 
 class WallClock(SystemClock):
@@ -237,6 +247,16 @@ async def test_old_counts_are_packed_while_the_engine_runs(world: World) -> None
     assert await activity.pack()
     assert not await activity.pack()
     assert (await world.engine.get_usage_history()).total == 2
+
+
+async def test_an_engine_packs_by_itself(world: World) -> None:
+    """It is one of its chores: three minutes of one quarter of an hour become one row each."""
+    for minutes in (600, 601, 602):
+        await world.happened(timedelta(minutes=minutes))
+    async with asyncio.timeout(20):
+        while stored_rows(world.engine.settings.database) > 2:
+            await world.engine.get_metrics()
+    assert (await world.engine.get_metrics("24h")).total_messages == 3
 
 
 async def test_a_self_hosted_server_bills_nobody(world: World) -> None:

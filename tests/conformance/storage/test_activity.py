@@ -9,6 +9,7 @@ from sluicegate.engine.errors import NotFoundError
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.metrics_windows import GRIDS, MINUTE_MS, MetricsWindow
 from sluicegate.engine.model import Accepted
+from sluicegate.engine.operations import ReplayKind
 from sluicegate.engine.outcome import Outcome, OutcomeKind, Timings
 from sluicegate.engine.ports import ActivityCounts, UsageMonth
 
@@ -170,6 +171,34 @@ async def test_an_attempt_of_a_message_that_was_given_up_counts_by_its_outcome(
     assert await by_minute(bench) == {0: ActivityCounts(accepted=1)}
     await bench.storage.record_attempt(bench.result(endpoint, message))
     assert (await by_minute(bench))[0].succeeded == 1
+
+
+async def test_an_attempt_of_a_message_that_was_deleted_meanwhile_is_its_last(
+    bench: "Bench",
+) -> None:
+    """Whatever retry was decided: there is none, so it failed. Delivered all the same it counts."""
+    endpoint = await bench.endpoint()
+    sent = await bench.send(endpoint, 2)
+    first, second = await bench.waiting(endpoint)
+    await bench.storage.delete_messages(endpoint, sent, deleted_by=None, at_ms=START_MS)
+    await bench.storage.record_attempt(bench.result(endpoint, first, RETRIED))
+    counts = (await by_minute(bench))[0]
+    assert (counts.failed, counts.retried, counts.succeeded) == (1, 0, 0)
+    await bench.storage.record_attempt(bench.result(endpoint, second))
+    assert (await by_minute(bench))[0].succeeded == 1
+
+
+async def test_a_replay_is_no_other_message(bench: "Bench") -> None:
+    """Its attempts count, its acceptance does not count again."""
+    endpoint = await bench.endpoint()
+    [sent] = await bench.send(endpoint)
+    await bench.attempt(endpoint, sent)
+    await bench.storage.replay_messages(
+        endpoint, [sent], kind=ReplayKind.COUNTED, in_flight=frozenset(), at_ms=START_MS
+    )
+    await bench.attempt(endpoint, sent)
+    counts = (await by_minute(bench))[0]
+    assert (counts.accepted, counts.succeeded) == (1, 2)
 
 
 async def test_counts_outlive_their_endpoint(bench: "Bench") -> None:
