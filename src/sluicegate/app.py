@@ -16,6 +16,8 @@ from sluicegate.engine.api_keys import ApiKeys
 from sluicegate.engine.billing import Billing
 from sluicegate.engine.calls import ProjectCalls
 from sluicegate.engine.endpoints import Endpoints
+from sluicegate.engine.export_job import ExportJob
+from sluicegate.engine.exports import Exports
 from sluicegate.engine.message_operations import MessageOperations
 from sluicegate.engine.messages import Messages
 from sluicegate.engine.ports import Clock, NoTelemetry, Random, Sender, Storage, Telemetry
@@ -25,7 +27,7 @@ from sluicegate.engine.services import Services
 from sluicegate.engine.settings import Settings
 from sluicegate.http.outbound.resolver import PooledResolver
 from sluicegate.http.outbound.sender import AiohttpSender
-from sluicegate.storage import SecretBox, SqliteStorage
+from sluicegate.storage import LocalExportFiles, SecretBox, SqliteStorage
 from sluicegate.telemetry.counting import Counting
 from sluicegate.telemetry.exposition import Exposition
 from sluicegate.telemetry.gauges import Live
@@ -135,6 +137,9 @@ class Engine(ProjectCalls):
                 telemetry=self.telemetry,
             )
         )
+        self._export_files = LocalExportFiles(
+            settings.database, free_bytes_min=settings.exports_free_bytes_min
+        )
         if counting is not None:
             self.exposition = self._expose(counting)
         self.services = Services(
@@ -156,16 +161,38 @@ class Engine(ProjectCalls):
                 settings=settings,
             ),
             operations=MessageOperations(storage=self._storage, owners=self._directory),
+            exports=Exports(
+                storage=self._storage,
+                files=self._export_files,
+                clock=self.clock,
+                random=self.random,
+                settings=settings,
+                on_created=lambda: self._chores.hasten("exports"),
+            ),
             api_keys=ApiKeys(storage=self._storage, clock=self.clock, random=self.random),
             activity=Activity(storage=self._storage, clock=self.clock, settings=settings),
             billing=Billing(storage=self._storage, clock=self.clock, settings=settings),
         )
         retention = Retention(self._storage, self.clock, settings)
         self._chores = Chores(
-            [
+            (
                 Chore(name="pack_activity", period_s=60, piece=self.services.activity.pack),
                 Chore(name="retention", period_s=60, piece=retention.sweep),
-            ]
+                *self._export_chores(),
+            )
+        )
+
+    def _export_chores(self) -> tuple[Chore, ...]:
+        job = ExportJob(
+            storage=self._storage,
+            files=self._export_files,
+            clock=self.clock,
+            settings=self.settings,
+            in_flight=self._directory.in_flight,
+        )
+        return (
+            Chore(name="exports", period_s=60, piece=job.piece),
+            Chore(name="exports_expiry", period_s=60, piece=job.expire),
         )
 
     def _open_file(self, settings: Settings) -> SqliteStorage:
@@ -278,6 +305,7 @@ class Engine(ProjectCalls):
             if self._own_sender is not None:
                 stack.push_async_callback(self._own_sender.close)
             stack.push_async_callback(self._directory.close)
+            stack.push_async_callback(self._export_files.close)
             stack.push_async_callback(self._chores.close)
             if self.exposition is not None:
                 stack.push_async_callback(self.exposition.close)

@@ -77,6 +77,28 @@ def test_a_bad_value_is_refused_in_one_line_that_tells_what_is_allowed(
     assert refusal(**values) == line
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "hooks.example",
+        "ftp://hooks.example",
+        "https://",
+        "https://hooks.example/?a=1",
+        "https://hooks.example/#a",
+        "https://user:pass@hooks.example",
+        "https://hooks.example\r\nSet-Cookie: a=b",
+        "https://hooks.example:port",
+    ],
+)
+def test_a_public_url_is_one_that_a_path_can_be_added_to(url: str) -> None:
+    """Links are made of it: nothing but a scheme, a host, a port and a path."""
+    allowed = "an http or https URL without query and fragment"
+    assert refusal(public_url=url) == f"public_url: value {url!r} is not allowed: {allowed}"
+    for good in ("https://hooks.example", "http://127.0.0.1:8400/", "https://[::1]/a/b-c"):
+        assert Settings(public_url=good).public_url == good
+
+
 @pytest.mark.parametrize("name", sorted(setting_types(Settings)))
 def test_every_setting_refuses_what_is_of_no_use(name: str) -> None:
     """No setting takes an object of a foreign type."""

@@ -12,6 +12,8 @@ from sluicegate.engine.ports import LogQuery
 from sluicegate.storage import (
     activity,
     activity_packing,
+    export_reads,
+    export_writes,
     overview_storage,
     retention_storage,
     retention_writes,
@@ -52,6 +54,41 @@ def test_the_delivery_loop_reads_in_the_order_of_an_index(db: sqlite3.Connection
     """A window of 64 is read in the same time whether 64 or 1,000,000 wait."""
     steps = plan_of(db, sql)
     assert_no_walk(steps)
+    assert SORTED not in steps
+
+
+@pytest.mark.parametrize("sql", [export_reads.WINDOW_END, export_reads.EXPORT_ROWS])
+def test_a_page_of_an_export_is_read_in_the_order_of_acceptance(
+    db: sqlite3.Connection, sql: str
+) -> None:
+    """From where the page before ended, by the messages' own key: no page costs more."""
+    steps = plan_of(db, sql)
+    assert_no_walk(steps)
+    assert "SEARCH m USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)" in steps
+    assert SORTED not in steps
+
+
+def test_the_next_export_is_found_by_an_index(db: sqlite3.Connection) -> None:
+    """It is looked for before each piece, however many exports are kept."""
+    steps = plan_of(db, export_reads.NEXT_EXPORT)
+    assert "SEARCH x USING INDEX exports_unfinished (status=?)" in steps
+    assert SORTED not in steps
+
+
+@pytest.mark.parametrize(
+    ("sql", "index"),
+    [
+        (export_writes.LIVE, "exports_live (project_no=?)"),
+        (export_writes.EXPIRE, "exports_completed (expires_at_ms<?)"),
+        (export_writes.FORGET, "exports_over (created_at_ms<?)"),
+    ],
+)
+def test_what_is_written_about_exports_is_found_by_an_index(
+    db: sqlite3.Connection, sql: str, index: str
+) -> None:
+    """A write is short, whatever is kept."""
+    steps = plan_of(db, sql)
+    assert any(step.endswith(f"INDEX {index}") for step in steps), steps
     assert SORTED not in steps
 
 

@@ -1,6 +1,7 @@
 """The use cases of API keys: create, list, delete, and tell whom a key stands for."""
 
 import hashlib
+from collections.abc import Sequence
 
 import msgspec
 
@@ -25,7 +26,10 @@ from sluicegate.engine.model import ApiKey, CreatedApiKey, Principal
 from sluicegate.engine.moments import from_ms, to_ms
 from sluicegate.engine.ports import ApiKeyRow, Clock, Random, Storage
 
-__all__ = ["LABEL", "ApiKeys"]
+__all__ = ["ACTORS_MAX", "LABEL", "ApiKeys"]
+
+ACTORS_MAX = 100
+"""Ids in one look-up."""
 
 _PREFIX_CHARS = 11
 LABEL = Limits(0, 255)
@@ -115,6 +119,23 @@ class ApiKeys:
         """Return the project's keys, newest first, without the keys themselves."""
         keys = await self._storage.list_api_keys(project_id)
         return [self._with_last_use(key) for key in keys]
+
+    async def labels(self, project_id: str, key_ids: Sequence[str]) -> dict[str, str | None]:
+        """Return what keys of the project are called, deleted ones too; unknown ids are absent.
+
+        Raises:
+            InvalidRequestError: it is no list, or there are more than `ACTORS_MAX` ids.
+        """
+        given: object = key_ids
+        if not isinstance(given, Sequence) or isinstance(given, str | bytes):
+            raise InvalidRequestError("key_ids must be a list", details={"field": "key_ids"})
+        if len(key_ids) > ACTORS_MAX:
+            raise InvalidRequestError(
+                f"at most {ACTORS_MAX} ids can be looked up at once, not {len(key_ids)}",
+                details={"maximum": ACTORS_MAX},
+            )
+        known = [key_id for key_id in key_ids if is_api_key_id(key_id)]
+        return await self._storage.api_key_labels(project_id, known) if known else {}
 
     async def delete(self, project_id: str, key_id: str) -> None:
         """Delete a key; it is refused once this returns.

@@ -6,6 +6,7 @@ from sluicegate.engine.activity import Activity
 from sluicegate.engine.api_keys import ApiKeys
 from sluicegate.engine.billing import Billing
 from sluicegate.engine.endpoints import Endpoints
+from sluicegate.engine.exports import Exports
 from sluicegate.engine.message_operations import MessageOperations
 from sluicegate.engine.messages import Messages
 from sluicegate.engine.pages import Page
@@ -19,6 +20,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: Endpoints
     messages: Messages
     operations: MessageOperations
+    exports: Exports
     api_keys: ApiKeys
     activity: Activity
     billing: Billing

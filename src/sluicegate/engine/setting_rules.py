@@ -8,6 +8,7 @@ import base64
 import binascii
 import functools
 import ipaddress
+import re
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
@@ -22,6 +23,9 @@ _SECRET_KEY_BYTES = 32
 _API_KEY_CHARS_MIN = 24
 _API_KEY_CHARS_MAX = 255
 _SHOWN_CHARS_MAX = 80
+_PUBLIC_URL = re.compile(
+    r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?"
+)
 
 
 def check_settings(settings: msgspec.Struct, *, secret: AbstractSet[str] = frozenset()) -> None:
@@ -155,10 +159,15 @@ def _is_network(text: str) -> bool:
     return True
 
 
+def _is_public_url(text: str) -> bool:
+    return _PUBLIC_URL.fullmatch(text) is not None
+
+
 _RULES: dict[str, Callable[[str], bool]] = {
     "allowed_networks": _is_network,
     "bootstrap_api_key": _is_api_key,
     "database": _is_path,
+    "public_url": _is_public_url,
     "secret_key": _is_secret_key,
 }
 """The rules that a type cannot tell; each judges one text."""

@@ -91,6 +91,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     history_days: Annotated[int, Meta(ge=1, le=3650)] = 90
     """Days that finished messages are kept with their attempts, and counts of all messages."""
 
+    # -- exports ----------------------------------------------------------------------------
+
+    exports_live_max: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    """Exports of one project that wait, are written or can be downloaded; more are refused."""
+    exports_keep_days: Annotated[int, Meta(ge=1, le=3650)] = 7
+    """Days that an export's file is kept; then it is removed."""
+    exports_free_bytes_min: Annotated[int, Meta(ge=0, le=1 << 50)] = 67_108_864
+    """Bytes that exports leave free on the disk; an export that needs them fails."""
+    public_url: Annotated[
+        str | None, Meta(description="an http or https URL without query and fragment")
+    ] = None
+    """Where clients reach the API, for download links; unset: where the request was sent to."""
+
     # -- retries ----------------------------------------------------------------------------
 
     attempts_max: Annotated[int, Meta(ge=1, le=1000)] = 8

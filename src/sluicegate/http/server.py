@@ -5,9 +5,11 @@ from aiohttp import web
 from sluicegate.engine.ports import Clock, NoTelemetry, Random, Telemetry
 from sluicegate.engine.services import Services
 from sluicegate.engine.settings import Settings
+from sluicegate.http.api.actors import ActorHandlers
 from sluicegate.http.api.api_keys import ApiKeyHandlers
 from sluicegate.http.api.billing import BillingHandlers
 from sluicegate.http.api.endpoints import EndpointHandlers
+from sluicegate.http.api.exports import ExportHandlers
 from sluicegate.http.api.exposition import Exposition, ExpositionHandlers
 from sluicegate.http.api.health import HealthHandlers, Readiness
 from sluicegate.http.api.messages import MessageHandlers
@@ -113,7 +115,9 @@ def _table(
         MessageHandlers(services.messages),
         OperationHandlers(services.operations, bodies),
         MetricsHandlers(services.activity),
+        ExportHandlers(services.exports, bodies, settings),
         ApiKeyHandlers(services.api_keys, bodies),
+        ActorHandlers(services.api_keys),
         BillingHandlers(services.billing),
         HealthHandlers(readiness),
         ExpositionHandlers(exposition),

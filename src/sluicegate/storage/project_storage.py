@@ -1,5 +1,7 @@
 """Projects and API keys, on SQLite."""
 
+from collections.abc import Sequence
+
 from sluicegate.engine.model import ApiKey, Principal
 from sluicegate.engine.ports import ApiKeyRow
 from sluicegate.storage import projects
@@ -28,6 +30,12 @@ class SqliteProjectStorage(Access):
     async def list_api_keys(self, project_id: str) -> list[ApiKey]:
         """Return the project's keys, newest first."""
         return await self._read.read(projects.list_api_keys, project_id)
+
+    async def api_key_labels(
+        self, project_id: str, key_ids: Sequence[str]
+    ) -> dict[str, str | None]:
+        """Return the labels of the project's keys, deleted ones too; unknown ids are absent."""
+        return await self._read.read(projects.api_key_labels, project_id, list(key_ids))
 
     async def delete_api_key(self, project_id: str, key_id: str) -> None:
         """Delete a key, unless it is the project's last."""

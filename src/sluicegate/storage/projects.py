@@ -1,6 +1,7 @@
 """Projects and their API keys."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import ClassVar
 
 import msgspec
@@ -16,11 +17,27 @@ __all__ = [
     "CreateProject",
     "DeleteApiKey",
     "TouchApiKeys",
+    "api_key_labels",
     "default_project",
     "find_api_key",
     "list_api_keys",
     "project_no",
 ]
+
+
+_FORMER_MAX = 10_000
+"""Labels of deleted keys that are kept, of one project."""
+_FORGET_FORMER = """
+DELETE FROM former_api_keys WHERE no IN (
+    SELECT no FROM former_api_keys WHERE project_no = ? ORDER BY no DESC LIMIT -1 OFFSET ?)
+"""
+_LABEL = """
+SELECT k.label FROM api_keys k JOIN projects p ON p.no = k.project_no
+WHERE k.id = :key_id AND p.id = :project_id
+UNION ALL
+SELECT f.label FROM former_api_keys f JOIN projects p ON p.no = f.project_no
+WHERE f.id = :key_id AND p.id = :project_id
+"""
 
 
 def project_no(db: sqlite3.Connection, project_id: str) -> int:
@@ -83,7 +100,7 @@ class CreateApiKey(msgspec.Struct, frozen=True):
 
 
 class DeleteApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """Delete a key, unless it is its project's last."""
+    """Delete a key, unless it is its project's last; keep only what it was called."""
 
     grows: ClassVar[bool] = False
     alone: ClassVar[bool] = True
@@ -99,15 +116,22 @@ class DeleteApiKey(msgspec.Struct, frozen=True, kw_only=True):
             CannotDeleteLastKeyError: it is the only one.
         """
         row = db.execute(
-            "SELECT k.no, (SELECT count(*) FROM api_keys WHERE project_no = k.project_no)"
-            " FROM api_keys k JOIN projects p ON p.no = k.project_no WHERE k.id = ? AND p.id = ?",
+            "SELECT k.no, (SELECT count(*) FROM api_keys WHERE project_no = k.project_no),"
+            " k.project_no, k.label FROM api_keys k JOIN projects p ON p.no = k.project_no"
+            " WHERE k.id = ? AND p.id = ?",
             (self.key_id, self.project_id),
         ).fetchone()
         if row is None:
             raise NotFoundError("API key not found")
-        if row[1] == 1:
+        no, count, of_project, label = row
+        if count == 1:
             raise CannotDeleteLastKeyError
-        db.execute("DELETE FROM api_keys WHERE no = ?", (row[0],))
+        db.execute("DELETE FROM api_keys WHERE no = ?", (no,))
+        db.execute(
+            "INSERT INTO former_api_keys (id, project_no, label) VALUES (?, ?, ?)",
+            (self.key_id, of_project, label),
+        )
+        db.execute(_FORGET_FORMER, (of_project, _FORMER_MAX))
 
 
 class TouchApiKeys(msgspec.Struct, frozen=True):
@@ -151,6 +175,18 @@ def list_api_keys(db: sqlite3.Connection, project_id: str) -> list[ApiKey]:
         )
         for key_id, label, prefix, created_at_ms, used_at_ms in rows
     ]
+
+
+def api_key_labels(
+    db: sqlite3.Connection, project_id: str, key_ids: Sequence[str]
+) -> dict[str, str | None]:
+    """Return the labels of the project's keys, deleted ones too; unknown ids are absent."""
+    found: dict[str, str | None] = {}
+    for key_id in key_ids:
+        row = db.execute(_LABEL, {"key_id": key_id, "project_id": project_id}).fetchone()
+        if row is not None:
+            found[key_id] = row[0]
+    return found
 
 
 def find_api_key(db: sqlite3.Connection, key_sha256: bytes) -> Principal | None:

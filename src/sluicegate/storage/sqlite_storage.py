@@ -12,6 +12,7 @@ from sluicegate.storage.control_storage import SqliteControlStorage
 from sluicegate.storage.database_file import real_path
 from sluicegate.storage.delivery_storage import SqliteDeliveryStorage
 from sluicegate.storage.endpoint_storage import SqliteEndpointStorage
+from sluicegate.storage.export_storage import SqliteExportStorage
 from sluicegate.storage.message_storage import SqliteMessageStorage
 from sluicegate.storage.operation_storage import SqliteOperationStorage
 from sluicegate.storage.overview_storage import SqliteOverviewStorage
@@ -31,6 +32,7 @@ class SqliteStorage(
     SqliteControlStorage,
     SqliteMessageStorage,
     SqliteOperationStorage,
+    SqliteExportStorage,
     SqliteDeliveryStorage,
     SqliteOverviewStorage,
     SqliteActivityStorage,

@@ -64,6 +64,27 @@ async def test_a_projects_last_key_stays(bench: "Bench") -> None:
         await bench.storage.delete_api_key(bench.project, second.id)
 
 
+async def test_the_label_of_a_deleted_key_is_still_known(bench: "Bench") -> None:
+    """Of the project's own keys only; nothing is left by which the key could be recognised."""
+    other = "proj_" + "2" * 32
+    await bench.storage.create_project(other, "other", created_at_ms=1)
+    live, gone, nameless = [bench.api_key(label=label) for label in ("live", "gone", None)]
+    foreign = bench.api_key(other, label="foreign")
+    for row in (live, gone, nameless, foreign):
+        await bench.storage.create_api_key(row)
+    ids = [live.id, gone.id, nameless.id, foreign.id, "key_" + "f" * 32]
+    expected = {live.id: "live", gone.id: "gone", nameless.id: None}
+    assert await bench.storage.api_key_labels(bench.project, ids) == expected
+    for row in (gone, nameless):
+        await bench.storage.delete_api_key(bench.project, row.id)
+    await bench.reopen()
+    assert await bench.storage.api_key_labels(bench.project, ids) == expected
+    assert await bench.storage.api_key_labels(other, ids) == {foreign.id: "foreign"}
+    assert await bench.storage.find_api_key(gone.key_sha256) is None
+    with pytest.raises(NotFoundError):
+        await bench.storage.delete_api_key(bench.project, gone.id)
+
+
 async def test_a_key_of_no_project_is_refused(bench: "Bench") -> None:
     """Keys and endpoints belong to a project."""
     with pytest.raises(NotFoundError):

@@ -48,7 +48,7 @@ JUNK = {
 }
 """Bodies that are no request, whatever the route; each without the fields it would need."""
 
-ROUTES = ["/v1/webhooks/send", "/v1/webhooks/send-batch", "/v1/endpoints"]
+ROUTES = ["/v1/webhooks/send", "/v1/webhooks/send-batch", "/v1/endpoints", "/v1/exports"]
 
 
 @pytest.mark.parametrize("kind", JUNK)

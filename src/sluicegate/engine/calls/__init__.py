@@ -8,11 +8,14 @@ project, that is before the engine is open.
 from sluicegate.engine.calls.activity import ActivityCalls
 from sluicegate.engine.calls.api_keys import ApiKeyCalls
 from sluicegate.engine.calls.endpoints import EndpointCalls
+from sluicegate.engine.calls.exports import ExportCalls
 from sluicegate.engine.calls.messages import MessageCalls
 from sluicegate.engine.calls.operations import OperationCalls
 
 __all__ = ["ProjectCalls"]
 
 
-class ProjectCalls(EndpointCalls, MessageCalls, OperationCalls, ActivityCalls, ApiKeyCalls):
+class ProjectCalls(
+    EndpointCalls, MessageCalls, OperationCalls, ExportCalls, ActivityCalls, ApiKeyCalls
+):
     """The use cases of one project."""

@@ -1,5 +1,7 @@
 """What an embedding program asks about API keys."""
 
+from collections.abc import Sequence
+
 from sluicegate.engine.calls.scope import ProjectScope
 from sluicegate.engine.model import (
     ApiKey,
@@ -21,6 +23,10 @@ class ApiKeyCalls(ProjectScope):
     async def list_api_keys(self) -> list[ApiKey]:
         """Return the API keys, without the keys."""
         return await self.services.api_keys.list(self._project)
+
+    async def api_key_labels(self, key_ids: Sequence[str]) -> dict[str, str | None]:
+        """Return what up to 100 keys are called, deleted ones too; unknown ids are absent."""
+        return await self.services.api_keys.labels(self._project, key_ids)
 
     async def delete_api_key(self, key_id: str) -> None:
         """Delete an API key; it stops working at once."""

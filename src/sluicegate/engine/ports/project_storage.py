@@ -1,5 +1,6 @@
 """The part of the storage port that keeps projects and API keys."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from sluicegate.engine.model import ApiKey, Principal
@@ -27,8 +28,14 @@ class ProjectStorage(Protocol):
         """Return the project's keys, newest first."""
         ...
 
+    async def api_key_labels(
+        self, project_id: str, key_ids: Sequence[str]
+    ) -> dict[str, str | None]:
+        """Return the labels of the project's keys, deleted ones too; unknown ids are absent."""
+        ...
+
     async def delete_api_key(self, project_id: str, key_id: str) -> None:
-        """Delete a key.
+        """Delete a key; only its label is still known.
 
         Raises:
             NotFoundError: the project has no such key.

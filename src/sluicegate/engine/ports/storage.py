@@ -8,6 +8,7 @@ from sluicegate.engine.ports.activity_storage import ActivityStorage
 from sluicegate.engine.ports.control_storage import ControlStorage
 from sluicegate.engine.ports.delivery_storage import DeliveryStorage
 from sluicegate.engine.ports.endpoint_storage import EndpointStorage
+from sluicegate.engine.ports.export_storage import ExportStorage
 from sluicegate.engine.ports.message_storage import MessageStorage
 from sluicegate.engine.ports.operation_storage import OperationStorage
 from sluicegate.engine.ports.overview_storage import OverviewStorage
@@ -24,6 +25,7 @@ class Storage(
     ControlStorage,
     MessageStorage,
     OperationStorage,
+    ExportStorage,
     DeliveryStorage,
     OverviewStorage,
     ActivityStorage,

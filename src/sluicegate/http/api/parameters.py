@@ -12,6 +12,7 @@ __all__ = ["CURSOR", "PATH_PARAMETERS", "limit"]
 PATH_PARAMETERS: dict[str, tuple[Any, str]] = {
     "api_key_id": (ApiKeyId, "The `key_id` of an API key."),
     "endpoint_id": (EndpointId, "The id of an endpoint."),
+    "export_id": (Uuid7, "The id of an export."),
     "message_id": (Uuid7, "The id of a message."),
     "signing_key_id": (SigningKeyId, "The id of one of the endpoint's signing keys."),
 }

@@ -39,6 +39,7 @@ TAGS: dict[str, str] = {
     "Messages": "What became of each message, and what can be done with it.",
     "Dead letter queue": "The messages that were given up.",
     "Metrics": "What was accepted and attempted, by time.",
+    "Exports": "Messages as CSV files, written in the background.",
     "API keys": "Who may use this API.",
     "Billing": "What was used. Nobody is billed.",
     "Deliveries": "What a receiver gets, and what its answers do.",
