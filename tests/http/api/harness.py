@@ -164,7 +164,11 @@ class Api:
             body = _to_json(json)
         data = io.BytesIO(body) if isinstance(body, bytes) else body
         async with self.session.request(
-            method, URL(self.url + path, encoded=True), data=data, headers=sent
+            method,
+            URL(self.url + path, encoded=True),
+            data=data,
+            headers=sent,
+            allow_redirects=False,
         ) as response:
             return Answer(response.status, response.headers, await response.read())
 
