@@ -21,13 +21,15 @@ FORMS = ("sync", "async")
 
 @pytest.fixture(scope="package")
 def server_with(tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA) -> ServerWith:
-    """Start a server process with settings of its own, by their names in the environment."""
-    directory = tmp_path_factory.mktemp("authority")
-    ca_file = directory / "ca.pem"
+    """Start a server process with settings of its own, by their names in the environment.
+
+    Its files are in a new directory, or in the one that is given.
+    """
+    ca_file = tmp_path_factory.mktemp("authority") / "ca.pem"
     authority.cert_pem.write_to_path(str(ca_file))
 
     @contextlib.asynccontextmanager
-    async def start(**settings: str) -> AsyncIterator[ServerProcess]:
+    async def start(directory: Path | None = None, **settings: str) -> AsyncIterator[ServerProcess]:
         environment = {
             "TLS_CA_FILE": str(ca_file),
             "ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
@@ -37,7 +39,7 @@ def server_with(tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA)
             **settings,
         }
         environment = {f"SLUICEGATE_{name}": value for name, value in environment.items()}
-        path: Path = tmp_path_factory.mktemp("server")
+        path = directory or tmp_path_factory.mktemp("server")
         async with ServerProcess(path, environment=environment) as running:
             yield running
 

@@ -3,8 +3,10 @@
 import pytest
 from hookbridge import NotFoundError, ReplayLimitError
 
+from ..harness import api, until
 from .adapter import refused
-from .scene import PAYLOAD, UNKNOWN_ENDPOINT, UNKNOWN_MESSAGE, Scene
+from .conftest import FORMS, Connect, ServerWith
+from .scene import PAYLOAD, UNKNOWN_ENDPOINT, UNKNOWN_MESSAGE, Hooks, Scene
 from .walks import meets, walks
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -272,7 +274,7 @@ async def test_all_messages_that_fit_are_deleted(scene: Scene) -> None:
     done = await scene.ended(endpoint, hook, "succeeded")
     failed = [await scene.ended(endpoint, hook, "failed_permanent") for _ in range(2)]
     slow = await scene.ended(endpoint, hook, "slow")
-    wanted = {"endpoint_id": endpoint.id, "status": "pending_retry,failed_permanent"}
+    wanted = {"endpoint_id": endpoint.id, "status": "failed_permanent,pending_retry"}
     first = await client.delete_messages_all(**wanted, limit=1)
     assert (first.deleted, first.deleted_message_ids, first.error) == (1, [slow], None)
     newest = (await client.get_message(failed[1])).created_at
@@ -336,6 +338,34 @@ async def test_what_is_no_dead_letter_is_not_replayed_from_there(scene: Scene) -
     assert "endpoint was deleted" in str(error)
     await client.delete_message(dead)
     await refused(client.replay_from_dlq(dead), 400, "INVALID_REQUEST")
+
+
+@meets("replay_from_dlq", "RETENTION_EXPIRED")
+async def test_a_dead_letter_without_its_payload_is_not_replayed(
+    server_with: ServerWith, hooks: Hooks, connect: Connect
+) -> None:
+    """Here failed payloads are kept for no time, since the server was started again."""
+    async with server_with() as server:
+        client = connect("sync", url=server.url)
+        scene = Scene(server, hooks, client)
+        endpoint, hook = await scene.endpoint()
+        dead = await scene.ended(endpoint, hook, "failed_permanent")
+        await server.terminate()
+        directory = server.directory
+    async with server_with(directory, RETENTION_FAILED_HOURS="0") as server:
+        async with api(server) as session:
+
+            async def removed() -> bool:
+                async with session.get(f"/v1/messages/{dead}/payload") as answer:
+                    return answer.status == 410
+
+            await until(removed)
+        for form in FORMS:
+            client = connect(form, url=server.url)
+            await refused(client.replay_from_dlq(dead), 410, "RETENTION_EXPIRED")
+            (letter,) = (await client.get_dlq_messages()).messages
+            assert letter.message_id == dead
+    assert len(hook.deliveries) == 1
 
 
 # -- the log --------------------------------------------------------------------------------------
