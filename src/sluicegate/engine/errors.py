@@ -27,6 +27,7 @@ __all__ = [
     "MethodNotAllowedError",
     "NotFoundError",
     "NotPausedError",
+    "PartialDeleteFailureError",
     "PayloadTooLargeError",
     "PayloadUnavailableError",
     "RateLimitExceededError",
@@ -215,6 +216,13 @@ class ReplayLimitExceededError(SluicegateError):
     code = "REPLAY_LIMIT_EXCEEDED"
     default_message = "a message can be replayed 10 times"
     retry_after_s = 86_400
+
+
+class PartialDeleteFailureError(SluicegateError):
+    """Some of many messages could not be deleted. Never raised: it stands beside the others."""
+
+    code = "PARTIAL_DELETE_FAILURE"
+    default_message = "some messages could not be deleted, ask again"
 
 
 class ExportNotReadyError(SluicegateError):

@@ -11,6 +11,7 @@ from sluicegate.engine.errors import (
     DeliveryInProgressError,
     InvalidRequestError,
     NotFoundError,
+    PartialDeleteFailureError,
     RetryInProgressError,
     SluicegateError,
     UnavailableError,
@@ -240,7 +241,10 @@ class MessageOperations:
         errors = [slot for slot in slots.values() if isinstance(slot, UnavailableError)]
         if errors and not deleted:
             raise errors[0]
-        return DeletedAll(message_ids=deleted, error=errors[0] if errors else None)
+        return DeletedAll(
+            message_ids=deleted,
+            error=PartialDeleteFailureError(errors[0].message) if errors else None,
+        )
 
     async def list_dead_letters(
         self, project_id: str, *, limit: int = 100, cursor: str | None = None

@@ -1,11 +1,17 @@
 """Contract section 6 over HTTP: replays and deletes of many messages."""
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from hookbridge import client as official
 
-from .harness import Answer, Api
+from sluicegate.engine.errors import SluicegateError, UnavailableError
+from sluicegate.engine.operations import Moved
+from sluicegate.storage import SqliteStorage
+
+from .harness import Answer, Api, running_api
 from .lives import UNKNOWN, act, attempted, delete, ended, in_flight, message, pause, sent, spoken
 
 REPLAY_ALL = "/v1/messages/replay-all"
@@ -379,3 +385,33 @@ async def test_a_bad_delete_by_filter_is_refused(api: Api, query: str) -> None:
     assert field in answer.error["message"]
     assert answer.error["details"]["field"] == field
     assert "deleted_at" not in await message(api, message_id)
+
+
+class FullAtSecond(SqliteStorage):
+    """Takes the messages of one endpoint, then has no room."""
+
+    deletes = 0
+
+    async def delete_messages(self, *args: Any, **options: Any) -> list[Moved | SluicegateError]:
+        self.deletes += 1
+        if self.deletes % 2 == 0:
+            raise UnavailableError("no room")
+        return await super().delete_messages(*args, **options)
+
+
+async def test_a_delete_that_ends_half_way_says_so_beside_what_it_did(tmp_path: Path) -> None:
+    """200 with `error`, whose code official clients know; once more takes the rest."""
+    async with running_api(tmp_path, storage_type=FullAtSecond) as api:
+        ids = [await sent(api, await api.endpoint()) for _ in range(2)]
+        half = await api.post(DELETE_ALL)
+        assert half.status == 200
+        assert half.json["error"] == {"code": "PARTIAL_DELETE_FAILURE", "message": "no room"}
+        read = official._parse_delete_all(half.json)  # noqa: SLF001 - how the client reads it
+        assert read.error is not None
+        assert read.deleted == 1
+        rest = await api.post(DELETE_ALL)
+        assert sorted(read.deleted_message_ids + rest.data["deleted_message_ids"]) == sorted(ids)
+        await sent(api, await api.endpoint())
+        refused = await api.post(DELETE_ALL)
+        assert refused.refusal == (503, "UNAVAILABLE")
+        assert int(refused.headers["Retry-After"]) >= 1

@@ -196,7 +196,8 @@ class OperationHandlers:
                 tag="Messages",
                 summary="Delete messages by filter",
                 description="The newest first. If storage could not go on half-way, `error` stands "
-                "beside `data`, which says what was deleted until then.",
+                "beside `data`, with the code `PARTIAL_DELETE_FAILURE`; `data` says what was "
+                "deleted until then.",
                 query=(
                     _DELETE_STATUS,
                     _ENDPOINT_ID,
