@@ -10,8 +10,9 @@ import aiohttp
 import pytest
 from hookbridge import NotFoundError
 
-from ..harness import API_KEY, until
+from ..harness import API_KEY, WAIT_S, until
 from .adapter import refused
+from .conftest import FORMS, Connect, ServerWith
 from .scene import PAYLOAD, UNKNOWN_ENDPOINT, UNKNOWN_MESSAGE, Scene
 from .walks import meets, walks
 
@@ -99,18 +100,31 @@ async def test_an_export_that_makes_no_sense_is_refused(scene: Scene) -> None:
     await refused(call, 404, "NOT_FOUND", NotFoundError)
 
 
-@meets("download_export", "EXPORT_NOT_READY", "EXPORT_EXPIRED")
-async def test_a_file_that_is_not_there_cannot_be_downloaded(scene: Scene) -> None:
-    """Not yet, while others are written before it; or not any more."""
+@meets("download_export", "EXPORT_EXPIRED")
+async def test_a_file_that_was_removed_cannot_be_downloaded(scene: Scene) -> None:
+    """The record stays until it is deleted."""
     client = scene.client
-    exports = await asyncio.gather(*(client.create_export(**ALWAYS) for _ in range(20)))
-    [last, *_] = await client.list_exports()
-    await refused(client.download_export(last.id), 400, "EXPORT_NOT_READY")
-    await completed(scene, last.id)
-    remove_file(scene, last.id)
-    await refused(client.download_export(last.id), 410, "EXPORT_EXPIRED")
-    for export in exports:
-        await client.delete_export(export.id)
+    export = await completed(scene, (await client.create_export(**ALWAYS)).id)
+    remove_file(scene, export.id)
+    await refused(client.download_export(export.id), 410, "EXPORT_EXPIRED")
+    await client.delete_export(export.id)
+
+
+@walks("create_export", "get_export")
+@meets("download_export", "EXPORT_NOT_READY")
+async def test_an_export_that_could_not_be_written_cannot_be_downloaded(
+    server_with: ServerWith, connect: Connect
+) -> None:
+    """Here the disk may not be filled any more: the record says why it failed."""
+    async with server_with(EXPORTS_FREE_BYTES_MIN=str(1 << 50)) as server:
+        for form in FORMS:
+            client = connect(form, url=server.url)
+            export: Any = await client.create_export(**ALWAYS)
+            async with asyncio.timeout(WAIT_S):
+                while export.status != "failed":
+                    export = await client.get_export(export.id)
+            assert export.error_message
+            await refused(client.download_export(export.id), 400, "EXPORT_NOT_READY")
 
 
 @walks("lookup_actors")

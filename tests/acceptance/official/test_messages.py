@@ -215,7 +215,7 @@ async def test_a_batch_of_messages_is_replayed(scene: Scene) -> None:
 # -- deletes --------------------------------------------------------------------------------------
 
 
-@walks("delete_message", "get_logs")
+@walks("delete_message", "get_logs", "lookup_actors")
 @meets("delete_message", "NOT_FOUND")
 async def test_a_message_is_deleted(scene: Scene) -> None:
     """Twice is fine; the record stays and says when and by which key; the key's name is told."""
@@ -234,7 +234,8 @@ async def test_a_message_is_deleted(scene: Scene) -> None:
     (entry,) = (await client.get_logs(start_time=endpoint.created_at)).messages
     assert (entry.message_id, entry.deleted_at) == (sent.message_id, first.deleted_at)
     key_id = message.deleted_by_api_key_id
-    assert key_id in {key.key_id for key in await client.list_api_keys()}
+    actors = await client.lookup_actors(api_key_ids=[key_id])
+    assert actors.api_keys == {key_id: {"label": "bootstrap"}}
     hook.answer("succeeded")
     other = await client.send(endpoint.id, {"another": 1}, idempotency_key="once")
     assert other.message_id != sent.message_id
