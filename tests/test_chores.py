@@ -104,8 +104,8 @@ def test_a_chore_is_done_a_second_after_the_start_and_then_every_period() -> Non
 
 
 def test_the_pieces_of_a_round_follow_one_another_with_rests() -> None:
-    """As long as the piece took, at least 5 ms and at most a second."""
-    for takes_s, rest_s in ((0, 0.005), (0.2, 0.2), (7, 1)):
+    """Three times as long as the piece took, at least 5 ms and at most a second."""
+    for takes_s, rest_s in ((0, 0.005), (0.2, 0.6), (7, 1)):
         diary = Diary()
 
         async def scenario(takes_s: float = takes_s, diary: Diary = diary) -> None:
@@ -136,10 +136,11 @@ def test_chores_take_turns_and_never_run_at_once() -> None:
         await chores.close()
 
     run(scenario)
-    assert len(diary.times("long")) > 400
+    assert len(diary.times("long")) > 200
     short = diary.times("short")
     assert len(short) >= 18
-    assert max(after - before for before, after in pairwise(short)) < 5.5
+    # Two turns of the other, with their rests, come between at the most.
+    assert max(after - before for before, after in pairwise(short)) < 5.9
 
 
 def test_a_hastened_chore_is_done_at_once() -> None:

@@ -2,9 +2,9 @@
 
 A chore is work that is due again and again: removing what is past its retention, packing counters,
 running export jobs. It is done in *pieces*, each small (a bounded write, a bounded read). After
-each piece the loop rests for as long as the piece took, and then the chore that has been due
-longest has its turn: no chore keeps another waiting, and all of them together take at most half of
-the one writer's time.
+each piece the loop rests three times as long as it took, and then the chore that has been due
+longest has its turn: no chore keeps another waiting, and with pieces that are short all of them
+together take at most a quarter of the one writer's time.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ __all__ = ["Chore", "Chores"]
 
 _FIRST_S = 1.0
 """After the start everything that waits is delivered first."""
+_RESTS = 3
 _REST_MIN_S = 0.005
 _REST_MAX_S = 1.0
 _AGAIN_S = 60.0
@@ -119,4 +120,4 @@ class Chores:
         ended_s = loop.time()
         # If it was hastened meanwhile it is due at once.
         self._due_s[chore.name] = min(self._due_s[chore.name], ended_s + wait_s)
-        return min(max(ended_s - begun_s, _REST_MIN_S), _REST_MAX_S)
+        return min(max(_RESTS * (ended_s - begun_s), _REST_MIN_S), _REST_MAX_S)

@@ -311,7 +311,7 @@ async def test_the_file_gets_shorter_while_messages_come_and_go(place: "Place") 
     await assert_sound(place)
 
 
-async def test_a_tenth_stays_for_what_is_written_next(place: "Place") -> None:
+async def test_a_twentieth_stays_for_what_is_written_next(place: "Place") -> None:
     """Else the file would be cut and grow again all the time."""
     storage = await place.opened()
     endpoint = await place.endpoint(storage)
@@ -324,7 +324,7 @@ async def test_a_tenth_stays_for_what_is_written_next(place: "Place") -> None:
     (unused,) = await facts(place, "PRAGMA freelist_count")
     assert isinstance(count, int)
     assert isinstance(unused, int)
-    assert unused == (count - unused) // 10
+    assert unused == (count - unused) // 20
     await place.send(storage, endpoint, 100)
     assert await facts(place, "PRAGMA page_count") == (count,)
 

@@ -24,7 +24,7 @@ _MESSAGES_MAX = 100
 _ATTEMPTS_MAX = 500
 _BYTES_MAX = 4 << 20
 """What one write removes at most (but at least one payload or attempt, however large)."""
-_SPARE_PARTS = 10
+_SPARE_PARTS = 20
 """A file keeps one part in so many unused for what is written next; it would grow again at once."""
 
 _MINUTE_MS = 60_000
