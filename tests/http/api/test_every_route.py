@@ -61,15 +61,16 @@ async def populated(api: Api) -> dict[str, str]:
         api.receiver.status = 404
         sent = await api.send(endpoint_id=ids["endpoint_id"], payload={})
         ids["message_id"] = sent.data["message_id"]
+        key = await api.post("/v1/api-keys", json={"label": "one"})
+        ids["api_key_id"] = key.data["key_id"]
+        span = {"start_time": "2026-01-01T00:00:00Z", "end_time": "2026-01-02T00:00:00Z"}
+        ids["export_id"] = (await api.post("/v1/exports", json=span)).data["id"]
         async with asyncio.timeout(WAIT_S):
             while not (await api.get(f"/v1/messages/{ids['message_id']}")).data["attempt_count"]:
                 pass
-        key = await api.post("/v1/api-keys", json={"label": "one"})
-        ids["api_key_id"] = key.data["key_id"]
-        if ("POST", "/v1/exports") in KEYED:
-            span = {"start_time": "2026-01-01", "end_time": "2026-01-02"}
-            span = {name: f"{day}T00:00:00Z" for name, day in span.items()}
-            ids["export_id"] = (await api.post("/v1/exports", json=span)).data["id"]
+            export = f"/v1/exports/{ids['export_id']}"
+            while (await api.get(export)).data["status"] != "completed":
+                pass
     keys = await api.get(f"/v1/endpoints/{ids['endpoint_id']}/signing-keys")
     ids["signing_key_id"] = keys.data[0]["id"]
     return ids
@@ -99,12 +100,10 @@ async def test_another_projects_ids_are_unknown_ones_to_every_route(api: Api) ->
         tried += 1
     assert tried >= 16
     after = [told(await api.get(written(path, ids))) for path in READS]
-    export = "/v1/exports/{export_id}"
-    changing = {"/v1/metrics/timeseries", "/v1/api-keys", "/v1/exports", export}
-    changing.add(f"{export}/download")
+    changing = {"/v1/metrics/timeseries", "/v1/api-keys"}  # by the minute, by being asked
     for path, then, now in zip(READS, before, after, strict=True):
         assert then == now or path in changing, path
-    assert {status for status, _ in before} <= {200, 302, 400}  # an export may not be ready
+    assert {status for status, _ in before} <= {200, 302}
 
 
 async def test_no_route_wants_a_body_that_it_takes_nothing_from(api: Api) -> None:
@@ -198,9 +197,8 @@ async def test_every_read_answers_head(api: Api) -> None:
             got = await api.get(written(path, which))
             head = await api.request("HEAD", written(path, which))
             assert (head.status, head.body) == (got.status, b""), path
-            assert head.headers["Content-Type"] == got.headers["Content-Type"], path
-            if "export" not in path:  # it grows meanwhile
-                assert head.headers["Content-Length"] == got.headers["Content-Length"], path
+            for header in ("Content-Type", "Content-Length") if got.body else ():
+                assert head.headers.get(header) == got.headers.get(header), (path, header)
 
 
 async def test_every_moment_is_written_alike(api: Api) -> None:
@@ -209,7 +207,7 @@ async def test_every_moment_is_written_alike(api: Api) -> None:
     found = 0
     for path in READS:
         answer = await api.get(written(path, ids))
-        if "application/json" not in answer.headers["Content-Type"] or "payload" in path:
+        if not answer.body or "payload" in path:
             continue
         form = DATE if path == "/v1/billing/usage-history" else MOMENT
         for text in texts(answer.json):
