@@ -246,13 +246,13 @@ async def test_a_message_is_deleted(scene: Scene) -> None:
 @walks("delete_messages_batch")
 @meets("delete_messages_batch", "INVALID_REQUEST")
 async def test_a_batch_of_messages_is_deleted(scene: Scene) -> None:
-    """Each answers for itself."""
+    """Each answers for itself, once."""
     client = scene.client
     endpoint, hook = await scene.endpoint()
     before = await scene.ended(endpoint, hook, "succeeded")
     now = await scene.ended(endpoint, hook, "succeeded")
     earlier = await client.delete_message(before)
-    result = await client.delete_messages_batch([now, before, UNKNOWN_MESSAGE])
+    result = await client.delete_messages_batch([now, before, UNKNOWN_MESSAGE, now])
     counts = (result.deleted_count, result.already_deleted_count, result.not_found_count)
     assert counts == (1, 1, 1)
     deleted, already, unknown = result.results
