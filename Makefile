@@ -66,6 +66,10 @@ docs: $(VENV)/.ready ## Re-make the generated documentation
 vendor-scalar: $(VENV)/.ready ## Re-make the script of /docs from npm (VERSION=1.2.3 takes another one)
 	@$(VENV)/bin/python tools/vendor_scalar.py $(VERSION)
 
+.PHONY: fuzz
+fuzz: $(VENV)/.ready ## Ask the server all that openapi.json allows, and much that it does not (SECONDS=300)
+	@SLUICEGATE_FUZZ_SECONDS=$(or $(SECONDS),300) $(VENV)/bin/python -m pytest -s tests/http/api/test_fuzz.py
+
 .PHONY: lock
 lock: ## Re-make the hashed lock file
 	@python=$(or $(PYTHON),$(find_python)); test -d .venvs/tools || $$python -m venv .venvs/tools

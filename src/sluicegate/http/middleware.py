@@ -5,6 +5,8 @@ whether there is such a route; whether writes are taken. Whatever goes wrong, th
 in the envelope of contract section 1.
 """
 
+from collections.abc import Iterable, Sequence
+
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
@@ -66,8 +68,21 @@ class Gate:
 
         return enter
 
+    def other_methods(self, known: Iterable[str]) -> Handler:
+        """Return the aiohttp handler of the methods that a path does not have.
+
+        aiohttp would go on to the next path that fits: `GET /v1/messages/delete-all` would ask
+        for a message of that name.
+        """
+        allowed = sorted({*known, "OPTIONS"})
+
+        async def enter(request: web.Request) -> web.StreamResponse:
+            return await self._answer(request, None, allowed)
+
+        return enter
+
     def unmatched(self) -> Middleware:
-        """Return an aiohttp middleware that answers what matches no route."""
+        """Return an aiohttp middleware that answers what matches no path."""
 
         @web.middleware
         async def enter(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -77,12 +92,14 @@ class Gate:
 
         return enter
 
-    async def _answer(self, request: web.Request, route: Route | None) -> web.StreamResponse:
+    async def _answer(
+        self, request: web.Request, route: Route | None, allowed: Sequence[str] = ()
+    ) -> web.StreamResponse:
         response: web.StreamResponse
         request_id = new_request_id(self._random)
         started_s = self._clock.monotonic_s()
         try:
-            response = await self._handled(request, route, request_id)
+            response = await self._handled(request, route, request_id, allowed)
         except SluicegateError as error:
             if status_of(error) == 500:  # noqa: PLR2004 - a code that clients should not see
                 _log_crash(request, route, request_id)
@@ -109,7 +126,11 @@ class Gate:
         return response
 
     async def _handled(
-        self, request: web.Request, route: Route | None, request_id: str
+        self,
+        request: web.Request,
+        route: Route | None,
+        request_id: str,
+        allowed: Sequence[str],
     ) -> web.StreamResponse:
         principal: Principal | None = None
         if route.auth if route is not None else _is_private(request.path):
@@ -118,7 +139,7 @@ class Gate:
             if retry_after_s:
                 raise RateLimitExceededError(retry_after_s=retry_after_s)
         if route is None:
-            return _no_route(request)
+            return _no_route(request, allowed)
         if request.method not in _READS and not self._readiness.ready:
             raise UnavailableError("shutting down", retry_after_s=DRAINING_RETRY_AFTER_S)
         return await route.handler(Call(request, request_id, principal))
@@ -129,15 +150,13 @@ def _is_private(path: str) -> bool:
     return path == "/v1" or path.startswith("/v1/")
 
 
-def _no_route(request: web.Request) -> web.Response:
-    refusal = request.match_info.http_exception
-    if not isinstance(refusal, web.HTTPMethodNotAllowed):
+def _no_route(request: web.Request, allowed: Sequence[str]) -> web.Response:
+    if not allowed:
         raise NotFoundError("no such route")
-    allowed = sorted(refusal.allowed_methods | {"OPTIONS"})
     if request.method == "OPTIONS":
         return empty({hdrs.ALLOW: ", ".join(allowed)})
     raise MethodNotAllowedError(
-        f"{request.method} is not allowed here", details={"allowed": allowed}
+        f"{request.method} is not allowed here", details={"allowed": list(allowed)}
     )
 
 

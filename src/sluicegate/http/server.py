@@ -77,11 +77,15 @@ def create_app(
     table = _table(
         services, settings=settings, readiness=readiness, exposition=exposition, reading=reading
     )
+    methods: dict[str, list[str]] = {}
     for route in table:
         handler = gate.entrance(route)
-        app.router.add_route(route.method, route.path, handler, expect_handler=check_expectation)
-        if route.method == "GET":
-            app.router.add_route("HEAD", route.path, handler)
+        for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
+            app.router.add_route(method, route.path, handler, expect_handler=check_expectation)
+            methods.setdefault(route.path, []).append(method)
+    for path, known in methods.items():
+        refusal = gate.other_methods(known)
+        app.router.add_route("*", path, refusal, expect_handler=check_expectation)
     return app
 
 

@@ -5,7 +5,7 @@ import contextlib
 import io
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,8 @@ class Receiver:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
-        self.status = 200
+        self.status: int | Iterator[int] = 200
+        """Of every answer, or of each in turn."""
         self.answers = asyncio.Event()
         """While it is not set, requests hang."""
         self.answers.set()
@@ -64,7 +65,7 @@ class Receiver:
         await self.answers.wait()
         return Outcome(
             kind=OutcomeKind.ANSWERED,
-            status=self.status,
+            status=self.status if isinstance(self.status, int) else next(self.status),
             headers=(("Server", "test"),),
             body=b"thanks",
             resolved_ip=PUBLIC,

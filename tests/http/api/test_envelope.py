@@ -61,9 +61,12 @@ async def test_a_wrong_method_is_told_which_are_right(api: Api) -> None:
     answer = await api.request("PUT", "/v1/endpoints")
     assert answer.refusal == (405, "METHOD_NOT_ALLOWED")
     assert answer.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
-    answer = await api.request("GET", "/v1/webhooks/send")
+    for path in ("/v1/webhooks/send", "/v1/messages/delete-all"):
+        answer = await api.request("GET", path)
+        assert answer.refusal == (405, "METHOD_NOT_ALLOWED")
+        assert answer.headers["Allow"] == "OPTIONS, POST"
+    answer = await api.request("DELETE", "/v1/messages/replay-batch")
     assert answer.refusal == (405, "METHOD_NOT_ALLOWED")
-    assert answer.headers["Allow"] == "OPTIONS, POST"
 
 
 async def test_options_tells_the_methods(api: Api) -> None:

@@ -1,6 +1,9 @@
 """Who did something, over HTTP: contract section 6."""
 
+from typing import Annotated
+
 from aiohttp import web
+from msgspec import Meta
 
 from sluicegate.engine.api_keys import ACTORS_MAX, ApiKeys
 from sluicegate.engine.errors import InvalidRequestError
@@ -10,6 +13,8 @@ from sluicegate.http.api.route import Query, Route
 from sluicegate.http.calls import Call
 
 __all__ = ["ActorHandlers"]
+
+_Ids = Annotated[str, Meta(extra_json_schema={"pattern": "^[^,]+(,[^,]+)*$"})]
 
 
 class ActorHandlers:
@@ -31,8 +36,8 @@ class ActorHandlers:
                 summary="Look up who an id stands for",
                 description="Unknown ids are absent from the answer. Deleted API keys are known.",
                 query=(
-                    Query(name="user_id", description=ids),
-                    Query(name="api_key_id", description=ids),
+                    Query(name="user_id", description=ids, type=_Ids),
+                    Query(name="api_key_id", description=ids, type=_Ids),
                 ),
                 answer=ActorsAnswer,
                 errors=("INVALID_REQUEST",),

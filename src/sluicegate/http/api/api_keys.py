@@ -57,6 +57,7 @@ class ApiKeyHandlers:
                 body_required=False,
                 status=201,
                 answer=CreatedApiKeyAnswer,
+                gives={"api_key_id": "/data/key_id"},
                 errors=("INVALID_REQUEST",),
             ),
             Route(

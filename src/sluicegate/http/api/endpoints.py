@@ -80,6 +80,7 @@ class EndpointHandlers:
                 body=EndpointDraft,
                 status=201,
                 answer=CreatedEndpointAnswer,
+                gives={"endpoint_id": "/data/id", "signing_key_id": "/data/signing_key_id"},
                 errors=("INVALID_REQUEST", *_FIELD_ERRORS),
             ),
             Route(

@@ -78,6 +78,7 @@ class ExportHandlers:
                 body=ExportDraft,
                 status=202,
                 answer=ExportAnswer,
+                gives={"export_id": "/data/id"},
                 errors=("INVALID_REQUEST", "ENDPOINT_NOT_FOUND"),
             ),
             Route(

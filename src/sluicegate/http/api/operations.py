@@ -45,8 +45,8 @@ _REPLAY_STATUS = Query(
 )
 _DELETE_STATUS = Query(
     name="status",
-    description="Only messages that read so now: some of "
-    f"{', '.join(f'`{status}`' for status in MessageStatus)}, comma-separated.",
+    description="Only messages that read so now; comma-separated.",
+    type=Annotated[list[MessageStatus], Meta(min_length=1)],
 )
 _ENDPOINT_ID = Query(
     name="endpoint_id",

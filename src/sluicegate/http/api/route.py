@@ -62,6 +62,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     envelope: Envelope = Envelope.DATA
     media_type: str = "application/json"
     """Of the answer on success."""
+    gives: dict[str, str] = {}
+    """Parts of paths that its answer knows, each with the JSON Pointer to it: `message_id`, of a
+    message that was sent, is at `/data/message_id`. So a reader, or a program, finds on."""
     headers: tuple[str, ...] = ()
     """Headers of the answer on success that clients look at, as `Location`."""
     errors: tuple[str, ...] = ()

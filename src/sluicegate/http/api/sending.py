@@ -109,6 +109,7 @@ class SendHandlers:
                 body=MessageBody,
                 status=202,
                 answer=AcceptedAnswer,
+                gives={"message_id": "/data/message_id"},
                 errors=(
                     "INVALID_REQUEST",
                     "INVALID_HEADERS",

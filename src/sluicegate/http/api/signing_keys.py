@@ -35,6 +35,7 @@ class SigningKeyHandlers:
                 "delete the old one. The secret stands in this answer and in no other.",
                 status=201,
                 answer=CreatedSigningKeyAnswer,
+                gives={"signing_key_id": "/data/id"},
                 errors=(*_ID_ERRORS, "MAX_SIGNING_KEYS_REACHED"),
             ),
             Route(

@@ -26,7 +26,7 @@ def build_document(table: Sequence[Route]) -> Json:
     schemas = _schemas(listed)
     paths: dict[str, Json] = {}
     for route in listed:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas, listed)
     used = {code for route in listed for code in failures.codes_of(route)}
     codes = sorted(used | {"METHOD_NOT_ALLOWED", "NOT_FOUND"})
     tags = {route.tag for route in listed} | {"Deliveries"}
@@ -66,7 +66,7 @@ def _schemas(table: Sequence[Route]) -> Schemas:
     )
 
 
-def _operation(route: Route, schemas: Schemas) -> Json:
+def _operation(route: Route, schemas: Schemas, table: Sequence[Route]) -> Json:
     operation: Json = {
         "operationId": route.name,
         "tags": [route.tag],
@@ -83,7 +83,7 @@ def _operation(route: Route, schemas: Schemas) -> Json:
             "content": {"application/json": {"schema": schemas.of(route.body)}},
         }
     operation["responses"] = {
-        str(route.status): _success(route, schemas),
+        str(route.status): _success(route, schemas, table),
         **failures.responses(route),
     }
     return operation
@@ -103,9 +103,12 @@ def _query_parameters(route: Route, schemas: Schemas) -> list[Json]:
         schema = schemas.of(query.type)
         if query.default is not None:
             schema["default"] = query.default
-        found.append(
-            _parameter("query", query.name, query.description, schema, required=query.required)
+        parameter = _parameter(
+            "query", query.name, query.description, schema, required=query.required
         )
+        if schema.get("type") == "array":
+            parameter |= {"style": "form", "explode": False}  # one text, commas between
+        found.append(parameter)
     return found
 
 
@@ -119,7 +122,7 @@ def _parameter(place: str, name: str, description: str, schema: Json, *, require
     }
 
 
-def _success(route: Route, schemas: Schemas) -> Json:
+def _success(route: Route, schemas: Schemas, table: Sequence[Route]) -> Json:
     response: Json = {
         "description": HTTPStatus(route.status).phrase,
         "headers": {
@@ -130,7 +133,22 @@ def _success(route: Route, schemas: Schemas) -> Json:
     if route.answer is not None:
         schema = _enveloped(route.envelope, schemas.of(route.answer), schemas)
         response["content"] = {route.media_type: {"schema": schema}}
+    if links := _links(route, table):
+        response["links"] = links
     return response
+
+
+def _links(route: Route, table: Sequence[Route]) -> Json:
+    """Return where its answer leads: the routes whose paths it can fill with what it gives."""
+    known = {name: f"$request.path.{name}" for name in _VARIABLE.findall(route.path)}
+    known |= {name: f"$response.body#{pointer}" for name, pointer in route.gives.items()}
+    links = {}
+    for other in table:
+        names = _VARIABLE.findall(other.path)
+        if not route.gives.keys().isdisjoint(names) and known.keys() >= set(names):
+            parameters = {name: known[name] for name in names}
+            links[other.name] = {"operationId": other.name, "parameters": parameters}
+    return links
 
 
 def _enveloped(envelope: Envelope, answer: Json, schemas: Schemas) -> Json:

@@ -15,8 +15,9 @@ then everything is still accepted and stored, nothing is sent, and nothing is lo
 what is another project's reads as if it did not exist.
 
 **Requests.** Bodies are JSON in UTF-8, strictly: no key twice in one object, no `NaN`, at most 100
-levels deep. Fields that are not known are ignored, as are query parameters. Where no body is
-described none is needed, and what is sent there is ignored.
+levels deep. Integers are written without a fraction: `1`, not `1.0`. Fields that are not known are
+ignored, as are query parameters. Where no body is described none is needed, and what is sent there
+is ignored.
 
 **Answers.** `data` holds what was asked for, `meta` the id of the request. Lists say in `meta`
 whether there is more, and how to get it. More fields may be added.
