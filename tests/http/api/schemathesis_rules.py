@@ -45,7 +45,7 @@ def map_body(_: object, body: Any) -> Any:
     if isinstance(url, str) and _URL.fullmatch(url):
         body["url"] = f"https://public.example/fuzzed/{next(_NUMBERS)}"
     if isinstance(endpoint_id, str) and _ID.fullmatch(endpoint_id):
-        body |= next(_IN_TURN["kept"])
+        body["endpoint_id"] = next(_IN_TURN["kept"])["endpoint_id"]
     return body
 
 
