@@ -10,7 +10,7 @@ from aiohttp import web
 from sluicegate.engine.errors import InvalidRequestError
 from sluicegate.engine.moments import from_ms, parse_moment
 
-__all__ = ["Query", "query_text", "query_whole"]
+__all__ = ["Query"]
 
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 
@@ -34,8 +34,12 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             InvalidRequestError: it is there more than once.
         """
-        found = query_text(request, self.name)
-        return self.default if found is None else found
+        values = request.query.getall(self.name, [])
+        if len(values) > 1:
+            raise InvalidRequestError(
+                f"{self.name} must be given once", details={"field": self.name}
+            )
+        return values[0] if values else self.default
 
     def whole(self, request: web.Request) -> int:
         """Return it as an integer, or the default, which must be one.
@@ -43,7 +47,15 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             InvalidRequestError: it is there more than once, or is no integer in plain digits.
         """
-        return query_whole(request, self.name, default=self.default)
+        found = self.text(request)
+        if not isinstance(found, str):
+            default: int = self.default
+            return default
+        if not _WHOLE.fullmatch(found):
+            raise InvalidRequestError(
+                f"{self.name} must be an integer", details={"field": self.name}
+            )
+        return int(found)
 
     def moment(self, request: web.Request) -> datetime | None:
         """Return it as a moment in UTC.
@@ -51,31 +63,5 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             InvalidRequestError: it is there more than once, or is not RFC 3339.
         """
-        text = query_text(request, self.name)
+        text = self.text(request)
         return None if text is None else from_ms(parse_moment(text, field=self.name))
-
-
-def query_text(request: web.Request, name: str) -> str | None:
-    """Return a parameter, or `None` when it is not there.
-
-    Raises:
-        InvalidRequestError: it is there more than once.
-    """
-    values = request.query.getall(name, [])
-    if len(values) > 1:
-        raise InvalidRequestError(f"{name} must be given once", details={"field": name})
-    return values[0] if values else None
-
-
-def query_whole(request: web.Request, name: str, *, default: int) -> int:
-    """Return a parameter as an integer.
-
-    Raises:
-        InvalidRequestError: it is there more than once, or is no integer in plain digits.
-    """
-    text = query_text(request, name)
-    if text is None:
-        return default
-    if not _WHOLE.fullmatch(text):
-        raise InvalidRequestError(f"{name} must be an integer", details={"field": name})
-    return int(text)
