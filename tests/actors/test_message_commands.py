@@ -150,6 +150,21 @@ async def test_a_hastened_retry_does_not_overtake_on_an_ordered_endpoint(tmp_pat
         assert world.sender.ids() == [first, first, second]
 
 
+async def test_a_replay_does_not_overtake_on_an_ordered_endpoint(tmp_path: Path) -> None:
+    """What was accepted before it waits on a retry: the replayed message waits behind it."""
+    async with World(tmp_path, retry_slow_s=(3600.0,)) as world:
+        endpoint = await world.endpoint(ordered=True)
+        first, second = await failed(world, endpoint, 2)
+        world.sender.answer = fail(500)  # type: ignore[assignment] # as above
+        await replay(world.directory, endpoint, [first])
+        await world.wait_for_status([first], "pending_retry")
+        world.sender.answer = world.sender.succeed
+        await replay(world.directory, endpoint, [second])
+        await world.directory.retry_now(PROJECT, endpoint, first)
+        await world.wait_for_status([first, second], "succeeded")
+        assert world.sender.ids() == [first, second, first, first, second]
+
+
 class HeldCancels(SqliteStorage):
     """A storage whose cancels and deletes are held up before they are written."""
 

@@ -116,7 +116,9 @@ class World(msgspec.Struct, frozen=True):
 worlds = st.builds(
     World,
     endpoints=st.lists(
-        st.tuples(st.integers(1, PROJECTS), st.booleans(), st.booleans()),
+        st.tuples(
+            st.sampled_from((1, 1, PROJECTS)), st.booleans(), st.sampled_from((False, False, True))
+        ),
         min_size=ENDPOINTS,
         max_size=ENDPOINTS,
     ),
@@ -128,6 +130,7 @@ worlds = st.builds(
             st.integers(0, 3),
             st.sampled_from((False, False, False, True)),
         ),
+        min_size=8,
         max_size=40,
     ),
 )
@@ -145,8 +148,19 @@ queries: st.SearchStrategy[LogQuery] = st.builds(
 MEANT: dict[str, Any] = {"limit": st.integers(1, 12), "world": worlds}
 
 
+def parts_of_a_log(before_seq: int) -> list[dict[str, Any]]:
+    """Return what else may be asked of each status: its place, its time, whether deleted."""
+    return [
+        {},
+        {"before_seq": before_seq},
+        {"start_at_ms": 60_000},
+        {"end_at_ms": 120_000},
+        {"deleted": True},
+    ]
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(queries=st.lists(queries, max_size=5), **MEANT)
+@given(queries=st.lists(queries, min_size=1, max_size=5), **MEANT)
 def test_every_query_finds_what_a_plain_reading_finds(
     empty: sqlite3.Connection,
     monkeypatch: pytest.MonkeyPatch,
@@ -156,11 +170,12 @@ def test_every_query_finds_what_a_plain_reading_finds(
 ) -> None:
     """Whether what waits on few endpoints is merged, or filtered out of the project's."""
     # Deleted waiting messages do not exist, so a selection by status never meets one.
+    half = len(world.messages) // 2 + 1
     every = [
         *queries,
         *(
-            LogQuery(project_id="p1", limit=0, status=status, deleted=deleted)
-            for status, deleted in itertools.product(MessageStatus, (None, True))
+            LogQuery(project_id="p1", limit=0, status=status, **part)
+            for status, part in itertools.product(MessageStatus, parts_of_a_log(half))
         ),
     ]
     empty.execute("BEGIN")

@@ -111,6 +111,21 @@ async def test_pages_of_the_queue_are_stable(bench: "Bench") -> None:
     assert seen == ids[:0:-1]
 
 
+async def test_a_page_that_holds_all_is_the_last(bench: "Bench") -> None:
+    """There is more exactly when there is: no page is empty but that of an empty queue."""
+    endpoint = await bench.endpoint()
+    ids = await bench.ended(endpoint, FAILED, 4)
+    for limit, pages in ((5, [4]), (4, [4]), (3, [3, 1]), (2, [2, 2])):
+        sizes: list[int] = []
+        position: int | None = None
+        while not sizes or position is not None:
+            found, position = await letters(bench, limit=limit, before_seq=position)
+            sizes.append(len(found))
+        assert sizes == pages
+    await bench.delete(endpoint, *ids)
+    assert await letters(bench) == ([], None)
+
+
 # -- what a bulk operation means ------------------------------------------------------------------
 
 

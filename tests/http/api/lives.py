@@ -75,3 +75,14 @@ def spoken(answer: Answer) -> tuple[int, str, Any]:
     assert set(envelope) == {"message", "data", "meta"}, envelope
     assert answer.headers["X-Request-Id"] == envelope["meta"]["request_id"]
     return answer.status, envelope["message"], envelope["data"]
+
+
+async def one_of_each(api: Api) -> dict[str, str]:
+    """Return a message of every status, each of an endpoint of its own."""
+    found = {
+        end: await ended(api, await api.endpoint(paused=False), end)
+        for end in ("succeeded", "failed_permanent", "slow", "fast")
+    }
+    found["paused"] = await sent(api, await api.endpoint())
+    found["delivering"] = await in_flight(api, await api.endpoint(paused=False))
+    return found
