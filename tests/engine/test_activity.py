@@ -35,11 +35,17 @@ def stored_rows(path: str) -> int:
 
 
 class WallClock(SystemClock):
-    """The machine's clock, but for the wall time, which stands still until it is moved."""
+    """The machine's clock, but for the time of day, which stands still until it is moved."""
 
     now = NOW
+    jumped = timedelta(0)
+    """By how much the wall clock is ahead of the steady one."""
 
     def wall_ms(self) -> int:
+        """Return the moment it stands at, and what it jumped."""
+        return to_ms(self.now + self.jumped)
+
+    def steady_ms(self) -> int:
         """Return the moment it stands at."""
         return to_ms(self.now)
 
@@ -247,6 +253,19 @@ async def test_old_counts_are_packed_while_the_engine_runs(world: World) -> None
     assert await activity.pack()
     assert not await activity.pack()
     assert (await world.engine.get_usage_history()).total == 2
+
+
+async def test_a_wall_clock_that_jumps_ahead_takes_no_counts_away(world: World) -> None:
+    """What is young is neither packed nor deleted, and is there when the clock is right again."""
+    for minutes in (1, 2, 3):
+        await world.happened(timedelta(minutes=minutes))
+    rows = stored_rows(world.engine.settings.database)
+    for days in (1, 400):
+        world.clock.jumped = timedelta(days=days)
+        assert not await world.engine.services.activity.pack()
+        assert stored_rows(world.engine.settings.database) == rows
+    world.clock.jumped = timedelta(0)
+    assert (await world.engine.get_metrics("1h")).total_messages == 3
 
 
 async def test_an_engine_packs_by_itself(world: World) -> None:

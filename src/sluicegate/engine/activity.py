@@ -6,6 +6,7 @@ from sluicegate.engine.ids import is_endpoint_id
 from sluicegate.engine.metrics_windows import GRIDS, MINUTE_MS, MetricsWindow
 from sluicegate.engine.moments import from_ms
 from sluicegate.engine.ports import ActivityCounts, Clock, Storage
+from sluicegate.engine.removal_time import removal_ms
 from sluicegate.engine.settings import Settings
 
 __all__ = ["Activity"]
@@ -87,7 +88,8 @@ class Activity:
         """Make the rows of old counts fewer: one piece of a chore, one short write at most.
 
         What no window needs by the minute any more is kept by longer stretches; what is older
-        than `history_days` is deleted. Cut off or called at once with itself it does no harm.
+        than `history_days` is deleted. A wall clock that jumps ahead makes nothing old. Cut off or
+        called at once with itself it does no harm.
 
         Returns:
             Whether more is to be done at once.
@@ -96,7 +98,7 @@ class Activity:
             UnavailableError: the disk is full or failed, or the engine is closing.
         """
         return await self._storage.pack_activity(
-            now_minute=self._now_minute(),
+            now_minute=removal_ms(self._clock) // MINUTE_MS,
             history_days=self._settings.history_days,
             limit=_PIECE_ROWS,
         )
@@ -116,11 +118,8 @@ class Activity:
             count=GRIDS[window].count,
         )
 
-    def _now_minute(self) -> int:
-        return self._clock.wall_ms() // MINUTE_MS
-
     def _first_minute(self, window: MetricsWindow) -> int:
-        return GRIDS[window].first_minute(self._now_minute())
+        return GRIDS[window].first_minute(self._clock.wall_ms() // MINUTE_MS)
 
 
 def _window(window: MetricsWindow | str) -> MetricsWindow:

@@ -17,6 +17,7 @@ from sluicegate.engine.export_model import Export, ExportQuery
 from sluicegate.engine.log import log
 from sluicegate.engine.ports import Clock, Storage
 from sluicegate.engine.ports.export_files import ExportFileError, ExportFiles
+from sluicegate.engine.removal_time import removal_ms
 from sluicegate.engine.settings import Settings
 
 __all__ = ["ExportJob"]
@@ -120,8 +121,7 @@ class ExportJob:
         Raises:
             UnavailableError: storage is.
         """
-        # A wall clock that jumps ahead removes nothing early.
-        now_ms = min(self._clock.wall_ms(), self._clock.steady_ms())
+        now_ms = removal_ms(self._clock)
         expired = await self._storage.expire_exports(at_ms=now_ms, limit=_EXPIRED_AT_ONCE)
         for export_id in expired:
             await self._files.remove(export_id)

@@ -3,6 +3,7 @@
 from sluicegate.engine.log import log
 from sluicegate.engine.ports import Clock, Storage
 from sluicegate.engine.ports.retention_storage import KeptFor
+from sluicegate.engine.removal_time import removal_ms
 from sluicegate.engine.settings import Settings
 
 __all__ = ["Retention"]
@@ -61,9 +62,8 @@ class Retention:
         return remains
 
     def _begin(self) -> None:
-        # A wall clock that jumps ahead must not remove what is young: the steady one does not
-        # jump. One moment for the whole round: else it might never come to its end.
-        self._at_ms = min(self._clock.wall_ms(), self._clock.steady_ms())
+        # One moment for the whole round: else it might never come to its end.
+        self._at_ms = removal_ms(self._clock)
         self._position = None
         self._removing = True
         self._told_at_s = self._clock.monotonic_s()
