@@ -1,10 +1,12 @@
 """Files of older versions, brought forward: they say what they said."""
 
 import contextlib
+import logging
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from tests.storage.conftest import PROJECT
 
 from sluicegate.engine.lifecycle import MessageStatus
@@ -113,3 +115,31 @@ async def test_a_file_of_the_first_version_says_what_it_said(place: "Place") -> 
         assert miscounts(db) == []
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+async def test_a_full_disk_leaves_a_file_of_the_first_version_as_it_was(
+    place: "Place", caplog: pytest.LogCaptureFixture
+) -> None:
+    """The version before can still open it; with room it is brought forward."""
+    storage = await place.opened()
+    await fill(place, storage)
+    await storage.close()
+    make_older(place.path)
+    with contextlib.closing(sqlite3.connect(place.path, isolation_level=None)) as db:
+        before = list(db.iterdump())
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        db.execute(f"PRAGMA max_page_count = {pages + 2}")  # some statements have room
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            schema.migrate(db, version=1)
+        assert schema.check(db, path="x") == 1
+        assert list(db.iterdump()) == before
+        db.execute("PRAGMA max_page_count = 4294967294")
+        caplog.clear()
+        with caplog.at_level(logging.INFO, logger="sluicegate"):
+            schema.migrate(db, version=1)
+        newest = schema.migrations()[-1][0]
+        assert schema.check(db, path="x") == newest
+    logged: list[Any] = [record.msg for record in caplog.records]
+    [told_of] = logged
+    assert told_of["event"] == "storage.migration_begun"
+    assert (told_of["from_version"], told_of["to_version"]) == (1, newest)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from importlib import resources
 
 from sluicegate.engine.errors import StorageVersionError
+from sluicegate.engine.log import log
 
 __all__ = ["APPLICATION_ID", "check", "migrate", "migrations"]
 
@@ -66,6 +67,8 @@ def migrate(
     steps = [step for step in known or migrations() if step[0] > version]
     if not steps:
         return
+    if version:  # with many messages it takes a while, in which nothing else is told
+        log.info("storage.migration_begun", from_version=version, to_version=steps[-1][0])
     db.execute("BEGIN EXCLUSIVE")
     try:
         for _, script in steps:
