@@ -1,5 +1,7 @@
 """The HTTP API as an aiohttp application."""
 
+import re
+
 from aiohttp import web
 
 from sluicegate.engine.ports import Clock, NoTelemetry, Random, Telemetry
@@ -31,6 +33,7 @@ from sluicegate.http.reading import Reading
 
 __all__ = ["create_app", "create_runner", "describe"]
 
+_VARIABLE = re.compile(r"\{(\w+)\}")
 _CONNECTION = {
     "access_log": None,  # `request.finished` says it, without the query string
     "auto_decompress": False,  # a small compressed body may be a very large one
@@ -80,9 +83,11 @@ def create_app(
     methods: dict[str, list[str]] = {}
     for route in table:
         handler = gate.entrance(route)
+        # aiohttp's own idea of a variable part has no braces in it.
+        path = _VARIABLE.sub(r"{\1:[^/]+}", route.path)
         for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
-            app.router.add_route(method, route.path, handler, expect_handler=check_expectation)
-            methods.setdefault(route.path, []).append(method)
+            app.router.add_route(method, path, handler, expect_handler=check_expectation)
+            methods.setdefault(path, []).append(method)
     for path, known in methods.items():
         refusal = gate.other_methods(known)
         app.router.add_route("*", path, refusal, expect_handler=check_expectation)

@@ -325,7 +325,17 @@ async def test_an_unknown_endpoint_is_not_found(api: Api, method: str, suffix: s
 @pytest.mark.parametrize(("method", "suffix"), OPERATIONS)
 @pytest.mark.parametrize(
     "endpoint_id",
-    ["ep_1", "ep_" + "A" * 32, "ep_" + "0" * 33, "nonsense", "%00", "%ff%fe", "ep_%F0%9F", "a%2Fb"],
+    [
+        "ep_1",
+        "ep_" + "A" * 32,
+        "ep_" + "0" * 33,
+        "nonsense",
+        "%00",
+        "%ff%fe",
+        "ep_%F0%9F",
+        "a%2Fb",
+        "ep_{1}",
+    ],
 )
 async def test_a_malformed_endpoint_id_in_a_path_is_refused(
     api: Api, method: str, suffix: str, endpoint_id: str

@@ -114,7 +114,7 @@ async def test_a_failed_message_tells_why(api: Api) -> None:
     assert entry["last_error"] == message["last_error"]
 
 
-MALFORMED = ["nonsense", "ep_1", "%00", "%ff", UNKNOWN.upper(), UNKNOWN + "0", "a%2Fb", "'--"]
+MALFORMED = ["nonsense", "ep_1", "%00", "%ff", UNKNOWN.upper(), UNKNOWN + "0", "a%2Fb", "'--", "a}"]
 
 
 @pytest.mark.parametrize("message_id", [UNKNOWN, *MALFORMED])

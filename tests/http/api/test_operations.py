@@ -18,7 +18,7 @@ from .lives import (
 )
 
 ACTIONS = ("replay", "retry-now", "cancel")
-MALFORMED = ["nonsense", "%00", "%ff", UNKNOWN.upper(), UNKNOWN + "0", "a%2Fb", "'--"]
+MALFORMED = ["nonsense", "%00", "%ff", UNKNOWN.upper(), UNKNOWN + "0", "a%2Fb", "'--", "a}"]
 
 
 def invalid(wanted: str, current: str) -> tuple[int, dict[str, object]]:
