@@ -40,6 +40,8 @@ BULK_MAX = 1000
 """Messages of one replay or delete by filter."""
 IDS_MAX = 100
 """Messages of one replay or delete by id."""
+_RACES_MAX = 10
+"""How often a delete by filter looks again when others have deleted all that it found."""
 DLQ_LISTED_MAX = 1000
 """Messages on one page of the dead letter queue."""
 REPLAYABLE = (MessageStatus.FAILED_PERMANENT, MessageStatus.PENDING_RETRY)
@@ -229,15 +231,19 @@ class MessageOperations:
             deleted=False,
         )
         queries = [msgspec.structs.replace(query, status=each) for each in wanted] or [query]
-        found = await self._storage.select_messages(
-            queries, in_flight=self._owners.in_flight(), limit=limit
-        )
-        slots = await self._owners.delete_messages(project_id, _by_owner(found), deleted_by=by)
-        deleted = [
-            each
-            for each, _ in found
-            if isinstance(slot := slots[each], Moved) and not slot.already_deleted
-        ]
+        for _ in range(_RACES_MAX):
+            found = await self._storage.select_messages(
+                queries, in_flight=self._owners.in_flight(), limit=limit
+            )
+            slots = await self._owners.delete_messages(project_id, _by_owner(found), deleted_by=by)
+            deleted = [
+                each
+                for each, _ in found
+                if isinstance(slot := slots[each], Moved) and not slot.already_deleted
+            ]
+            # Where another delete was faster with all of these, there may be more.
+            if deleted or not all(isinstance(slot, Moved) for slot in slots.values()) or not found:
+                break
         errors = [slot for slot in slots.values() if isinstance(slot, UnavailableError)]
         if errors and not deleted:
             raise errors[0]

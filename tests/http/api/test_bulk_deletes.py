@@ -1,5 +1,6 @@
 """Contract section 6 over HTTP: deletes of many messages."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -176,3 +177,15 @@ async def test_a_delete_that_ends_half_way_says_so_beside_what_it_did(tmp_path: 
         refused = await api.post(DELETE_ALL)
         assert refused.refusal == (503, "UNAVAILABLE")
         assert int(refused.headers["Retry-After"]) >= 1
+
+
+async def test_deletes_by_filter_that_race_each_other_each_delete_some(api: Api) -> None:
+    """None answers 0, the sign that nothing is left, because another one was faster."""
+    endpoint_id = await api.endpoint(paused=True)
+    for _ in range(30):
+        await sent(api, endpoint_id)
+    racing = [api.post(f"{DELETE_ALL}?status=paused&limit=5") for _ in range(4)]
+    counts = [each.json["data"]["deleted"] for each in await asyncio.gather(*racing)]
+    assert min(counts) > 0
+    rest = await api.post(f"{DELETE_ALL}?status=paused")
+    assert rest.json["data"]["deleted"] == 30 - sum(counts)
