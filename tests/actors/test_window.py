@@ -312,7 +312,7 @@ class WindowAgainstStorage(RuleBasedStateMachine):
 
 
 WindowAgainstStorage.TestCase.settings = settings(
-    max_examples=800, stateful_step_count=60, deadline=None
+    max_examples=600, stateful_step_count=60, deadline=None
 )
 TestWindow = WindowAgainstStorage.TestCase
 
