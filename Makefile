@@ -25,7 +25,7 @@ python_of = $(firstword $(foreach p,python$(1) $(lastword $(sort $(wildcard $(HO
 .PHONY: help
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' \
-		| while IFS=$$'\t' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+		| while IFS=$$'\t' read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
 
 .PHONY: demo
 demo: $(VENV)/.ready ## See it work: deliveries flow, are paused, held, resumed; ends by itself
@@ -57,6 +57,10 @@ check: $(VENV)/.ready ## Lint, formatting, types, layers
 .PHONY: bench
 bench: $(VENV)/.ready ## Measure, as ratios within one run
 	@$(VENV)/bin/python benchmarks/run.py $(ARGS)
+
+.PHONY: bench-queries
+bench-queries: $(VENV)/.ready ## Time what clients ask of a million messages, with the query plans
+	@$(VENV)/bin/python benchmarks/queries.py $(ARGS)
 
 .PHONY: docs
 docs: $(VENV)/.ready ## Re-make the generated documentation

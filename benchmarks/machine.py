@@ -13,7 +13,7 @@ from statistics import median
 import psutil  # type: ignore[import-untyped] # comes without types
 from workers import Cores
 
-__all__ = ["conditions", "load_average", "working_folder"]
+__all__ = ["conditions", "load_average", "processor", "working_folder"]
 
 _IN_MEMORY = ("tmpfs", "ramfs")
 _SYNCS = 50
@@ -37,7 +37,7 @@ def conditions(folder: Path, cores: Cores) -> dict[str, object]:
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "machine": f"{platform.machine()}, {platform.system()} {platform.release()}",
-        "processor": _processor(),
+        "processor": processor(),
         "cores": len(cores.available) or os.cpu_count(),
         "cores_apart": cores.apart,
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
@@ -51,7 +51,8 @@ def conditions(folder: Path, cores: Cores) -> dict[str, object]:
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the processor's name."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text().splitlines():

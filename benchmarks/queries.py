@@ -8,16 +8,21 @@ the system's), then again and again.
 """
 
 import argparse
+import itertools
+import os
+import platform
 import sqlite3
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import queries_data as data
+from machine import load_average, processor
 from rich.console import Console
 from rich.table import Table
 
@@ -27,9 +32,11 @@ from sluicegate.engine.ports import LogQuery
 from sluicegate.storage.activity import get_activity, list_usage_months
 from sluicegate.storage.activity_audit import activity_miscounts
 from sluicegate.storage.database import prepare_reader
-from sluicegate.storage.logs import list_dead_letters, list_logs
+from sluicegate.storage.logs import list_dead_letters, list_logs, select_messages
+from sluicegate.storage.replayable import select_failed, select_slow_retries
 
 _AGAIN = 20
+PAGE = Path(__file__).parent.parent / "docs" / "queries.md"
 
 Ask = Callable[[sqlite3.Connection], Any]
 
@@ -75,6 +82,10 @@ def questions(*, count: int, now_ms: int) -> dict[str, Ask]:
     asked["dlq"] = lambda db: list_dead_letters(db, dead, in_flight=frozenset())[0]
     far = msgspec.structs.replace(dead, before_seq=count // 10)
     asked["dlq, far back"] = lambda db: list_dead_letters(db, far, in_flight=frozenset())[0]
+    for owner in ("all", "busy", "paused"):
+        asked[f"replay-all {owner} failed"] = _failed(owners[owner])
+        asked[f"replay-all {owner} slow"] = _slow(owners[owner])
+        asked[f"delete-all {owner}"] = _deletable(owners[owner])
     for window in MetricsWindow:
         for owner in ("all", "busy", "quiet"):
             asked[f"activity {window} {owner}"] = _activity(window, owners[owner], now_ms=now_ms)
@@ -84,6 +95,21 @@ def questions(*, count: int, now_ms: int) -> dict[str, Ask]:
 
 def _logs(query: LogQuery) -> Ask:
     return lambda db: list_logs(db, query, in_flight=frozenset())[0]
+
+
+def _failed(endpoint_id: str | None) -> Ask:
+    return lambda db: select_failed(db, data.PROJECT, endpoint_id=endpoint_id, limit=1000)
+
+
+def _slow(endpoint_id: str | None) -> Ask:
+    return lambda db: select_slow_retries(
+        db, data.PROJECT, endpoint_id=endpoint_id, in_flight=frozenset(), limit=1000
+    )
+
+
+def _deletable(endpoint_id: str | None) -> Ask:
+    query = LogQuery(project_id=data.PROJECT, limit=1000, endpoint_id=endpoint_id, deleted=False)
+    return lambda db: select_messages(db, [query], in_flight=frozenset(), limit=1000)
 
 
 def _activity(window: MetricsWindow, endpoint_id: str | None, *, now_ms: int) -> Ask:
@@ -154,6 +180,9 @@ def main() -> None:
             console.print(f"[bold]{each.name}[/bold]")
             for step in each.plans:
                 console.print(f"    {step}", highlight=False, markup=False, soft_wrap=True)
+    if arguments.write:
+        PAGE.write_text(_page(arguments.messages, timed), encoding="utf-8")
+        console.print(f"written to {PAGE.name}")
     begun_s = time.perf_counter()
     db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
     wrong = activity_miscounts(db, now_minute=now_ms // MINUTE_MS)
@@ -171,10 +200,50 @@ def _show(console: Console, title: str, timed: list[Timed]) -> None:
     console.print(table)
 
 
+def _page(messages: int, timed: list[Timed]) -> str:
+    """Return the figures and the plans as the documentation's page; equal plans stand once."""
+    lines = [
+        "# Queries",
+        "",
+        f"What clients ask of {messages:,} messages of 30 days, 200 endpoints. Written by",
+        '`make bench-queries ARGS="--write"`: one run, unedited.',
+        "",
+        f"- {datetime.now(UTC):%Y-%m-%d}, {processor()}, {os.cpu_count()} cores",
+        f"- Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}",
+        f"- load average after the run {load_average()}",
+        "",
+        "Asked in the reader's own code, on one connection, without HTTP: once cold in SQLite's",
+        f"cache (not in the system's), then {_AGAIN} times. A page has at most 500 messages of the",
+        "log, 1,000 of the dead letter queue; a bulk operation means 1,000.",
+        "",
+        "| question | items | cold ms | median ms | CPU ms | worst ms | plan |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    numbers: dict[tuple[str, ...], int] = {}
+    for each in timed:
+        number = numbers.setdefault(tuple(each.plans), len(numbers) + 1)
+        spans = (f"{ms:.2f}" for ms in (each.cold_ms, each.median_ms, each.cpu_ms, each.worst_ms))
+        lines.append(f"| {each.name} | {each.items} | {' | '.join(spans)} | {number} |")
+    lines += ["", "## Plans", "", "As SQLite says them, of all statements of a question."]
+    for plans, number in numbers.items():
+        steps = _counted(plans)
+        lines += ["", f"### Plan {number}", "", "```", *steps, "```"]
+    return "\n".join([*lines, ""])
+
+
+def _counted(steps: tuple[str, ...]) -> list[str]:
+    """Return steps, those that follow each other unchanged once, with their number."""
+    return [
+        step if (count := len(list(same))) == 1 else f"{step}  (x {count})"
+        for step, same in itertools.groupby(steps)
+    ]
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--messages", type=int, default=1_000_000, help="how many there are")
     parser.add_argument("--plans", action="store_true", help="print SQLite's plans too")
+    parser.add_argument("--write", action="store_true", help="write docs/queries.md")
     parser.add_argument("--dir", help="where the database is made, or is; by default a new folder")
     return parser.parse_args()
 
