@@ -1,6 +1,7 @@
 """The window shows the head of a backlog truthfully, whatever happens while it is read."""
 
 import msgspec
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -314,7 +315,7 @@ class WindowAgainstStorage(RuleBasedStateMachine):
 WindowAgainstStorage.TestCase.settings = settings(
     max_examples=600, stateful_step_count=60, deadline=None
 )
-TestWindow = WindowAgainstStorage.TestCase
+TestWindow = pytest.mark.timeout(600)(WindowAgainstStorage.TestCase)
 
 
 def test_a_read_that_is_older_than_a_drop_does_not_bring_the_message_back() -> None:

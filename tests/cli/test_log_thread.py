@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import select
 import subprocess
 import sys
 from typing import Any
@@ -37,6 +38,7 @@ def test_what_does_not_fit_is_dropped_and_counted() -> None:
         handler.setFormatter(logging.Formatter("%(message)s %(count)s", defaults={"count": ""}))
         stuck = record("x" * PIPE_BYTES)  # more than any pipe takes
         handler.handle(stuck)
+        assert select.select([reading], [], [], 30)[0]  # it is being written, and takes no room
         for number in range(100):
             handler.handle(record(str(number)))
         assert len(reader.readline()) == PIPE_BYTES + 2
