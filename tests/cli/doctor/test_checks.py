@@ -182,6 +182,13 @@ def test_a_database_that_is_no_file_is_an_error(tmp_path: Path) -> None:
     assert found(settings, "database file")[0] == "error"
 
 
+def test_what_is_no_regular_file_is_not_taken_for_a_second_name(tmp_path: Path) -> None:
+    """The advice fits the fault."""
+    os.mkfifo(tmp_path / "pipe.db")
+    result = results(Settings(database=str(tmp_path / "pipe.db")))["database file"]
+    assert (result.status, "names" in result.advice) == (Status.ERROR, False)
+
+
 def test_a_symbolic_link_is_followed_to_the_files_beside_the_real_one(
     settings: Settings, tmp_path: Path
 ) -> None:

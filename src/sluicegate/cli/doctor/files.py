@@ -54,7 +54,9 @@ def database(patient: Patient) -> Iterator[Result]:
         yield error(
             "database file",
             refusal.message,
-            "remove the other names, or name another file: SQLite's files stand beside one name",
+            "remove the other names, or name another file: SQLite's files stand beside one name"
+            if path.is_file()
+            else "name a regular file, or one that does not exist yet",
         )
         return
     if not path.exists():
