@@ -308,6 +308,15 @@ async def test_a_link_leads_to_where_the_request_went(api: Api, host: str) -> No
     assert url.startswith(f"http://{host}/exports/{export_id}/file?token=")
 
 
+@pytest.mark.parametrize("wanted", ["bytes=99999999-", "junk", "bytes=0-1,4-5", "bytes=5-2"])
+async def test_a_range_that_names_nothing_is_refused_in_json(api: Api, wanted: str) -> None:
+    """As everything that is refused."""
+    url = await link(api, await completed(api))
+    async with api.session.get(url, headers={"Range": wanted}) as answer:
+        assert answer.status == 400
+        assert (await answer.json())["error"]["details"] == {"header": "Range"}
+
+
 @pytest.mark.parametrize("host", ["", "a b", "evil.example/x", "u@evil.example", "a,b", "é", "a:b"])
 async def test_a_host_that_is_none_is_refused(api: Api, host: str) -> None:
     """Nothing but a host gets into a link."""

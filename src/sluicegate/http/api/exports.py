@@ -1,6 +1,8 @@
 """Exports over HTTP: contract section 6."""
 
+import asyncio
 import re
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -133,7 +135,7 @@ class ExportHandlers:
                 answer=str,
                 envelope=Envelope.NONE,
                 media_type="text/csv",
-                errors=("NOT_FOUND", "EXPORT_EXPIRED", "UNAVAILABLE"),
+                errors=("INVALID_REQUEST", "NOT_FOUND", "EXPORT_EXPIRED", "UNAVAILABLE"),
             ),
             Route(
                 method="DELETE",
@@ -195,6 +197,7 @@ class ExportHandlers:
         if token is None:
             raise NotFoundError("this download link has no token: ask for a new one")
         path = await self._exports.file_by_token(export_id, token)
+        await _check_range(call.request, Path(path))
         return web.FileResponse(
             path,
             headers={
@@ -208,6 +211,25 @@ class ExportHandlers:
         """DELETE /v1/exports/{export_id}."""
         await self._exports.delete(call.project_id, call.path("export_id"))
         return empty()
+
+
+async def _check_range(request: web.Request, path: Path) -> None:
+    """Refuse a range that names no byte of the file: aiohttp would do so without our envelope.
+
+    Raises:
+        InvalidRequestError: `Range` is malformed, names several ranges or begins behind the end.
+    """
+    try:
+        start = request.http_range.start
+        fits = start is None or start < (await asyncio.to_thread(path.stat)).st_size
+    except FileNotFoundError:
+        return  # deleted meanwhile: the answer will say so
+    except ValueError:
+        fits = False
+    if not fits:
+        raise InvalidRequestError(
+            "Range must be one range of bytes within the file", details={"header": "Range"}
+        )
 
 
 def _origin(request: web.Request) -> str:
