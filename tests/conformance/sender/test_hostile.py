@@ -120,8 +120,7 @@ async def test_a_hostile_receiver_comes_to_an_outcome(
     receiver = await make_receiver(behave)
     started_s = asyncio.get_running_loop().time()
     outcome = await make_sender().post(a_request(receiver.url(), timeout_s=0.3))
-    # Without the time limit most of these would take for ever; a slow machine takes a while.
-    assert asyncio.get_running_loop().time() - started_s < 10
+    assert asyncio.get_running_loop().time() - started_s < 2
     if kinds is not None:
         assert outcome.kind in kinds
     assert (outcome.status is not None) == (outcome.kind is OutcomeKind.ANSWERED)
