@@ -1,1 +1,27 @@
-"""The engine on a virtual clock, a simulated network and a faulty disk."""
+"""The engine on a virtual clock, a simulated network and a faulty disk. See docs/simulation.md."""
+
+from sluicegate.simulation.engine_host import API_KEY, EngineHost
+from sluicegate.simulation.faults import CALM, STORM, Faults
+from sluicegate.simulation.loop import DeadlockError, EscapeError, SimulationLoop
+from sluicegate.simulation.network import Network
+from sluicegate.simulation.receivers import Answer, Fate, ReceivedRequest, ReceiverHost
+from sluicegate.simulation.simulation import Simulation
+from sluicegate.simulation.trace import Trace
+
+__all__ = [
+    "API_KEY",
+    "CALM",
+    "STORM",
+    "Answer",
+    "DeadlockError",
+    "EngineHost",
+    "EscapeError",
+    "Fate",
+    "Faults",
+    "Network",
+    "ReceivedRequest",
+    "ReceiverHost",
+    "Simulation",
+    "SimulationLoop",
+    "Trace",
+]

@@ -18,7 +18,7 @@ from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.ports import Clock
 from sluicegate.engine.settings import Settings
 from sluicegate.http.outbound.errors import SHORTAGES
-from sluicegate.http.outbound.threads import AbandonableThreads
+from sluicegate.http.outbound.threads import AbandonableThreads, Threads
 
 __all__ = ["PooledResolver", "canonical_address"]
 
@@ -73,6 +73,7 @@ class PooledResolver:
         settings: `dns_threads`, `dns_timeout_s` and `dns_cache_s` are used.
         clock: tells how old a remembered result is.
         getaddrinfo: looks a name up, as `socket.getaddrinfo` does; runs on a thread.
+        threads: what runs it; a pool of `dns_threads` threads of its own if not given.
     """
 
     def __init__(
@@ -81,12 +82,15 @@ class PooledResolver:
         *,
         clock: Clock,
         getaddrinfo: Callable[..., list[Any]] = socket.getaddrinfo,
+        threads: Threads | None = None,
     ) -> None:
         self._timeout_s = settings.dns_timeout_s
         self._cache_s = settings.dns_cache_s
         self._clock = clock
         self._getaddrinfo = getaddrinfo
-        self._threads = AbandonableThreads(threads_max=settings.dns_threads, name="sluicegate-dns")
+        self._threads: Threads = threads or AbandonableThreads(
+            threads_max=settings.dns_threads, name="sluicegate-dns"
+        )
         self._cache: dict[str, tuple[tuple[str, ...], float]] = {}
         self._lookups: dict[str, _Lookup] = {}
         self._closed = False

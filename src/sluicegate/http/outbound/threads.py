@@ -3,8 +3,25 @@
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
-__all__ = ["AbandonableThreads"]
+__all__ = ["AbandonableThreads", "Threads"]
+
+
+class Threads(Protocol):
+    """What runs calls that may hang, off the loop. See `AbandonableThreads`."""
+
+    def submit(self, call: Callable[[], None], /) -> None:
+        """Run `call` as soon as it can be run. Does not block."""
+        ...
+
+    def withdraw(self, call: Callable[[], None], /) -> bool:
+        """Take back a call that was not begun; return whether it was not."""
+        ...
+
+    def close(self) -> None:
+        """Drop what was not begun. Never waits."""
+        ...
 
 
 class AbandonableThreads:

@@ -1,0 +1,105 @@
+"""What may go wrong, and how often."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+__all__ = ["CALM", "STORM", "Faults"]
+
+Rate = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Faults(msgspec.Struct, frozen=True, kw_only=True):
+    """Rates of faults: each is the probability, from 0 to 1, that one event goes wrong.
+
+    Everything is drawn from the simulation's seed. Nothing goes wrong by default.
+    """
+
+    # -- the network ------------------------------------------------------------------------
+
+    latency_s: tuple[float, float] = (0.0005, 0.02)
+    """Least and greatest time that a packet travels, in seconds."""
+    split: Rate = 0.0
+    """Of writes: they arrive in two pieces."""
+    stall: Rate = 0.0
+    """Of writes: lost once, and sent again by TCP one to ten seconds later, with all after them."""
+    reset: Rate = 0.0
+    """Of writes: the connection is reset instead, for both sides."""
+    refuse: Rate = 0.0
+    """Of connections: refused."""
+    black_hole: Rate = 0.0
+    """Of connections: nobody answers; the kernel gives up after 127 seconds."""
+    dns_failure: Rate = 0.0
+    """Of look-ups: the name does not resolve."""
+    dns_hang: Rate = 0.0
+    """Of look-ups: the name server takes 20 seconds."""
+
+    # -- receivers --------------------------------------------------------------------------
+
+    server_error: Rate = 0.0
+    """Of requests: answered 500, 502, 503 or 504 without being acted on."""
+    too_many: Rate = 0.0
+    """Of requests: answered 429, most often with `Retry-After`."""
+    client_error: Rate = 0.0
+    """Of requests: answered 400."""
+    answer_lost: Rate = 0.0
+    """Of requests: acted on, then the connection breaks before the answer."""
+    hang: Rate = 0.0
+    """Of requests: acted on, and never answered."""
+    slow: Rate = 0.0
+    """Of requests: answered one to nine seconds later."""
+    drip: Rate = 0.0
+    """Of answers: sent one byte at a time, with a second between."""
+    interim_flood: Rate = 0.0
+    """Of answers: preceded by a hundred 102 (Processing)."""
+
+    # -- the disk ---------------------------------------------------------------------------
+
+    write_error: Rate = 0.0
+    """Of commits: an I/O error, and nothing is stored."""
+    unknown_outcome: Rate = 0.0
+    """Of commits: stored, and yet an error is reported (a failed fsync)."""
+    read_error: Rate = 0.0
+    """Of reads: an I/O error."""
+    busy: Rate = 0.0
+    """Of commits: another program holds the file for a moment."""
+    slow_disk: Rate = 0.0
+    """Of commits: they take up to five seconds."""
+
+    # -- programs ---------------------------------------------------------------------------
+
+    cancel: Rate = 0.0
+    """Of calls: the client goes away before the answer."""
+    bug: Rate = 0.0
+    """Of attempts: our own code raises what nobody expected, and the endpoint's actor crashes."""
+
+
+CALM = Faults()
+"""Nothing goes wrong."""
+
+STORM = Faults(
+    split=0.1,
+    stall=0.01,
+    reset=0.01,
+    refuse=0.05,
+    black_hole=0.01,
+    dns_failure=0.02,
+    dns_hang=0.01,
+    server_error=0.1,
+    too_many=0.05,
+    client_error=0.01,
+    answer_lost=0.03,
+    hang=0.01,
+    slow=0.05,
+    drip=0.01,
+    interim_flood=0.01,
+    write_error=0.003,
+    unknown_outcome=0.003,
+    read_error=0.003,
+    busy=0.01,
+    slow_disk=0.01,
+    cancel=0.03,
+    bug=0.003,
+)
+"""Everything goes wrong now and then."""

@@ -1,0 +1,127 @@
+"""What clients and receivers saw in one run: all that the oracle judges by."""
+
+from enum import StrEnum
+
+import msgspec
+
+from sluicegate.simulation.faults import Faults
+from sluicegate.simulation.receivers.exchange import Answer, ReceivedRequest
+
+__all__ = ["Call", "Event", "EventKind", "Exchange", "History", "MessageView", "Operation"]
+
+
+class Operation(StrEnum):
+    """What a client asks for."""
+
+    CREATE_ENDPOINT = "create_endpoint"
+    UPDATE_ENDPOINT = "update_endpoint"
+    DELETE_ENDPOINT = "delete_endpoint"
+    ADD_KEY = "add_key"
+    REMOVE_KEY = "remove_key"
+    SEND = "send"
+    """Also each message of a batch: `batch` says of which."""
+    PAUSE = "pause"
+    RESUME = "resume"
+    REPLAY = "replay"
+    RETRY_NOW = "retry_now"
+    CANCEL = "cancel"
+    DELETE_MESSAGE = "delete_message"
+
+
+class Call(msgspec.Struct, kw_only=True):
+    """One request of a client, and what it heard."""
+
+    number: int
+    """From 1, in the order in which the calls began."""
+    operation: Operation
+    endpoint: str
+    """The endpoint's name in this run: the path of its URL, as in `https://shop.example/e1`."""
+    began_s: float
+    ended_s: float | None = None
+    """When the answer came; `None` if none did, or not yet."""
+    error: str | None = None
+    """The contract's code; `CONNECTION` when the connection broke, `CANCELLED` when the client
+    went away. After these two, and without an answer, it may have been carried out."""
+    config: dict[str, object] = {}
+    """Of `create_endpoint` and `update_endpoint`: what was asked for."""
+    payload: bytes = b""
+    """Of `send`: unique in this run."""
+    idempotency_key: str | None = None
+    batch: int | None = None
+    message_id: str | None = None
+    """Of `send`: from the answer. Of operations on a message: from the caller."""
+    endpoint_id: str | None = None
+    """Of `create_endpoint`: from the answer."""
+    secret: str | None = None
+    """Of `create_endpoint` and `add_key`: the signing secret, from the answer."""
+    key_id: str | None = None
+    requeued: int | None = None
+    """Of `resume`: from the answer."""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the client was told that it was carried out."""
+        return self.ended_s is not None and self.error is None
+
+
+class Exchange(msgspec.Struct, kw_only=True):
+    """One request that a receiver got whole, and what became of it."""
+
+    request: ReceivedRequest
+    answer: Answer | None = None
+    """What the receiver said, or meant to; `None` while it works, or if it died before."""
+    answered_s: float | None = None
+
+
+class EventKind(StrEnum):
+    """What else happened that explains what is seen."""
+
+    CRASHED = "crashed"
+    LOST_POWER = "lost_power"
+    STARTED = "started"
+    """The engine took up its work."""
+    STOPPED = "stopped"
+    """In good order."""
+    FAULTS = "faults"
+    """Other things went wrong from then on: see `faults`."""
+    PARTED = "parted"
+    HEALED = "healed"
+    CLOCK_JUMPED = "clock_jumped"
+    RECEIVER_CRASHED = "receiver_crashed"
+    SETTLED = "settled"
+    """Everything had the time to finish that the schedule gives it."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a tester knows of, for they did it."""
+
+    at_s: float
+    kind: EventKind
+    host: str = ""
+    faults: Faults | None = None
+
+
+class MessageView(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as the API shows it at the end."""
+
+    id: str
+    endpoint_id: str
+    status: str
+    attempts: int
+    """How many attempts are listed."""
+    outcomes: tuple[str, ...] = ()
+    """Of each attempt listed, oldest first: the HTTP status, or the kind of failure."""
+
+
+class History(msgspec.Struct, kw_only=True):
+    """Everything, each list in the order of time."""
+
+    calls: list[Call] = []
+    exchanges: list[Exchange] = []
+    events: list[Event] = []
+    messages: list[MessageView] = []
+    """Read through the API after the run; empty before."""
+    retry_slow_s: tuple[float, ...] = ()
+    retry_fast_s: tuple[float, ...] = ()
+    retry_jitter: float = 0.0
+    attempts_max: int = 8

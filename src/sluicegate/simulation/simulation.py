@@ -1,0 +1,190 @@
+"""One world under one seed: the public face of the kit."""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Coroutine, Iterable
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+from sluicegate.engine.ports import Sender
+from sluicegate.engine.settings import Settings
+from sluicegate.simulation.aiohttp_world import within_time
+from sluicegate.simulation.disk import Disk
+from sluicegate.simulation.engine_host import API_KEY, EngineHost
+from sluicegate.simulation.faults import CALM, Faults
+from sluicegate.simulation.lives import Life
+from sluicegate.simulation.logs import traced_logs
+from sluicegate.simulation.loop import SimulationLoop
+from sluicegate.simulation.network import Network
+from sluicegate.simulation.receivers import Answer, ReceiverHost
+from sluicegate.simulation.receivers.direct import DirectSender
+from sluicegate.simulation.receivers.host import Script, scripted
+from sluicegate.simulation.receivers.http import serve_receiver
+from sluicegate.simulation.trace import Trace
+from sluicegate.simulation.world import WallClock
+
+__all__ = ["Simulation"]
+
+_T = TypeVar("_T")
+
+
+class Simulation:
+    """A world with a clock of its own, a network, a disk, and whatever hosts are put in it.
+
+    A context manager. Used from one thread, outside of any event loop:
+
+        with Simulation(seed=7) as simulation:
+            shop = simulation.host("shop", responses=[500, 200])
+            sluicegate = simulation.engine()
+            ...
+
+    Attributes:
+        seed: what everything is drawn from.
+        loop: the event loop, whose time is the virtual time.
+        network: names, connections, partitions.
+        disk: the engine's.
+        wall: the clock on the wall, which may jump.
+        trace: what happened.
+    """
+
+    def __init__(self, seed: int = 0, *, faults: Faults = CALM, direct: bool = False) -> None:
+        """Make an empty world.
+
+        Args:
+            seed: the same seed, with the same calls, gives the same trace, byte for byte.
+            faults: what goes wrong, everywhere and from the beginning, until `heal`.
+            direct: deliver requests as values instead of through HTTP: an order faster, and
+                without what only bytes can do. Receivers are then given by `responses`.
+        """
+        self.seed = seed
+        self.loop = SimulationLoop(seed)
+        self.network = Network(self.loop, seed)
+        self.wall = WallClock(self.loop)
+        self.trace: Trace = self.loop.trace
+        self._direct = direct
+        self._folder = Path(tempfile.mkdtemp(prefix="sluicegate-simulation-", dir=_memory()))
+        self.disk = Disk(self.loop, seed, self._folder)
+        self._engine: EngineHost | None = None
+        self._receivers: dict[str, ReceiverHost] = {}
+        self._inside = contextlib.ExitStack()
+        self._inside.enter_context(within_time(self.loop, self.wall))
+        self._inside.enter_context(traced_logs(self.trace))
+        self.set_faults(faults)
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the world."""
+        self.close()
+
+    def close(self) -> None:
+        """End the world and remove its files. Twice is fine."""
+        if self.loop.is_closed():
+            return
+        if self._engine is not None:
+            self._engine.destroy()
+        for receiver in self._receivers.values():
+            self.loop.crash(receiver.life)
+        self._inside.close()
+        self.disk.remove()
+        self.loop.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    # -- hosts --------------------------------------------------------------------------------
+
+    def engine(self, *, http: bool = False, **settings: object) -> EngineHost:
+        """Return the host that runs Sluicegate, started.
+
+        Args:
+            http: whether its HTTP API listens, at `http://sluicegate:8400`.
+            settings: see `sluicegate.engine.settings.Settings`; metrics are off.
+
+        Raises:
+            SettingError: a value is not allowed.
+            RuntimeError: there is one already.
+        """
+        if self._engine is not None:
+            raise RuntimeError("a simulation has one engine")
+        values = {"bootstrap_api_key": API_KEY, "metrics": False, "docs": False} | settings
+        self._engine = EngineHost(
+            self,
+            msgspec.convert(values, Settings, strict=False),
+            http=http,
+        )
+        self._engine.start()
+        return self._engine
+
+    def host(
+        self, name: str, *, responses: "Script | Iterable[int | Answer] | int | Answer" = 200
+    ) -> ReceiverHost:
+        """Return a host that receives webhooks at `https://<name>/`, started.
+
+        Args:
+            name: a host name, unique in this world.
+            responses: a status, an `Answer`, a list of them (the last one goes on for ever), or
+                a function of the request that returns an `Answer`, or awaits one.
+
+        Raises:
+            ValueError: the name is taken, or there is no response in the list.
+        """
+        if name in self._receivers or name == EngineHost.name:
+            raise ValueError(f"host {name!r} exists already")
+        receiver = ReceiverHost(
+            name,
+            loop=self.loop,
+            network=self.network,
+            seed=self.seed,
+            script=scripted(responses),
+            faults=lambda: self.network.faults,
+        )
+        self.network.address(name)
+        self._receivers[name] = receiver
+        if not self._direct:
+            self.loop.run(serve_receiver(receiver, self.loop), life=receiver.life)
+        return receiver
+
+    def direct_sender(self, life: Life) -> Sender | None:
+        """Return the sender of a life of the engine; `None` for the real one."""
+        if not self._direct:
+            return None
+        return DirectSender(
+            self.loop,
+            f"{self.seed}:{life.number}",
+            receiver=self._receivers.get,
+            faults=lambda: self.network.faults,
+        )
+
+    # -- time ---------------------------------------------------------------------------------
+
+    def run(self, coro: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine in the world outside, let time pass until it ends; return its result."""
+        return self.loop.run(coro)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.loop.advance(seconds)
+
+    # -- faults -------------------------------------------------------------------------------
+
+    def set_faults(self, faults: Faults) -> None:
+        """Let other things go wrong from now on, everywhere."""
+        self.network.faults = self.disk.faults = faults
+
+    def heal(self) -> None:
+        """End every fault and partition; what is down comes up by itself."""
+        self.network.heal()
+        self.disk.heal()
+
+    def digest(self) -> str:
+        """Return 32 hexadecimal digits that stand for everything that happened."""
+        return self.trace.digest()
+
+
+def _memory() -> str | None:
+    """Return a folder in memory, if there is one: the disk's speed is simulated, too."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a folder made by mkdtemp
