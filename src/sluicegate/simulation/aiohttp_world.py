@@ -23,7 +23,7 @@ def within_time(loop: SimulationLoop, wall: WallClock) -> Iterator[None]:
     connector, helpers = vars(aiohttp.connector), vars(aiohttp.helpers)
     before = connector["monotonic"], connector["random"], helpers["time"]
     connector["monotonic"] = loop.time
-    connector["random"] = random.Random(0)  # noqa: S311 - a seeded run
+    connector["random"] = random.Random(0)
     helpers["time"] = types.SimpleNamespace(
         time=lambda: wall.now_ms() / 1000, gmtime=helpers["time"].gmtime
     )

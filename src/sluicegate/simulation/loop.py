@@ -140,7 +140,7 @@ class SimulationLoop(asyncio.BaseEventLoop):
         self._clock_resolution = 1e-9
         self._numbers = 0
         self._cleaned_at = 0
-        self._random = random.Random(f"{seed}:loop")  # noqa: S311 - a seeded run
+        self._random = random.Random(f"{seed}:loop")
         self._graveyard: list[object] = []
         self.network: Network
         self.steps = 0

@@ -56,7 +56,7 @@ class SeededRandom:
 
     def __init__(self, seed: str, wall: WallClock) -> None:
         """Begin; the same seed gives the same numbers and, at the same moments, the same ids."""
-        self._random = random.Random(seed)  # noqa: S311 - a seeded run
+        self._random = random.Random(seed)
         self._wall = wall
         self._last = 0
 

@@ -36,7 +36,7 @@ class Disk:
     def __init__(self, loop: SimulationLoop, seed: int | str, folder: Path) -> None:
         """Hold nothing yet, in an existing empty folder."""
         self._loop = loop
-        self._random = random.Random(f"{seed}:disk")  # noqa: S311 - a seeded run
+        self._random = random.Random(f"{seed}:disk")
         self._root = folder
         self._generation = 0
         self._folder = self._make_folder()

@@ -41,7 +41,7 @@ class Network:
         self.loop = loop
         self.faults = CALM
         self._own_faults: dict[str, Faults] = {}
-        self._random = random.Random(f"{seed}:network")  # noqa: S311 - a seeded run
+        self._random = random.Random(f"{seed}:network")
         self._addresses: dict[str, str] = {}
         self._names: dict[str, str] = {}
         self._servers: dict[Address, SimulatedServer] = {}

@@ -43,7 +43,7 @@ class DirectSender:
             faults: what goes wrong on the network.
         """
         self._loop = loop
-        self._random = random.Random(f"{seed}:direct")  # noqa: S311 - a seeded run
+        self._random = random.Random(f"{seed}:direct")
         self._receiver = receiver
         self._faults = faults
 

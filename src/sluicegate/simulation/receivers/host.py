@@ -57,7 +57,7 @@ class ReceiverHost:
         self._network = network
         self._script = script
         self._general_faults = faults
-        self._random = random.Random(f"{seed}:{name}")  # noqa: S311 - a seeded run
+        self._random = random.Random(f"{seed}:{name}")
 
     async def receive(self, request: ReceivedRequest) -> Answer:
         """Let the application see a request, unless a fault comes before it; return its answer."""
