@@ -1,8 +1,9 @@
 """Periodic work in the background, on a loop whose time passes only when nothing else is to do."""
 
 import asyncio
+import contextlib
 import logging
-import selectors
+import math
 from collections.abc import Awaitable, Callable, Coroutine
 from itertools import pairwise
 from typing import Any
@@ -11,40 +12,16 @@ import pytest
 
 from sluicegate.chores import Chore, Chores
 from sluicegate.engine.errors import UnavailableError
+from sluicegate.simulation import SimulationLoop
 
 HOUR_S = 3600.0
 
 
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop that jumps to the next timer instead of waiting for it."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-        super().__init__(JumpingSelector(self))
-
-    def time(self) -> float:
-        """Return its own time, in seconds from its making."""
-        return self.now_s
-
-
-class JumpingSelector(selectors.SelectSelector):
-    """Passes the time of its loop instead of waiting; waits for ever for nothing."""
-
-    def __init__(self, loop: VirtualLoop) -> None:
-        super().__init__()
-        self._loop = loop
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Return what is ready."""
-        assert timeout is not None, "nothing will ever happen"
-        self._loop.now_s += max(timeout, 0.0)
-        return super().select(0)
-
-
 def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a scenario on a loop with a time of its own."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(scenario())
+    with contextlib.closing(SimulationLoop()) as loop:
+        loop.run(scenario())
+        assert not loop.problems
 
 
 def now_s() -> float:
@@ -66,6 +43,7 @@ class Diary:
         *,
         pieces: int = 1,
         do: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0),
+        due_in_s: Callable[[], Awaitable[float]] | None = None,
     ) -> Chore:
         """Return a chore each of whose rounds takes so many pieces."""
         left = pieces
@@ -82,7 +60,7 @@ class Diary:
             left = left - 1 or pieces
             return left != pieces
 
-        return Chore(name=name, period_s=period_s, piece=piece)
+        return Chore(name=name, period_s=period_s, piece=piece, due_in_s=due_in_s)
 
     def times(self, name: str) -> list[float]:
         """Return when the pieces of a chore began."""
@@ -163,6 +141,73 @@ def test_a_hastened_chore_is_done_at_once() -> None:
 
     run(scenario)
     assert diary.times("export") == pytest.approx([1, 100, 103], abs=0.1)
+
+
+async def never() -> float:
+    """Say that nothing will be due."""
+    return math.inf
+
+
+def test_a_chore_that_foresees_when_it_is_due_is_left_alone_until_then() -> None:
+    """But for an hour at the most, and for its period at the least."""
+    for due_s, wait_s in ((1000.0, 1000), (math.inf, HOUR_S), (1.0, 60), (-7.0, 60)):
+        diary = Diary()
+
+        async def due_in_s(due_s: float = due_s) -> float:
+            return due_s
+
+        async def scenario(
+            diary: Diary = diary, due_in_s: Callable[[], Awaitable[float]] = due_in_s
+        ) -> None:
+            chores = Chores([diary.chore("sweep", 60, pieces=2, due_in_s=due_in_s)])
+            chores.start()
+            await asyncio.sleep(2 * HOUR_S)
+            await chores.close()
+
+        run(scenario)
+        begun = diary.times("sweep")
+        assert begun[:2] == pytest.approx([1, 1.005])
+        assert begun[2] - begun[1] == pytest.approx(wait_s)
+
+
+def test_what_is_written_makes_a_chore_look_within_its_period() -> None:
+    """Whether it waits, or does a piece just then; many writes are as one."""
+    diary = Diary()
+
+    async def scenario() -> None:
+        chores = Chores([diary.chore("sweep", 60, do=lambda: asyncio.sleep(10), due_in_s=never)])
+        chores.start()
+        await asyncio.sleep(500)
+        for _ in range(3):
+            chores.stir()
+            await asyncio.sleep(1)
+        await asyncio.sleep(60)
+        assert diary.running == 1
+        chores.stir()
+        await asyncio.sleep(1000)
+        await chores.close()
+
+    run(scenario)
+    assert diary.times("sweep") == pytest.approx([1, 560, 623], abs=0.1)
+
+
+def test_what_is_written_does_not_hold_a_chore_back() -> None:
+    """One that is due sooner stays so."""
+    diary = Diary()
+
+    async def soon() -> float:
+        return 70
+
+    async def scenario() -> None:
+        chores = Chores([diary.chore("sweep", 60, due_in_s=soon)])
+        chores.start()
+        for _ in range(140):
+            await asyncio.sleep(1)
+            chores.stir()
+        await chores.close()
+
+    run(scenario)
+    assert diary.times("sweep") == pytest.approx([1, 62, 123], abs=1.1)
 
 
 def test_unavailable_storage_postpones_a_chore() -> None:

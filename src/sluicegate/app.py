@@ -1,6 +1,7 @@
 """The composition root: the only place that knows every part. Public face: `Engine`."""
 
 import asyncio
+import math
 from contextlib import AsyncExitStack
 from typing import Self
 
@@ -176,8 +177,18 @@ class Engine(ProjectCalls):
         retention = Retention(self._storage, self.clock, settings)
         self._chores = Chores(
             (
-                Chore(name="pack_activity", period_s=60, piece=self.services.activity.pack),
-                Chore(name="retention", period_s=60, piece=retention.sweep),
+                Chore(
+                    name="pack_activity",
+                    period_s=60,
+                    piece=self.services.activity.pack,
+                    due_in_s=_until_written,  # time alone makes only fewer rows: it can wait
+                ),
+                Chore(
+                    name="retention",
+                    period_s=60,
+                    piece=retention.sweep,
+                    due_in_s=retention.due_in_s,
+                ),
                 *self._export_chores(),
             )
         )
@@ -191,8 +202,8 @@ class Engine(ProjectCalls):
             in_flight=self._directory.in_flight,
         )
         return (
-            Chore(name="exports", period_s=60, piece=job.piece),
-            Chore(name="exports_expiry", period_s=60, piece=job.expire),
+            Chore(name="exports", period_s=60, piece=job.piece, due_in_s=_until_written),
+            Chore(name="exports_expiry", period_s=60, piece=job.expire, due_in_s=job.expires_in_s),
         )
 
     def _open_file(self, settings: Settings) -> SqliteStorage:
@@ -242,6 +253,7 @@ class Engine(ProjectCalls):
         try:
             await self._storage.open()
             self._storage.on_accepted(self._directory.hint_all)
+            self._storage.on_committed(self._chores.stir)
             self._storage.on_fatal(self._on_fatal)
             created = await self.services.api_keys.bootstrap(self.settings.bootstrap_api_key)
             if created is not None and self.settings.bootstrap_api_key is None:
@@ -316,3 +328,8 @@ class Engine(ProjectCalls):
         self._directory.halt()  # what is sent from now on would be sent again after a restart
         self.readiness.ready = False
         self.failed.set()
+
+
+async def _until_written() -> float:
+    """Say of a chore that nothing will be due until something is written."""
+    return math.inf

@@ -80,6 +80,8 @@ def test_the_next_export_is_found_by_an_index(db: sqlite3.Connection) -> None:
     [
         (export_writes.LIVE, "exports_live (project_no=?)"),
         (export_writes.EXPIRE, "exports_completed (expires_at_ms<?)"),
+        (export_reads.EXPORT_TIMES, "exports_completed"),
+        (export_reads.EXPORT_TIMES, "exports_over"),
         (export_writes.FORGET, "exports_over (created_at_ms<?)"),
     ],
 )

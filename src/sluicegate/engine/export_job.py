@@ -6,6 +6,7 @@ fixed when it is begun: the messages accepted until then, each looked at exactly
 of acceptance. Each line shows its message as it is when the line is written.
 """
 
+import math
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
@@ -76,6 +77,7 @@ class ExportJob:
         self._clock = clock
         self._in_flight = in_flight
         self._keep_ms = settings.exports_keep_days * _DAY_MS
+        self._forgotten_after_ms = self._keep_ms + _REMEMBERED_MS
         self._writing: _Writing | None = None
         self._unswept: list[str] | None = None
 
@@ -122,14 +124,35 @@ class ExportJob:
             UnavailableError: storage is.
         """
         now_ms = removal_ms(self._clock)
-        expired = await self._storage.expire_exports(at_ms=now_ms, limit=_EXPIRED_AT_ONCE)
+        expires_ms, forgotten_ms = await self._ends_ms()
+        expired: list[str] = []
+        forgotten = 0
+        if expires_ms <= now_ms:
+            expired = await self._storage.expire_exports(at_ms=now_ms, limit=_EXPIRED_AT_ONCE)
         for export_id in expired:
             await self._files.remove(export_id)
             log.info("export.expired", export_id=export_id)
-        forgotten = await self._storage.forget_exports(
-            created_before_ms=now_ms - self._keep_ms - _REMEMBERED_MS, limit=_FORGOTTEN_AT_ONCE
-        )
+        if forgotten_ms < now_ms:
+            forgotten = await self._storage.forget_exports(
+                created_before_ms=now_ms - self._forgotten_after_ms, limit=_FORGOTTEN_AT_ONCE
+            )
         return len(expired) == _EXPIRED_AT_ONCE or forgotten == _FORGOTTEN_AT_ONCE
+
+    async def expires_in_s(self) -> float:
+        """Return in how many seconds `expire` will have something to do; `math.inf` for never.
+
+        Raises:
+            UnavailableError: storage is.
+        """
+        return (min(await self._ends_ms()) - removal_ms(self._clock)) / 1000
+
+    async def _ends_ms(self) -> tuple[float, float]:
+        """Return when the next export expires, and when the next one is forgotten."""
+        expires_ms, began_ms = await self._storage.export_times_ms()
+        return (
+            math.inf if expires_ms is None else expires_ms,
+            math.inf if began_ms is None else began_ms + self._forgotten_after_ms,
+        )
 
     async def _sweep(self, names: list[str]) -> None:
         """Remove files that a crash left: half-written ones, and those without a record."""

@@ -1,5 +1,7 @@
 """Removing what has been kept for long enough: payloads first, all the rest with the history."""
 
+import math
+
 from sluicegate.engine.log import log
 from sluicegate.engine.ports import Clock, Storage
 from sluicegate.engine.ports.retention_storage import KeptFor
@@ -60,6 +62,17 @@ class Retention:
         if not remains:
             self._at_ms = None
         return remains
+
+    async def due_in_s(self) -> float:
+        """Return in how many seconds something will be past its time; `math.inf` for never.
+
+        What finishes later is not foreseen.
+
+        Raises:
+            UnavailableError: storage is closed, or cannot be read.
+        """
+        due_ms = await self._storage.next_removal_ms(self._kept_for)
+        return math.inf if due_ms is None else (due_ms - removal_ms(self._clock)) / 1000
 
     def _begin(self) -> None:
         # One moment for the whole round: else it might never come to its end.

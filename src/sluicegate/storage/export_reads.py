@@ -15,9 +15,11 @@ from sluicegate.storage.rows import id_blob, id_text
 
 __all__ = [
     "EXPORT_ROWS",
+    "EXPORT_TIMES",
     "NEXT_EXPORT",
     "WINDOW_END",
     "completed_exports",
+    "export_times_ms",
     "get_export",
     "list_exports",
     "next_export",
@@ -41,6 +43,13 @@ SELECT x.*, p.id AS project_id FROM exports x INDEXED BY exports_unfinished
 JOIN projects p ON p.no = x.project_no
 WHERE x.status = :status AND (x.status = 'pending' OR x.status = 'processing')
 ORDER BY x.no LIMIT 1
+"""
+EXPORT_TIMES = """
+SELECT
+    (SELECT min(expires_at_ms) FROM exports INDEXED BY exports_completed
+        WHERE status = 'completed'),
+    (SELECT min(created_at_ms) FROM exports INDEXED BY exports_over
+        WHERE status = 'failed' OR status = 'expired')
 """
 WINDOW_END = """
 SELECT max(seq) FROM (
@@ -209,3 +218,9 @@ def _export(row: sqlite3.Row) -> Export:
         completed_at=moment(row["completed_at_ms"]),
         expires_at=moment(row["expires_at_ms"]),
     )
+
+
+def export_times_ms(db: sqlite3.Connection) -> tuple[int | None, int | None]:
+    """Return when the first completed export expires, and when the oldest that is over began."""
+    expires_ms, began_ms = db.execute(EXPORT_TIMES).fetchone()
+    return expires_ms, began_ms

@@ -95,6 +95,10 @@ class SqliteExportStorage(Access):
             export_writes.ForgetExports(created_before_ms=created_before_ms, limit=limit)
         )
 
+    async def export_times_ms(self) -> tuple[int | None, int | None]:
+        """Return when the first completed one expires, and when the oldest that is over began."""
+        return await self._read.read(export_reads.export_times_ms)
+
     async def completed_exports(self, export_ids: Sequence[str]) -> Collection[str]:
         """Return those of `export_ids` that are completed."""
         return await self._read.read(export_reads.completed_exports, list(export_ids))

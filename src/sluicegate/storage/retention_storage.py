@@ -49,6 +49,10 @@ class SqliteRetentionStorage(Access):
             position=write.retention_class - 1 if gone.more else write.retention_class,
         )
 
+    async def next_removal_ms(self, kept_for: KeptFor) -> int | None:
+        """Return when `remove_expired` will have something to remove; O(classes in use)."""
+        return await self._read.read(_first_removal_ms, kept_for)
+
     async def release_space(self) -> tuple[int, bool]:
         """Give a piece of the space that is no longer used back to the file system."""
         if await self._read.read(spare_pages) == 0:
@@ -76,6 +80,19 @@ def _next_removal(
         if after != _PAYLOAD_GONE and oldest_ms <= until_ms:
             return RemovePayloads(retention_class=after, until_ms=until_ms, at_ms=at_ms), after
     return None, after
+
+
+def _first_removal_ms(db: sqlite3.Connection, kept_for: KeptFor) -> int | None:
+    first_ms: int | None = None
+    after = _BEFORE_ALL
+    while (row := db.execute(NEXT_CLASS, {"retention_class": after}).fetchone()) is not None:
+        after, oldest_ms = row
+        kept_ms = kept_for.history_ms
+        if after != _PAYLOAD_GONE:
+            kept_ms = min(kept_ms, _payload_kept_ms(after, kept_for))
+        due_ms = oldest_ms + kept_ms
+        first_ms = due_ms if first_ms is None else min(first_ms, due_ms)
+    return first_ms
 
 
 def _payload_kept_ms(retention_class: int, kept_for: KeptFor) -> int:

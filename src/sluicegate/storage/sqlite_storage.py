@@ -71,6 +71,7 @@ class SqliteStorage(
         self._box = secret_box
         self._window_payload_bytes_max = window_payload_bytes_max
         self._accepted: list[Callable[[AbstractSet[str]], None]] = []
+        self._committed: list[Callable[[], None]] = []
         self._fatal: list[Callable[[BaseException], None]] = []
         self._session = Session(
             real_path(path),
@@ -112,6 +113,7 @@ class SqliteStorage(
                 pending_bytes_max=self._pending_bytes_max,
                 telemetry=self._telemetry,
                 accepted=self._tell_accepted,
+                committed=self._tell_committed,
                 fatal=self._tell_fatal,
             )
 
@@ -136,6 +138,10 @@ class SqliteStorage(
         """Call `listener` on the loop after each commit, with the endpoints that got messages."""
         self._accepted.append(listener)
 
+    def on_committed(self, listener: Callable[[], None]) -> None:
+        """Call `listener` on the loop after each commit. It is called often, and must be cheap."""
+        self._committed.append(listener)
+
     def on_fatal(self, listener: Callable[[BaseException], None]) -> None:
         """Call `listener` once when nothing may be written any more: the process must stop."""
         self._fatal.append(listener)
@@ -147,6 +153,10 @@ class SqliteStorage(
     def _tell_accepted(self, endpoint_ids: AbstractSet[str]) -> None:
         for listener in self._accepted:
             listener(endpoint_ids)
+
+    def _tell_committed(self) -> None:
+        for listener in self._committed:
+            listener()
 
     def _tell_fatal(self, error: BaseException) -> None:
         for listener in self._fatal:

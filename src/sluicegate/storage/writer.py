@@ -55,6 +55,7 @@ class Writer:
         clock: Clock,
         pending_bytes_max: int,
         accepted: Callable[[AbstractSet[str]], None],
+        committed: Callable[[], None],
         fatal: Callable[[BaseException], None],
         telemetry: Telemetry,
     ) -> None:
@@ -67,6 +68,7 @@ class Writer:
             pending_bytes_max: how many bytes of messages may wait to be written.
             accepted: called after each commit, before anyone is woken, with the endpoints that
                 got messages, if any.
+            committed: called after each commit.
             fatal: called once when nothing may be written any more.
             telemetry: is told of each commit.
         """
@@ -75,6 +77,7 @@ class Writer:
         self._clock = clock
         self._pending_bytes_max = pending_bytes_max
         self._accepted = accepted
+        self._committed = committed
         self._fatal = fatal
         self._telemetry = telemetry
         self._first: deque[_Waiting] = deque()
@@ -179,6 +182,8 @@ class Writer:
                 self._fail(done.fatal)
             if done.accepted:
                 self._accepted(done.accepted)
+            if self.commits > commits:
+                self._committed()
         finally:
             self._answer(batch, done.results)
 

@@ -12,7 +12,7 @@ from sluicegate.engine.export_csv import COLUMNS
 from sluicegate.engine.export_model import Export, ExportQuery, ExportStatus, NewExport
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.model import PauseReason
-from sluicegate.engine.moments import from_ms
+from sluicegate.engine.moments import from_ms, to_ms
 
 if TYPE_CHECKING:
     from tests.conformance.storage.conftest import Bench
@@ -205,10 +205,14 @@ async def test_an_export_goes_from_pending_to_expired(bench: "Bench") -> None:
         "expires_at": from_ms(4000),
     }
     assert await seen() == {"status": "completed", **done}
+    assert await bench.storage.export_times_ms() == (4000, None)
     assert await bench.storage.completed_exports([export_id, bench.chance.uuid7()]) == {export_id}
     assert await bench.storage.expire_exports(at_ms=3999, limit=10) == []
     assert await bench.storage.expire_exports(at_ms=4000, limit=10) == [export_id]
     assert await seen() == {"status": "expired", **done}
+    created = await bench.storage.find_export(export_id)
+    assert created is not None
+    assert await bench.storage.export_times_ms() == (None, to_ms(created.created_at))
     assert await bench.storage.expire_exports(at_ms=9000, limit=10) == []
     assert await bench.storage.completed_exports([export_id]) == set()
 
@@ -239,6 +243,7 @@ async def test_the_records_of_old_exports_without_a_file_are_forgotten(bench: "B
     young = (await create(bench)).id
     for export_id in (*old[:3], young):
         await bench.storage.fail_export(export_id, error="x", at_ms=5)
+    assert await bench.storage.export_times_ms() == (None, 1)
     assert await bench.storage.forget_exports(created_before_ms=100, limit=2) == 2
     assert await bench.storage.forget_exports(created_before_ms=100, limit=2) == 1
     assert await bench.storage.forget_exports(created_before_ms=100, limit=2) == 0

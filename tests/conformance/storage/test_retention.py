@@ -87,6 +87,36 @@ async def test_a_payload_goes_when_its_time_is_over_and_not_before(bench: "Bench
     assert await swept(bench, done_ms + 73 * HOUR_MS) == (0, 0)
 
 
+async def test_the_next_removal_is_foreseen(bench: "Bench") -> None:
+    """The first of all classes, to the millisecond; nothing of what waits or is not stored yet."""
+    assert await bench.storage.next_removal_ms(KEPT_FOR) is None
+    endpoint = await bench.endpoint()
+    await bench.send(endpoint, 1, retention_hours=0)
+    assert await bench.storage.next_removal_ms(KEPT_FOR) is None
+    _, failed_ms = await finished(bench, endpoint, FAILED)
+    assert await bench.storage.next_removal_ms(KEPT_FOR) == failed_ms + 720 * HOUR_MS
+    _, succeeded_ms = await finished(bench, endpoint)
+    assert await bench.storage.next_removal_ms(KEPT_FOR) == succeeded_ms + 72 * HOUR_MS
+    _, own_ms = await finished(bench, endpoint, retention_hours=5)
+    assert await bench.storage.next_removal_ms(KEPT_FOR) == own_ms + 5 * HOUR_MS
+    assert await swept(bench, own_ms + 5 * HOUR_MS) == (1, 0)
+    assert await bench.storage.next_removal_ms(KEPT_FOR) == succeeded_ms + 72 * HOUR_MS
+    assert await swept(bench, failed_ms + 2_000 * HOUR_MS) == (2, 0)
+    assert (
+        await bench.storage.next_removal_ms(KEPT_FOR)
+        == min(failed_ms, succeeded_ms, own_ms) + 90 * DAY_MS
+    )
+
+
+async def test_history_goes_before_a_payloads_own_longer_time_and_is_foreseen(
+    bench: "Bench",
+) -> None:
+    """Nothing outlives the history."""
+    endpoint = await bench.endpoint()
+    _, done_ms = await finished(bench, endpoint, retention_hours=5_000)
+    assert await bench.storage.next_removal_ms(KEPT_FOR) == done_ms + 90 * DAY_MS
+
+
 @pytest.mark.parametrize("hours", [1, 71, 73, 2_000])
 async def test_a_messages_own_time_goes_before_the_setting(bench: "Bench", hours: int) -> None:
     """Shorter or longer."""

@@ -95,6 +95,13 @@ class ExportStorage(Protocol):
         """Forget up to `limit` failed and expired exports that are older; return how many."""
         ...
 
+    async def export_times_ms(self) -> tuple[int | None, int | None]:
+        """Return when the first completed export expires, and when the oldest that is over began.
+
+        Of all projects; over are the failed and the expired ones. `None` where there is none.
+        """
+        ...
+
     async def completed_exports(self, export_ids: Sequence[str]) -> Collection[str]:
         """Return those of `export_ids` that are completed, and so have a file."""
         ...

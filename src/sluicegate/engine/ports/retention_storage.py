@@ -52,6 +52,13 @@ class RetentionStorage(Protocol):
         """
         ...
 
+    async def next_removal_ms(self, kept_for: KeptFor) -> int | None:
+        """Return when `remove_expired` will have something to remove; `None` if nothing waits.
+
+        In milliseconds since the Unix epoch. Of what finishes later it knows nothing.
+        """
+        ...
+
     async def release_space(self) -> tuple[int, bool]:
         """Give a piece of the space that is no longer used back to the file system.
 

@@ -58,6 +58,10 @@ class Storage(
         """Call `listener` on the loop after each commit, with the endpoints that got messages."""
         ...
 
+    def on_committed(self, listener: Callable[[], None]) -> None:
+        """Call `listener` on the loop after each commit. It is called often, and must be cheap."""
+        ...
+
     def on_fatal(self, listener: Callable[[BaseException], None]) -> None:
         """Call `listener` once if a commit's outcome is unknown (fsync error): stop the process."""
         ...

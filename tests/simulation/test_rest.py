@@ -1,0 +1,53 @@
+"""A process at rest does nothing: no polling of what cannot have changed."""
+
+import pytest
+
+from sluicegate.app import Engine
+from sluicegate.engine.errors import RetentionExpiredError
+from sluicegate.simulation import Simulation
+
+DAY_S = 86_400.0
+
+
+def test_an_engine_at_rest_looks_once_an_hour() -> None:
+    """With a day's history behind it, and nothing due, a day costs a few reads an hour."""
+    with Simulation(5, direct=True) as simulation:
+        shop = simulation.host("shop.example")
+        sluicegate = simulation.engine()
+
+        async def send(engine: Engine) -> str:
+            endpoint = await engine.create_endpoint(url=shop.url)
+            return (await engine.send(endpoint.id, {"n": 1})).message_id
+
+        message_id = simulation.run(sluicegate.call(send))
+        simulation.advance(600)
+        assert [request.message_id for request in shop.requests] == [message_id]
+        steps, writes = simulation.loop.steps, simulation.disk.writes
+        simulation.advance(DAY_S)
+        assert simulation.disk.writes == writes
+        assert simulation.loop.steps - steps < 24 * 4 * 25
+
+
+@pytest.mark.parametrize("hours", [0, 30])
+def test_a_payload_goes_on_time_from_an_engine_at_rest(hours: int) -> None:
+    """Within a minute of a moment that was foreseen, or that came with what was written."""
+    with Simulation(5, direct=True) as simulation:
+        shop = simulation.host("shop.example")
+        sluicegate = simulation.engine(retention_succeeded_hours=hours)
+        simulation.advance(1000)
+
+        async def send(engine: Engine) -> str:
+            endpoint = await engine.create_endpoint(url=shop.url)
+            return (await engine.send(endpoint.id, {"n": 1})).message_id
+
+        async def has_payload(engine: Engine) -> bool:
+            try:
+                return await engine.get_payload(message_id) == b'{"n":1}'
+            except RetentionExpiredError:
+                return False
+
+        message_id = simulation.run(sluicegate.call(send))
+        simulation.advance(hours * 3600 - 10 if hours else 0.5)
+        assert simulation.run(sluicegate.call(has_payload))
+        simulation.advance(75)
+        assert not simulation.run(sluicegate.call(has_payload))
