@@ -15,6 +15,7 @@ from sluicegate.engine.settings import Settings
 from sluicegate.http.outbound.resolver import PooledResolver
 from sluicegate.http.outbound.sender import AiohttpSender
 from sluicegate.http.server import create_app, create_runner
+from sluicegate.simulation.bugs import BuggySender
 from sluicegate.simulation.disk import Disk
 from sluicegate.simulation.lives import OUTSIDE, Life
 from sluicegate.simulation.loop import SimulationLoop
@@ -28,6 +29,8 @@ __all__ = ["API_KEY", "API_PORT", "EngineHost"]
 API_KEY = "simulated_key_that_opens_nothing"
 API_PORT = 8400
 _RESTART_S = 1.0
+_LOOK_EVERY_S = 0.1
+_PATIENCE_S = 3600.0
 _RESERVE_BYTES = 65_536
 
 _T = TypeVar("_T")
@@ -119,11 +122,17 @@ class EngineHost:
             self._world.loop.call_later(_RESTART_S, self._boot, context=OUTSIDE.copy())
 
     def stop(self) -> None:
-        """Drain and close it in good order; it stays down until `start`."""
+        """Drain and close it in good order; it stays down until `start`.
+
+        If it dies meanwhile, that is its end.
+        """
         self._wanted = False
         if self.is_up:
-            self._world.loop.run(self._close(), life=self.life)
-            self.life.dead = True
+            life = self.life
+            closing = self._world.loop.spawn(life, self._close())
+            self._world.loop.run(_until_over(closing, life))
+            if not life.dead:
+                self._world.loop.crash(life)
             self._engine = None
 
     def destroy(self) -> None:
@@ -139,8 +148,14 @@ class EngineHost:
         return await work(self.engine)
 
     async def _until_up(self) -> None:
-        while not self.is_up:
-            await asyncio.shield(self._ready)
+        """Wait until it is up.
+
+        Raises:
+            TimeoutError: it does not come up in an hour.
+        """
+        async with asyncio.timeout(_PATIENCE_S):
+            while not self.is_up:
+                await asyncio.shield(self._ready)
 
     def _boot(self) -> None:
         """Begin the next life."""
@@ -225,7 +240,7 @@ class EngineHost:
             getaddrinfo=world.network.look_up,
             threads=VirtualThreads(world.loop, world.network.look_up_s),
         )
-        sender = world.direct_sender(life)
+        sender: Sender | None = world.direct_sender(life)
         if sender is None:
             sender = AiohttpSender(
                 settings,
@@ -237,5 +252,20 @@ class EngineHost:
                 socket_factory=world.network.open_socket,  # type: ignore[arg-type] # as far as it is used
             )
         return Engine(
-            settings, clock=clock, random=chance, storage=storage, sender=sender, resolver=resolver
+            settings,
+            clock=clock,
+            random=chance,
+            storage=storage,
+            sender=BuggySender(
+                sender, f"{world.seed}:{life.number}", faults=lambda: world.network.faults
+            ),
+            resolver=resolver,
         )
+
+
+async def _until_over(closing: "asyncio.Task[None]", life: Life) -> None:
+    """Wait until a process has closed what it had open, or died. Raises what the closing raised."""
+    while not closing.done() and not life.dead:
+        await asyncio.wait([closing], timeout=_LOOK_EVERY_S)
+    if closing.done():
+        closing.result()

@@ -32,6 +32,8 @@ class ReceiverHost:
         requests: every request that arrived whole, in order, across crashes.
         faults: what goes wrong here; `None`: what goes wrong everywhere.
         life: its process.
+        on_request: called with every request that arrived whole.
+        on_answer: called with a request and what the receiver says to it, or meant to.
     """
 
     def __init__(
@@ -51,6 +53,8 @@ class ReceiverHost:
         self.faults: Faults | None = None
         self.life = Life(name)
         self.life.on_crash.append(self._break)
+        self.on_request: list[Callable[[ReceivedRequest], None]] = []
+        self.on_answer: list[Callable[[ReceivedRequest, Answer], None]] = []
         self.waiting: dict[asyncio.Future[Answer], None] = {}
         """Direct requests that were not answered yet."""
         self._loop = loop
@@ -62,6 +66,8 @@ class ReceiverHost:
     async def receive(self, request: ReceivedRequest) -> Answer:
         """Let the application see a request, unless a fault comes before it; return its answer."""
         self.requests.append(request)
+        for hear_request in self.on_request:
+            hear_request(request)
         self._loop.trace.note(
             "request.received", self.name, request.message_id, request.header("x-webhook-attempt")
         )
@@ -75,7 +81,15 @@ class ReceiverHost:
         self._loop.trace.note(
             "request.answered", self.name, request.message_id, answer.status, answer.fate
         )
+        for hear_answer in self.on_answer:
+            hear_answer(request, answer)
         return answer
+
+    def begin_anew(self) -> None:
+        """Begin the next life, after a crash. It does not listen yet."""
+        assert self.life.dead, self.life
+        self.life = Life(self.name, self.life.number + 1)
+        self.life.on_crash.append(self._break)
 
     def _break(self) -> None:
         """Let those who wait for an answer know that there is none."""
