@@ -7,7 +7,16 @@ import msgspec
 from sluicegate.simulation.faults import Faults
 from sluicegate.simulation.receivers.exchange import Answer, ReceivedRequest
 
-__all__ = ["Call", "Event", "EventKind", "Exchange", "History", "MessageView", "Operation"]
+__all__ = [
+    "Call",
+    "Event",
+    "EventKind",
+    "Exchange",
+    "History",
+    "MessageView",
+    "Operation",
+    "Sighting",
+]
 
 
 class Operation(StrEnum):
@@ -71,6 +80,7 @@ class Exchange(msgspec.Struct, kw_only=True):
     answer: Answer | None = None
     """What the receiver said, or meant to; `None` while it works, or if it died before."""
     answered_s: float | None = None
+    """When it had decided; the answer leaves `answer.delay_s` later."""
 
 
 class EventKind(StrEnum):
@@ -87,6 +97,9 @@ class EventKind(StrEnum):
     PARTED = "parted"
     HEALED = "healed"
     CLOCK_JUMPED = "clock_jumped"
+    """By `jump_s`; also the steady clock's, from the engine's next start on."""
+    DISK_FULL = "disk_full"
+    """Until `HEALED`."""
     RECEIVER_CRASHED = "receiver_crashed"
     SETTLED = "settled"
     """Everything had the time to finish that the schedule gives it."""
@@ -98,7 +111,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     at_s: float
     kind: EventKind
     host: str = ""
+    """Of `parted` and `faults`: the receiver that it is about; empty: all."""
     faults: Faults | None = None
+    jump_s: float = 0.0
 
 
 class MessageView(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +128,18 @@ class MessageView(msgspec.Struct, frozen=True, kw_only=True):
     """Of each attempt listed, oldest first: the HTTP status, or the kind of failure."""
 
 
+class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as the API showed it during the run."""
+
+    began_s: float
+    """When it was asked for."""
+    ended_s: float
+    """When the answer came."""
+    id: str
+    status: str
+    attempts: int
+
+
 class History(msgspec.Struct, kw_only=True):
     """Everything, each list in the order of time."""
 
@@ -121,7 +148,14 @@ class History(msgspec.Struct, kw_only=True):
     events: list[Event] = []
     messages: list[MessageView] = []
     """Read through the API after the run; empty before."""
+    sightings: list[Sighting] = []
+    direct: bool = False
+    """Whether requests travelled as values: without DNS hangs, stalls, splits and partitions."""
     retry_slow_s: tuple[float, ...] = ()
     retry_fast_s: tuple[float, ...] = ()
     retry_jitter: float = 0.0
     attempts_max: int = 8
+    retry_after_max_s: int = 86_400
+    circuit_failures: int = 10
+    circuit_pause_after_s: int = 432_000
+    history_days: int = 90
