@@ -1,10 +1,11 @@
 """The engine on a virtual clock, a simulated network and a faulty disk. See docs/simulation.md."""
 
-from sluicegate.simulation.engine_host import API_KEY, EngineHost
+from sluicegate.simulation.engine_host import API_KEY, EngineHost, HostDownError
 from sluicegate.simulation.faults import CALM, STORM, Faults
 from sluicegate.simulation.loop import DeadlockError, EscapeError, SimulationLoop
 from sluicegate.simulation.network import Network
 from sluicegate.simulation.receivers import Answer, Fate, ReceivedRequest, ReceiverHost
+from sluicegate.simulation.settling import Settled
 from sluicegate.simulation.simulation import Simulation
 from sluicegate.simulation.trace import Trace
 
@@ -18,9 +19,11 @@ __all__ = [
     "EscapeError",
     "Fate",
     "Faults",
+    "HostDownError",
     "Network",
     "ReceivedRequest",
     "ReceiverHost",
+    "Settled",
     "Simulation",
     "SimulationLoop",
     "Trace",

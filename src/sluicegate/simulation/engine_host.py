@@ -1,15 +1,16 @@
 """The host that runs Sluicegate: the real engine and its HTTP API, restarted when it dies."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from sluicegate.app import Engine
 from sluicegate.engine.addresses import AddressPolicy
-from sluicegate.engine.errors import SluicegateError
+from sluicegate.engine.errors import SettingError, SluicegateError, StorageVersionError
 from sluicegate.engine.ports import Sender
 from sluicegate.engine.settings import Settings
 from sluicegate.http.outbound.resolver import PooledResolver
@@ -24,12 +25,11 @@ from sluicegate.simulation.threads import VirtualThreads
 from sluicegate.simulation.world import SeededRandom, VirtualClock, WallClock
 from sluicegate.storage import SecretBox, SqliteStorage
 
-__all__ = ["API_KEY", "API_PORT", "EngineHost"]
+__all__ = ["API_KEY", "API_PORT", "EngineHost", "HostDownError"]
 
 API_KEY = "simulated_key_that_opens_nothing"
 API_PORT = 8400
 _RESTART_S = 1.0
-_LOOK_EVERY_S = 0.1
 _PATIENCE_S = 3600.0
 _RESERVE_BYTES = 65_536
 
@@ -50,14 +50,23 @@ class World(Protocol):
         ...
 
 
+class HostDownError(RuntimeError):
+    """The engine's process is down, or it ended before it had answered."""
+
+
 class EngineHost:
     """A host with the real engine, its database and its HTTP API, at `http://sluicegate:8400`.
 
-    When its process dies it is started again a second later, as a supervisor would.
+    A supervisor watches its process: however it ends, but for `stop`, the next one is started
+    `restart_s` later. A start that fails, on a disk that fails, is an end like any other.
+
+    `start`, `stop` and `restart` let time pass and are called from outside the loop; `crash`
+    takes no time and is called from anywhere.
 
     Attributes:
         name: on the network.
         settings: what it is started with next.
+        restart_s: seconds from an end to the next start; `None`: it stays down until `start`.
         life: its process; the last one while it is down.
     """
 
@@ -77,8 +86,11 @@ class EngineHost:
         self._engine: Engine | None = None
         self._runner: web.AppRunner | None = None
         self._wanted = False
-        self._ready: asyncio.Future[None] = world.loop.create_future()
+        self._restart: asyncio.TimerHandle | None = None
+        self._failure: SluicegateError | None = None
+        self._news: asyncio.Future[None] = world.loop.create_future()
         self.settings = settings
+        self.restart_s: float | None = _RESTART_S
         self.life = Life(self.name, 0)
         self.life.dead = True
         self.url = f"http://{self.name}:{API_PORT}"
@@ -89,10 +101,10 @@ class EngineHost:
         """The running engine.
 
         Raises:
-            RuntimeError: it is down.
+            HostDownError: it is down.
         """
         if self._engine is None or self.life.dead:
-            raise RuntimeError(f"{self.name} is down")
+            raise HostDownError(f"{self.name} is down")
         return self._engine
 
     @property
@@ -102,38 +114,70 @@ class EngineHost:
 
     # -- life ---------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Start, and let time pass until it is up. Up already is fine."""
+    def start(self, *, within_s: float = _PATIENCE_S) -> None:
+        """Start, and let time pass until it is up. Up already, or on its way, is fine.
+
+        Args:
+            within_s: virtual seconds, in which it may fail to start any number of times.
+
+        Raises:
+            SettingError, StorageVersionError: it can never start like this; it stays down.
+            HostDownError: it did not come up in time; the supervisor goes on trying.
+        """
         self._wanted = True
-        if not self.is_up:
-            if self.life.dead:
-                self._boot()
-            self._world.loop.run(self._until_up())
+        self._boot()
+        self._world.loop.run(self._until_up(within_s))
 
     def crash(self, *, power_loss: bool = False) -> None:
-        """End the process at this moment; it is started again a second later."""
+        """End the process at this moment, wherever it is; the supervisor starts the next one.
+
+        While it is down already a loss of power still does its harm to the disk.
+        """
         if self.life.dead:
+            if power_loss:
+                self._world.disk.crash(power_loss=True)
             return
         self.life.silent = power_loss
-        self._engine = None
+        self._engine = self._runner = None
         self._world.loop.crash(self.life)
         self._world.disk.crash(power_loss=power_loss)
-        if self._wanted:
-            self._world.loop.call_later(_RESTART_S, self._boot, context=OUTSIDE.copy())
+        if self._wanted and self.restart_s is not None:
+            self._restart = self._world.loop.call_later(
+                self.restart_s, self._boot, context=OUTSIDE.copy()
+            )
+
+    def crash_at_write(self, count: int, *, power_loss: bool = False) -> None:
+        """Crash at the `count`-th commit from now: before, within or right after it.
+
+        Args:
+            count: from 1; commits of a start count too.
+            power_loss: whether the machine loses power, or only the process ends.
+        """
+        self._world.disk.crash_at_write(count, power_loss=power_loss, died=self._died)
 
     def stop(self) -> None:
         """Drain and close it in good order; it stays down until `start`.
 
-        If it dies meanwhile, that is its end.
+        While it starts it is ended like by a crash. If it dies on the way, that was its end.
         """
         self._wanted = False
+        life = self.life
         if self.is_up:
-            life = self.life
-            closing = self._world.loop.spawn(life, self._close())
-            self._world.loop.run(_until_over(closing, life))
-            if not life.dead:
-                self._world.loop.crash(life)
-            self._engine = None
+            with contextlib.suppress(HostDownError):
+                self._world.loop.run(_until_over(self._world.loop, life, self._close()))
+        if not life.dead:
+            self.crash()
+
+    def restart(self, **settings: object) -> None:
+        """Stop it in good order and start it again, with some settings changed.
+
+        Raises:
+            SettingError: a value is not allowed; nothing was stopped.
+        """
+        changed = msgspec.structs.replace(self.settings, **settings)
+        self.stop()
+        self.settings = changed
+        self.start()
 
     def destroy(self) -> None:
         """End the process, for good."""
@@ -143,22 +187,39 @@ class EngineHost:
     async def call(self, work: Callable[[Engine], Awaitable[_T]]) -> _T:
         """Run `work(engine)` in the engine's process, as an embedding program would.
 
-        It dies with the process: then this never returns.
-        """
-        return await work(self.engine)
-
-    async def _until_up(self) -> None:
-        """Wait until it is up.
+        If the caller is cancelled, so is the work.
 
         Raises:
-            TimeoutError: it does not come up in an hour.
+            HostDownError: it is down, or died before the work was done: whether it was carried
+                out is not known.
         """
-        async with asyncio.timeout(_PATIENCE_S):
-            while not self.is_up:
-                await asyncio.shield(self._ready)
+        engine = self.engine
+
+        async def within() -> _T:
+            return await work(engine)
+
+        return await _until_over(self._world.loop, self.life, within())
+
+    def _died(self, power_loss: bool) -> None:  # noqa: FBT001 - what the disk calls
+        self.crash(power_loss=power_loss)
+
+    async def _until_up(self, within_s: float) -> None:
+        deadline_s = self._world.loop.time() + within_s
+        while not self.is_up:
+            try:
+                async with asyncio.timeout_at(deadline_s):
+                    await asyncio.shield(self._news)
+            except TimeoutError:
+                raise HostDownError(f"{self.name} did not start: {self._failure}") from None
+            if isinstance(self._failure, SettingError | StorageVersionError):
+                self._wanted = False
+                raise self._failure
 
     def _boot(self) -> None:
-        """Begin the next life."""
+        """Begin the next life, unless one goes on."""
+        if self._restart is not None:
+            self._restart.cancel()
+            self._restart = None
         if not self.life.dead or not self._wanted:
             return
         self._lives += 1
@@ -169,22 +230,33 @@ class EngineHost:
         """Be the process, from its start to its end."""
         loop = self._world.loop
         loop.trace.note("host.started", life)
+        self._failure = None
         try:
             engine = await self._make_engine(life).__aenter__()
+            if self._http:
+                await self._serve(engine)
         except SluicegateError as error:
             loop.trace.note("host.not_started", life, type(error).__name__)
+            self._failure = error
             self._exit(life)
+            self._tell()
             return
-        if self._http:
-            await self._serve(engine)
         engine.readiness.ready = True
         self._engine = engine
         loop.trace.note("host.ready", life)
-        ready, self._ready = self._ready, loop.create_future()
-        ready.set_result(None)
+        self._tell()
         await engine.failed.wait()
+        # As `sluicegate serve` ends after a commit of which nobody knows what came of it.
         loop.trace.note("host.failed", life)
+        await engine.abort()
+        if self._runner is not None:
+            await self._runner.cleanup()
         self._exit(life)
+
+    def _tell(self) -> None:
+        """Wake who waits for a start to succeed or fail."""
+        news, self._news = self._news, self._world.loop.create_future()
+        news.set_result(None)
 
     def _exit(self, life: Life) -> None:
         """End the process soon, from outside."""
@@ -205,17 +277,21 @@ class EngineHost:
             telemetry=engine.telemetry,
             exposition=engine.exposition,
         )
-        self._runner = create_runner(app, random=engine.random)
+        self._runner = create_runner(
+            app,
+            random=engine.random,
+            connections_max=engine.settings.connections_max,
+        )
         await self._runner.setup()
         await web.TCPSite(self._runner, self.name, API_PORT).start()
 
     async def _close(self) -> None:
         engine = self.engine
         engine.readiness.ready = False
+        await engine.drain(engine.settings.drain_s)
+        await engine.abort()
         if self._runner is not None:
             await self._runner.cleanup()
-            self._runner = None
-        await engine.aclose()
         self._world.loop.trace.note("host.stopped", self.life)
 
     def _make_engine(self, life: Life) -> Engine:
@@ -263,9 +339,28 @@ class EngineHost:
         )
 
 
-async def _until_over(closing: "asyncio.Task[None]", life: Life) -> None:
-    """Wait until a process has closed what it had open, or died. Raises what the closing raised."""
-    while not closing.done() and not life.dead:
-        await asyncio.wait([closing], timeout=_LOOK_EVERY_S)
-    if closing.done():
-        closing.result()
+async def _until_over(loop: SimulationLoop, life: Life, coro: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine in a life, from another one, and return its result.
+
+    Raises:
+        HostDownError: the life ended first.
+    """
+    died: asyncio.Future[None] = loop.create_future()
+
+    def die() -> None:
+        if not died.done():
+            died.set_result(None)
+
+    life.on_crash.append(die)
+    work = loop.spawn(life, coro)
+    either: list[asyncio.Future[Any]] = [work, died]
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        work.cancel()
+        raise
+    finally:
+        life.on_crash.remove(die)
+    if not work.done():
+        raise HostDownError(f"{life} died")
+    return work.result()

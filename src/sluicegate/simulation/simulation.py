@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Coroutine, Iterable
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -23,12 +23,27 @@ from sluicegate.simulation.receivers import Answer, ReceiverHost
 from sluicegate.simulation.receivers.direct import DirectSender
 from sluicegate.simulation.receivers.host import Script, scripted
 from sluicegate.simulation.receivers.http import serve_receiver
+from sluicegate.simulation.settling import Settled, longest_cycle_s, settle
 from sluicegate.simulation.trace import Trace
 from sluicegate.simulation.world import WallClock
 
 __all__ = ["Simulation"]
 
 _T = TypeVar("_T")
+
+
+class Named(Protocol):
+    """A host."""
+
+    name: str
+
+
+class Crashable(Protocol):
+    """A host whose process can end."""
+
+    def crash(self, *, power_loss: bool) -> None:
+        """End its process."""
+        ...
 
 
 class Simulation:
@@ -175,14 +190,74 @@ class Simulation:
         """Let other things go wrong from now on, everywhere."""
         self.network.faults = self.disk.faults = faults
 
+    def crash(self, host: Crashable, *, power_loss: bool = False) -> None:
+        """End a host's process at this moment: nothing of it runs any more, not even a `finally`.
+
+        Args:
+            host: the engine's or a receiver's.
+            power_loss: the machine loses power: what its disk had not synced may be gone, and
+                nobody hears of the end of its connections.
+        """
+        host.crash(power_loss=power_loss)
+
+    def crash_at_write(self, count: int, *, power_loss: bool = False) -> None:
+        """Crash the engine at its `count`-th commit from now: before, within or right after it.
+
+        Args:
+            count: from 1; commits of a start count too, also of the first one.
+            power_loss: as for `crash`.
+        """
+        self.disk.crash_at_write(count, power_loss=power_loss, died=self._die)
+
+    def partition(self, one: Named | str, other: Named | str) -> None:
+        """Let nothing pass between two hosts, until `heal`.
+
+        Args:
+            one: a host, or its name.
+            other: the same.
+        """
+        self.network.partition(_name(one), _name(other))
+
     def heal(self) -> None:
         """End every fault and partition; what is down comes up by itself."""
         self.network.heal()
         self.disk.heal()
 
+    def settle(self, limit_s: float | None = None) -> Settled:
+        """Heal, then let time pass until the engine has nothing left to deliver.
+
+        Args:
+            limit_s: virtual seconds after which it is given up. By default as long as one
+                message's attempts can take: see `longest_cycle_s`.
+
+        Returns:
+            How long it took, and what is still unfinished.
+
+        Raises:
+            HostDownError: the engine is down at the end of that time.
+            RuntimeError: there is no engine.
+        """
+        host = self._the_engine()
+        self.heal()
+        return settle(
+            self.loop, host, longest_cycle_s(host.settings) if limit_s is None else limit_s
+        )
+
+    def _die(self, power_loss: bool) -> None:  # noqa: FBT001 - what the disk calls
+        self._the_engine().crash(power_loss=power_loss)
+
+    def _the_engine(self) -> EngineHost:
+        if self._engine is None:
+            raise RuntimeError("there is no engine: call `engine` first")
+        return self._engine
+
     def digest(self) -> str:
         """Return 32 hexadecimal digits that stand for everything that happened."""
         return self.trace.digest()
+
+
+def _name(host: Named | str) -> str:
+    return host if isinstance(host, str) else host.name
 
 
 def _memory() -> str | None:

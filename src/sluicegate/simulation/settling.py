@@ -1,0 +1,93 @@
+"""Letting a world come to rest, and telling what did not."""
+
+import msgspec
+
+from sluicegate.app import Engine
+from sluicegate.engine.errors import UnavailableError
+from sluicegate.engine.lifecycle import MessageStatus
+from sluicegate.engine.model import LogEntry
+from sluicegate.engine.settings import Settings
+from sluicegate.simulation.engine_host import EngineHost, HostDownError
+from sluicegate.simulation.loop import SimulationLoop
+
+__all__ = ["Settled", "longest_cycle_s", "settle"]
+
+_UNFINISHED = (MessageStatus.QUEUED, MessageStatus.DELIVERING, MessageStatus.PENDING_RETRY)
+_LISTED_MAX = 500
+_ATTEMPT_S = 60.0
+_SLACK_S = 60.0
+_LOOK_FIRST_S = 1.0
+_LOOK_LAST_S = 600.0
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """What a world came to that was given time to come to rest."""
+
+    took_s: float
+    """Virtual seconds until nothing was left to do, or until the limit."""
+    unfinished: tuple[LogEntry, ...]
+    """Messages that the engine has still to deliver, as its log shows them: queued, in flight or
+    waiting on a retry; at most 500 of each, the newest. What a pause holds is not among them."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing was left to do."""
+        return not self.unfinished
+
+
+def longest_cycle_s(settings: Settings) -> float:
+    """Return how long a message's attempts can take by the schedule, in seconds.
+
+    That is every delay at its longest, attempts that take a minute each, one `Retry-After` at its
+    longest, which a receiver may have asked for before it was well again, and a minute for the
+    engine to come up. Not counted is what a message waits for others: for its turn on an endpoint
+    that is ordered, limited in its rate, or has an open circuit.
+    """
+    slow, fast = settings.retry_slow_s, settings.retry_fast_s
+    delays_s = [
+        max(slow[min(nth, len(slow)) - 1], fast[min(nth, len(fast)) - 1])
+        for nth in range(1, settings.attempts_max)
+    ]
+    return (
+        sum(delays_s) * (1 + settings.retry_jitter)
+        + settings.attempts_max * _ATTEMPT_S
+        + settings.retry_after_max_s
+        + _SLACK_S
+    )
+
+
+def settle(loop: SimulationLoop, host: EngineHost, limit_s: float) -> Settled:
+    """Let time pass until the engine has nothing left to deliver, or `limit_s` is over.
+
+    It is asked now and then, at first after a second, then ever less often.
+
+    Raises:
+        HostDownError: it is down at the end of the time.
+    """
+    began_s = loop.time()
+    step_s = _LOOK_FIRST_S
+    while True:
+        unfinished = loop.run(_unfinished(host))
+        took_s = loop.time() - began_s
+        if unfinished is not None and (not unfinished or took_s >= limit_s):
+            return Settled(took_s=took_s, unfinished=tuple(unfinished))
+        if took_s >= limit_s:
+            raise HostDownError(f"{host.name} is not up after {took_s:g} s")
+        loop.advance(min(step_s, limit_s - took_s))
+        step_s = min(2 * step_s, _LOOK_LAST_S)
+
+
+async def _unfinished(host: EngineHost) -> list[LogEntry] | None:
+    """Return what is left to do; `None` if the engine could not be asked."""
+
+    async def look(engine: Engine) -> list[LogEntry]:
+        found: list[LogEntry] = []
+        for status in _UNFINISHED:
+            page = await engine.list_logs(status=status, limit=_LISTED_MAX)
+            found += page.items
+        return found
+
+    try:
+        return await host.call(look)
+    except (HostDownError, UnavailableError):
+        return None
