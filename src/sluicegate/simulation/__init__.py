@@ -4,7 +4,15 @@ from sluicegate.simulation.engine_host import API_KEY, EngineHost, HostDownError
 from sluicegate.simulation.faults import CALM, STORM, Faults
 from sluicegate.simulation.loop import DeadlockError, EscapeError, SimulationLoop
 from sluicegate.simulation.network import Network
-from sluicegate.simulation.receivers import Answer, Fate, ReceivedRequest, ReceiverHost
+from sluicegate.simulation.receivers import (
+    Answer,
+    Exchange,
+    Fate,
+    Mishap,
+    MishapKind,
+    ReceivedRequest,
+    ReceiverHost,
+)
 from sluicegate.simulation.settling import Settled
 from sluicegate.simulation.simulation import Simulation
 from sluicegate.simulation.trace import Trace
@@ -17,9 +25,12 @@ __all__ = [
     "DeadlockError",
     "EngineHost",
     "EscapeError",
+    "Exchange",
     "Fate",
     "Faults",
     "HostDownError",
+    "Mishap",
+    "MishapKind",
     "Network",
     "ReceivedRequest",
     "ReceiverHost",

@@ -54,6 +54,10 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     interim_flood: Rate = 0.0
     """Of answers: preceded by a hundred 102 (Processing)."""
 
+    receiver_crash: Rate = 0.0
+    """Of requests: acted on, then the receiver's process dies before the answer; it is down for
+    five seconds."""
+
     # -- the disk ---------------------------------------------------------------------------
 
     write_error: Rate = 0.0

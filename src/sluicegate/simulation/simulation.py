@@ -20,9 +20,10 @@ from sluicegate.simulation.logs import traced_logs
 from sluicegate.simulation.loop import SimulationLoop
 from sluicegate.simulation.network import Network
 from sluicegate.simulation.receivers import Answer, ReceiverHost
+from sluicegate.simulation.receivers.application import Script
 from sluicegate.simulation.receivers.direct import DirectSender
-from sluicegate.simulation.receivers.host import Script, scripted
 from sluicegate.simulation.receivers.http import serve_receiver
+from sluicegate.simulation.receivers.mounting import mounted
 from sluicegate.simulation.settling import Settled, longest_cycle_s, settle
 from sluicegate.simulation.trace import Trace
 from sluicegate.simulation.world import WallClock
@@ -135,33 +136,59 @@ class Simulation:
         return self._engine
 
     def host(
-        self, name: str, *, responses: "Script | Iterable[int | Answer] | int | Answer" = 200
+        self,
+        name: str,
+        *,
+        responses: "Script | Iterable[int | Answer] | int | Answer | None" = None,
+        asgi: object = None,
+        wsgi: object = None,
+        aiohttp_app: object = None,
     ) -> ReceiverHost:
         """Return a host that receives webhooks at `https://<name>/`, started.
+
+        It answers what `responses` says, or has an application, given as it is or as a function
+        without arguments that makes one. The function is called at each start of the host: a
+        crash loses what an application had in memory. Without any it answers 200.
+
+        Everything runs on the simulation's loop. Functions that a framework would run in threads
+        run inline; one that blocks (`time.sleep`, a real socket) blocks the whole world.
 
         Args:
             name: a host name, unique in this world.
             responses: a status, an `Answer`, a list of them (the last one goes on for ever), or
                 a function of the request that returns an `Answer`, or awaits one.
+            asgi: an ASGI 3 application (FastAPI, Starlette, Django, …).
+            wsgi: a WSGI application (Flask, Django, …).
+            aiohttp_app: an `aiohttp.web.Application`; not with `direct`.
 
         Raises:
-            ValueError: the name is taken, or there is no response in the list.
+            TypeError: something is neither an application of its kind nor makes one.
+            ValueError: the name is taken, more than one is given, there is no response in the
+                list, or an aiohttp application is to do without HTTP.
+            Exception: what the application's startup raised.
         """
         if name in self._receivers or name == EngineHost.name:
             raise ValueError(f"host {name!r} exists already")
+        if aiohttp_app is not None and self._direct:
+            raise ValueError("aiohttp_app: it needs HTTP, which `direct` leaves out")
         receiver = ReceiverHost(
             name,
             loop=self.loop,
             network=self.network,
             seed=self.seed,
-            script=scripted(responses),
+            make=mounted(responses=responses, asgi=asgi, wsgi=wsgi, aiohttp_app=aiohttp_app),
+            serve=None if self._direct else serve_receiver,
             faults=lambda: self.network.faults,
+            crash_sender=self._crash_engine,
         )
         self.network.address(name)
         self._receivers[name] = receiver
-        if not self._direct:
-            self.loop.run(serve_receiver(receiver, self.loop), life=receiver.life)
+        receiver.start()
         return receiver
+
+    def _crash_engine(self) -> None:
+        if self._engine is not None:
+            self._engine.crash()
 
     def direct_sender(self, life: Life) -> Sender | None:
         """Return the sender of a life of the engine; `None` for the real one."""

@@ -275,10 +275,10 @@ class Network:
             self._ends.pop(end)
             end.lost = True
             if not life.silent:
+                # Behind what it has written: a kernel still sends that.
                 peer = end.peer
-                self.loop.call_later(
-                    self._latency_s(CALM), peer.lose, _reset(), context=peer.context
-                )
+                when_s = max(self.loop.time() + self._latency_s(CALM), peer.arrives_s + _APART_S)
+                self.loop.call_at(when_s, peer.lose, _reset(), context=peer.context)
 
     # -- sockets ------------------------------------------------------------------------------
 

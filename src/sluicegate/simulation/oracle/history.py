@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from sluicegate.simulation.faults import Faults
-from sluicegate.simulation.receivers.exchange import Answer, ReceivedRequest
+from sluicegate.simulation.receivers.exchange import Exchange
 
 __all__ = [
     "Call",
@@ -71,16 +71,6 @@ class Call(msgspec.Struct, kw_only=True):
     def succeeded(self) -> bool:
         """Whether the client was told that it was carried out."""
         return self.ended_s is not None and self.error is None
-
-
-class Exchange(msgspec.Struct, kw_only=True):
-    """One request that a receiver got whole, and what became of it."""
-
-    request: ReceivedRequest
-    answer: Answer | None = None
-    """What the receiver said, or meant to; `None` while it works, or if it died before."""
-    answered_s: float | None = None
-    """When it had decided; the answer leaves `answer.delay_s` later."""
 
 
 class EventKind(StrEnum):

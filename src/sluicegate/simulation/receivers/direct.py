@@ -115,11 +115,16 @@ class DirectSender:
             body=request.body,
         )
 
+        gone = asyncio.Event()
+        answered.add_done_callback(lambda _: gone.set(), context=receiver.life.context.copy())
+
         async def answer() -> None:
-            said = await receiver.receive(received)
+            said = await receiver.receive(received, gone)
             if said.fate is Fate.NEVER or said.fate is Fate.DRIP:
                 return
-            delay_s = said.delay_s + self._latency_s(self._faults())
+            await asyncio.sleep(said.delay_s)
+            receiver.waiting.pop(answered, None)  # on its way: no crash takes it back
+            delay_s = self._latency_s(self._faults())
             self._loop.call_later(delay_s, _settle, answered, said, context=OUTSIDE.copy())
 
         self._loop.create_task(answer())

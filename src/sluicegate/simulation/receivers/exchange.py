@@ -4,7 +4,9 @@ from enum import StrEnum
 
 import msgspec
 
-__all__ = ["Answer", "Fate", "ReceivedRequest"]
+from sluicegate.engine.signing import signature_headers
+
+__all__ = ["Answer", "Exchange", "Fate", "ReceivedRequest"]
 
 
 class ReceivedRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +20,7 @@ class ReceivedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """With the query, if there is one."""
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    method: str = "POST"
 
     def header(self, name: str) -> str | None:
         """Return the first header called `name`, in whatever case; `None` if there is none."""
@@ -28,6 +31,43 @@ class ReceivedRequest(msgspec.Struct, frozen=True, kw_only=True):
     def message_id(self) -> str:
         """The `webhook-id`: the same on every attempt of one message (Standard Webhooks)."""
         return self.header("webhook-id") or ""
+
+    @property
+    def attempt_no(self) -> int | None:
+        """Which attempt of its message this is, from 1; `None` for a request that is none."""
+        number = self.header("x-webhook-attempt")
+        return int(number) if number is not None and number.isdecimal() else None
+
+    def json(self) -> object:
+        """Return what the body says.
+
+        Raises:
+            msgspec.DecodeError: it is not JSON.
+        """
+        return msgspec.json.decode(self.body)
+
+    def is_signed_with(self, secret: str) -> bool:
+        """Return whether each of both forms has a signature of this body made with `secret`.
+
+        Args:
+            secret: a signing secret (`whsec_…`), such as the `secret` of a created endpoint.
+        """
+        timestamp = self.header("webhook-timestamp") or ""
+        if not timestamp.isdecimal() or self.header("x-webhook-timestamp") != timestamp:
+            return False
+        wanted = dict(
+            signature_headers(
+                message_id=self.message_id,
+                timestamp_s=int(timestamp),
+                body=self.body,
+                secrets=[secret],
+            )
+        )
+        hexadecimal = (self.header("x-webhook-signature") or "").split(",")
+        standard = (self.header("webhook-signature") or "").split(" ")
+        return (
+            wanted["X-Webhook-Signature"] in hexadecimal and wanted["webhook-signature"] in standard
+        )
 
 
 class Fate(StrEnum):
@@ -54,3 +94,19 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     delay_s: float = 0.0
     """How long the receiver takes."""
     fate: Fate = Fate.SENT
+
+
+class Exchange(msgspec.Struct, kw_only=True):
+    """One request that a receiver got whole, and what became of it."""
+
+    request: ReceivedRequest
+    answer: Answer | None = None
+    """What the receiver said, or meant to; `None` while it works, or if it died before."""
+    answered_s: float | None = None
+    """When it had decided; the answer leaves `answer.delay_s` later."""
+    acted: bool = False
+    """Whether the application saw the request; not if a fault answered in its place."""
+    error: BaseException | None = None
+    """What the application raised."""
+    mishap: str | None = None
+    """The planned fault that befell it: see `sluicegate.simulation.MishapKind`."""

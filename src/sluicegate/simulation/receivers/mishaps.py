@@ -1,0 +1,37 @@
+"""Faults that are planned, each for one request of one receiver."""
+
+from enum import StrEnum
+
+import msgspec
+
+__all__ = ["Mishap", "MishapKind"]
+
+
+class MishapKind(StrEnum):
+    """What can befall one request. After each of them the engine sends it again, but the last."""
+
+    ANSWER_LOST = "answer_lost"
+    """The application acts; the connection breaks before its answer."""
+    ANSWER_NEVER = "answer_never"
+    """The application acts; its answer never comes, and the sender's time limit passes."""
+    BUSY = "busy"
+    """503, in the application's place, which never sees the request."""
+    CRASH_MIDWAY = "crash_midway"
+    """The receiver's process dies where the application first waits for something."""
+    CRASH_BEFORE_ANSWER = "crash_before_answer"
+    """The application acts; the receiver's process dies before its answer is sent."""
+    SENDER_CRASH = "sender_crash"
+    """The application acts; the engine's process dies before it can take the answer down."""
+    CRASH_AFTER_ANSWER = "crash_after_answer"
+    """The answer is sent; the receiver's process dies a moment later. Nothing is sent again after
+    a 2xx: what was answered and not done yet is lost."""
+
+
+class Mishap(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """One planned fault."""
+
+    host: str
+    """The receiver's name."""
+    request: int
+    """The number of the request it befalls, among all that this receiver gets, from 1."""
+    kind: MishapKind
