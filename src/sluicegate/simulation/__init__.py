@@ -1,8 +1,14 @@
 """The engine on a virtual clock, a simulated network and a faulty disk. See docs/simulation.md."""
 
 from sluicegate.simulation.engine_host import API_KEY, EngineHost, HostDownError
+from sluicegate.simulation.errors import (
+    DeadlockError,
+    EscapeError,
+    LifeEndedError,
+    UnhandledError,
+)
 from sluicegate.simulation.faults import CALM, STORM, Faults
-from sluicegate.simulation.loop import DeadlockError, EscapeError, SimulationLoop
+from sluicegate.simulation.loop import SimulationLoop
 from sluicegate.simulation.network import Network
 from sluicegate.simulation.receivers import (
     Answer,
@@ -29,6 +35,7 @@ __all__ = [
     "Fate",
     "Faults",
     "HostDownError",
+    "LifeEndedError",
     "Mishap",
     "MishapKind",
     "Network",
@@ -38,4 +45,5 @@ __all__ = [
     "Simulation",
     "SimulationLoop",
     "Trace",
+    "UnhandledError",
 ]

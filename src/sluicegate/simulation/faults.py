@@ -32,8 +32,12 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     """Of connections: nobody answers; the kernel gives up after 127 seconds."""
     dns_failure: Rate = 0.0
     """Of look-ups: the name does not resolve."""
+    dns_flap: Rate = 0.0
+    """Of look-ups: an address is told that the name had once, and where nobody listens now."""
     dns_hang: Rate = 0.0
-    """Of look-ups: the name server takes 20 seconds."""
+    """Of look-ups, whatever the name: the name server takes 20 seconds."""
+    tls_failure: Rate = 0.0
+    """Of TLS handshakes: the certificate is not accepted."""
 
     # -- receivers --------------------------------------------------------------------------
 
@@ -89,7 +93,9 @@ STORM = Faults(
     refuse=0.05,
     black_hole=0.01,
     dns_failure=0.02,
+    dns_flap=0.01,
     dns_hang=0.01,
+    tls_failure=0.01,
     server_error=0.1,
     too_many=0.05,
     client_error=0.01,

@@ -14,36 +14,36 @@ import asyncio
 import contextvars
 import gc
 import heapq
+import itertools
+import math
 import random
-import socket
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from sluicegate.simulation.lives import OUTSIDE, Life, is_dead, life_of
+from sluicegate.simulation.errors import (
+    DeadlockError,
+    EscapeError,
+    LifeEndedError,
+    UnhandledError,
+)
+from sluicegate.simulation.lives import OUTSIDE, Life, is_dead
+from sluicegate.simulation.loop_sockets import SimulatedSockets
+from sluicegate.simulation.numbered import NumberedFuture, NumberedTask, NumberedTimer
 from sluicegate.simulation.trace import Trace
+from sluicegate.simulation.waiting import describe_waiting
 
-if TYPE_CHECKING:
-    from sluicegate.simulation.network import Network, SimulatedServer, SimulatedSocket
-
-__all__ = ["DeadlockError", "EscapeError", "SimulationLoop"]
+__all__ = ["SimulationLoop"]
 
 _T = TypeVar("_T")
 
 _CLEAN_EVERY_STEPS = 500_000
 """The garbage collector runs finalizers at moments of its own choosing: it is told when."""
 _EXECUTOR_S_MAX = 0.002
-
-
-class DeadlockError(RuntimeError):
-    """Nothing is ready and no timer is set: what is waited for can never happen."""
-
-
-class EscapeError(RuntimeError):
-    """Code in the simulation reached for the real world: a thread, a real socket, a subprocess."""
+_RESOLUTION_S = 1e-9
 
 
 class _Selector:
@@ -60,58 +60,7 @@ class _Selector:
         """Hold nothing."""
 
 
-class _Timer(asyncio.TimerHandle):
-    """A timer with a number: of those that are due together the first set is the first run."""
-
-    __slots__ = ("number",)
-    number: int
-    _when: float
-
-    def __lt__(self, other: object) -> bool:
-        if not isinstance(other, _Timer):
-            return NotImplemented
-        if self._when == other._when:
-            return self.number < other.number
-        return self._when < other._when
-
-    __hash__ = asyncio.TimerHandle.__hash__
-
-
-class _Task(asyncio.Task[Any]):
-    """A task that hashes by its number."""
-
-    def __init__(
-        self,
-        coro: Coroutine[Any, Any, Any],
-        *,
-        loop: "SimulationLoop",
-        name: str | None,
-        context: contextvars.Context | None,
-    ) -> None:
-        self.number = loop.next_number()
-        self.life = life_of(context)
-        super().__init__(coro, loop=loop, name=name or f"task-{self.number}", context=context)
-
-    def __hash__(self) -> int:
-        return self.number
-
-    __eq__ = object.__eq__
-
-
-class _Future(asyncio.Future[Any]):
-    """A future that hashes by its number."""
-
-    def __init__(self, *, loop: "SimulationLoop") -> None:
-        self.number = loop.next_number()
-        super().__init__(loop=loop)
-
-    def __hash__(self) -> int:
-        return self.number
-
-    __eq__ = object.__eq__
-
-
-class SimulationLoop(asyncio.BaseEventLoop):
+class SimulationLoop(SimulatedSockets):
     """An event loop with a virtual clock, for one thread, with hosts that can crash.
 
     What a test may rely on: `time()` is the virtual time in seconds, from 0; waiting takes no
@@ -120,7 +69,7 @@ class SimulationLoop(asyncio.BaseEventLoop):
     Attributes:
         trace: what happened.
         steps: callbacks and timers scheduled so far: how much was done.
-        problems: exceptions that nobody handled, as `call_exception_handler` was told of them.
+        problems: what nobody handled, as `call_exception_handler` was told of it; see `check`.
     """
 
     # What `asyncio.BaseEventLoop` keeps, and typeshed does not tell of.
@@ -137,12 +86,13 @@ class SimulationLoop(asyncio.BaseEventLoop):
         super().__init__()
         self._now_s = 0.0
         self._selector = _Selector(self)
-        self._clock_resolution = 1e-9
-        self._numbers = 0
+        self._clock_resolution = _RESOLUTION_S
+        self._numbers = itertools.count(1)
+        self._owner = threading.get_ident()
         self._cleaned_at = 0
         self._random = random.Random(f"{seed}:loop")
         self._graveyard: list[object] = []
-        self.network: Network
+        self._eager = False
         self.steps = 0
         self.trace = Trace(self.time)
         self.problems: list[dict[str, Any]] = []
@@ -152,11 +102,6 @@ class SimulationLoop(asyncio.BaseEventLoop):
         """Return the virtual time, in seconds."""
         return self._now_s
 
-    def next_number(self) -> int:
-        """Return a number that was not given yet; later ones are greater."""
-        self._numbers += 1
-        return self._numbers
-
     # -- running ------------------------------------------------------------------------------
 
     def run(self, coro: Coroutine[Any, Any, _T], *, life: Life | None = None) -> _T:
@@ -164,9 +109,31 @@ class SimulationLoop(asyncio.BaseEventLoop):
 
         Raises:
             DeadlockError: it waits for what can never happen.
+            LifeEndedError: `life` ended before it.
         """
-        context = OUTSIDE.copy() if life is None else life.context.copy()
-        return self.run_until_complete(self.create_task(coro, context=context))
+        if life is not None:
+            coro = self._within(life, coro)
+        return self.run_until_complete(self.create_task(coro, context=OUTSIDE.copy()))
+
+    async def _within(self, life: Life, coro: Coroutine[Any, Any, _T]) -> _T:
+        """Wait, outside, for what runs inside."""
+        if life.dead:
+            coro.close()
+            raise LifeEndedError(f"{life} has ended")
+        over = self.create_future()
+
+        def tell(*_: object) -> None:
+            if not over.done():
+                over.set_result(None)
+
+        task = self.spawn(life, coro)
+        task.add_done_callback(tell, context=OUTSIDE.copy())
+        life.on_crash.append(tell)
+        await over
+        life.on_crash.remove(tell)
+        if not task.done():
+            raise LifeEndedError(f"{life} has ended")
+        return task.result()
 
     def advance(self, seconds: float) -> None:
         """Let time pass, and everything happen that is due meanwhile."""
@@ -184,11 +151,36 @@ class SimulationLoop(asyncio.BaseEventLoop):
         if self.steps - self._cleaned_at > _CLEAN_EVERY_STEPS:
             self._cleaned_at = self.steps
             gc.collect()
-        if timeout is None:
-            raise DeadlockError(f"at {self._now_s:.6f} s nothing is ready and no timer is set")
+        upcoming_s = self._scheduled[0].when() if self._scheduled else math.inf
+        if timeout is None or (timeout > 0 and upcoming_s == math.inf):
+            raise DeadlockError(
+                f"at {self._now_s:.6f} s nothing is ready and no timer is set"
+                + describe_waiting(asyncio.all_tasks(self))
+            )
         if timeout > 0:
             # The moment itself, not a sum: floats would drift.
-            self._now_s = max(self._now_s, self._scheduled[0].when())
+            self._now_s = max(self._now_s, upcoming_s)
+            # A float has no room for nanoseconds after some months: asyncio, which looks for
+            # what is due before now plus the resolution, would find nothing, for ever.
+            self._clock_resolution = max(_RESOLUTION_S, math.ulp(self._now_s))
+
+    def check(self) -> None:
+        """Complain of what nobody handled so far.
+
+        Raises:
+            UnhandledError: with every exception of `problems`, each noted with what was said.
+        """
+        if not self.problems:
+            return
+        errors: list[Exception] = []
+        for problem in self.problems:
+            error = problem.get("exception")
+            if not isinstance(error, Exception):
+                error = RuntimeError(f"{problem['message']}: {error!r}")
+            elif problem["message"] not in getattr(error, "__notes__", ()):
+                error.add_note(problem["message"])
+            errors.append(error)
+        raise UnhandledError("nobody handled these in the simulation", errors)
 
     # -- what asyncio asks of a loop ------------------------------------------------------------
 
@@ -200,7 +192,7 @@ class SimulationLoop(asyncio.BaseEventLoop):
 
     def create_future(self) -> "asyncio.Future[Any]":
         """Return a future of this loop."""
-        return _Future(loop=self)
+        return NumberedFuture(loop=self, numbers=self._numbers)
 
     def create_task(  # type: ignore[override] # typeshed's has one signature for each version
         self,
@@ -208,11 +200,29 @@ class SimulationLoop(asyncio.BaseEventLoop):
         *,
         name: str | None = None,
         context: contextvars.Context | None = None,
-        **_: object,
+        **options: Any,  # noqa: ANN401 - asyncio's
     ) -> "asyncio.Task[_T]":
-        """Run a coroutine as a task."""
+        """Run a coroutine as a task; eagerly, if that is asked for (Python 3.12)."""
         self._check_closed()  # type: ignore[attr-defined] # asyncio's
-        return _Task(coro, loop=self, name=name, context=context)
+        if self._eager:
+            options.setdefault("eager_start", True)
+        task = NumberedTask(
+            coro, loop=self, numbers=self._numbers, name=name, context=context, options=options
+        )
+        if task.life is not None and task.life.dead:
+            self._lay_out(task)
+        return task
+
+    def set_task_factory(self, factory: Any) -> None:  # noqa: ANN401 - asyncio's signature
+        """Take `asyncio.eager_task_factory` (Python 3.12), or `None`.
+
+        Raises:
+            EscapeError: any other: its tasks would not be numbered.
+        """
+        eager = getattr(asyncio, "eager_task_factory", None)
+        if factory is not None and factory is not eager:
+            raise EscapeError("a simulation makes its tasks itself: they have numbers")
+        self._eager = factory is not None
 
     def _call_soon(
         self,
@@ -223,8 +233,7 @@ class SimulationLoop(asyncio.BaseEventLoop):
         handle: asyncio.Handle = super()._call_soon(callback, args, context)  # type: ignore[misc]
         self.steps += 1
         if is_dead(handle):
-            self._ready.pop()
-            handle.cancel()
+            self._drop(self._ready.pop())
         return handle
 
     def call_at(  # type: ignore[override] # typeshed's types the arguments
@@ -237,10 +246,10 @@ class SimulationLoop(asyncio.BaseEventLoop):
         """Call `callback` at a moment of the virtual clock, unless its host dies before."""
         self._check_closed()  # type: ignore[attr-defined] # asyncio's
         self.steps += 1
-        timer = _Timer(when, callback, args, self, context)
-        timer.number = self.next_number()
+        timer = NumberedTimer(when, callback, args, self, context)
+        timer.number = next(self._numbers)
         if is_dead(timer):
-            timer.cancel()
+            self._drop(timer)
             return timer
         heapq.heappush(self._scheduled, timer)
         timer._scheduled = True  # type: ignore[attr-defined]  # noqa: SLF001 - what asyncio's own does
@@ -267,11 +276,14 @@ class SimulationLoop(asyncio.BaseEventLoop):
         Raises:
             EscapeError: another thread called, whose moments no seed can repeat.
         """
-        if self._thread_id not in {None, threading.get_ident()}:
-            raise EscapeError(
+        if threading.get_ident() != (self._thread_id or self._owner):
+            error = EscapeError(
                 "a thread called into the simulation: run its work inline, or with"
                 " `loop.run_in_executor`, which does"
             )
+            # The thread may swallow it. No line in the trace: its moment is nobody's to repeat.
+            self.problems.append({"message": "a thread called", "exception": error})
+            raise error
         return self.call_soon(callback, *args, context=context)
 
     def run_in_executor(  # type: ignore[override] # as above
@@ -280,66 +292,28 @@ class SimulationLoop(asyncio.BaseEventLoop):
         func: Callable[..., _T],
         *args: Any,  # noqa: ANN401 - asyncio's signature
     ) -> "asyncio.Future[_T]":
-        """Run `func` inline, at a moment up to 2 ms from now. No thread is used."""
+        """Run `func` inline, at a moment up to 2 ms from now. No thread is used.
+
+        As on a thread of its own, no loop is running for it.
+        """
         del executor
         future: asyncio.Future[_T] = self.create_future()
 
         def work() -> None:
             if future.cancelled():
                 return
+            asyncio._set_running_loop(None)  # noqa: SLF001 - meant for those who make loops
             try:
                 result = func(*args)
             except Exception as error:  # noqa: BLE001 - it is the asker's
                 future.set_exception(error)
             else:
                 future.set_result(result)
+            finally:
+                asyncio._set_running_loop(self)  # noqa: SLF001 - as above
 
         self.call_later(self._random.uniform(0, _EXECUTOR_S_MAX), work)
         return future
-
-    # -- sockets, which are the network's -------------------------------------------------------
-
-    async def create_server(  # type: ignore[override] # asyncio's has a dozen more options
-        self,
-        protocol_factory: Callable[[], asyncio.BaseProtocol],
-        host: str | None = None,
-        port: int | None = None,
-        **_: object,
-    ) -> "SimulatedServer":
-        """Listen at a port of the running host; see `Network.listen`."""
-        return self.network.listen(protocol_factory, host, port or 0)
-
-    async def create_connection(  # type: ignore[override] # as above
-        self,
-        protocol_factory: Callable[[], asyncio.BaseProtocol],
-        host: str | None = None,
-        port: int | None = None,
-        *,
-        ssl: object = None,
-        sock: "SimulatedSocket | None" = None,
-        **_: object,
-    ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
-        """Connect to a name and a port, or through a socket that `sock_connect` connected."""
-        address = sock.getpeername() if sock is not None else None
-        if address is None:
-            address = (self.network.address(host or ""), port or 0)
-            await self.network.reach(address)
-        return self.network.connect(protocol_factory, address, tls=bool(ssl))
-
-    async def sock_connect(self, sock: Any, address: Any) -> None:  # noqa: ANN401 - asyncio's signature
-        """Do the TCP handshake of a socket."""
-        await self.network.reach((address[0], address[1]))
-        sock.peer = (address[0], address[1])
-
-    async def getaddrinfo(
-        self,
-        host: Any,  # noqa: ANN401 - asyncio's signature
-        port: Any,  # noqa: ANN401 - same
-        **_: object,
-    ) -> list[tuple[Any, ...]]:
-        """Look a name up."""
-        address = (self.network.address(host), port or 0)
-        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address)]
 
     # -- crashes --------------------------------------------------------------------------------
 
@@ -353,41 +327,54 @@ class SimulationLoop(asyncio.BaseEventLoop):
             return
         life.dead = True
         self.trace.note("host.crashed", life)
-        dead = [handle for handle in self._ready if is_dead(handle)]
-        alive = [handle for handle in self._ready if not is_dead(handle)]
-        self._ready.clear()
-        self._ready.extend(alive)
-        for timer in self._scheduled:
-            if not timer.cancelled() and is_dead(timer):
-                timer.cancel()
-        tasks = [each for each in asyncio.all_tasks(self) if isinstance(each, _Task)]
-        tasks = sorted((each for each in tasks if each.life is life), key=_Task.__hash__)
-        # Kept, for a generator runs its `finally` when it is collected.
-        self._graveyard += dead
-        self._graveyard += tasks
-        for task in tasks:
-            task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio's switch
-        for release in life.on_crash:
+        # Cancelled where they are: asyncio has counted those that are ready.
+        for handle in (*self._ready, *self._scheduled):
+            if not handle.cancelled() and is_dead(handle):
+                self._drop(handle)
+        for task in self._tasks():
+            if task.life is life:
+                self._lay_out(task)
+        for release in tuple(life.on_crash):
             release()
 
+    def _tasks(self) -> list[NumberedTask]:
+        """Return the tasks that are not over, oldest first."""
+        tasks = [each for each in asyncio.all_tasks(self) if isinstance(each, NumberedTask)]
+        return sorted(tasks, key=NumberedTask.__hash__)
+
+    # What is dead is kept: a generator runs its `finally` when it is collected.
+
+    def _drop(self, handle: asyncio.Handle) -> None:
+        self._graveyard.append((handle._callback, handle._args))  # type: ignore[attr-defined]  # noqa: SLF001 - `cancel` lets go of them
+        handle.cancel()
+
+    def _lay_out(self, task: NumberedTask) -> None:
+        self._graveyard.append(task)
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio's switch
+
     def close(self) -> None:
-        """End, and let go of the dead. Twice is fine."""
+        """End, and let go of the dead. What happens then is not traced. Twice is fine."""
         if self.is_closed():
             return
+        self.trace.freeze()
+        for task in self._tasks():
+            self._lay_out(task)
         super().close()
         hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+        problems = len(self.problems)
         try:
             # Their `finally` blocks run now, in a world that is no more: nobody wants to know.
-            for task in self._graveyard:
-                if isinstance(task, _Task):
-                    _bury(task)
+            for dead in self._graveyard:
+                if isinstance(dead, NumberedTask):
+                    _bury(dead)
             self._graveyard.clear()
             gc.collect()
         finally:
             sys.unraisablehook = hook
+            del self.problems[problems:]
 
 
-def _bury(task: _Task) -> None:
+def _bury(task: NumberedTask) -> None:
     coro = task.get_coro()
     try:
         if coro is not None:

@@ -25,6 +25,7 @@ class Trace:
         self._digest = hashlib.blake2b(digest_size=16)
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._listeners: list[Callable[[str], None]] = []
+        self._frozen = False
         self.count = 0
         """Lines written so far."""
 
@@ -33,12 +34,18 @@ class Trace:
 
         Facts must not differ between two runs: no paths, no `id()`, nothing from a set.
         """
+        if self._frozen:
+            return
         line = " ".join((f"{self._now_s():.6f}", event, *map(str, facts)))
         self._digest.update(line.encode("utf-8", "backslashreplace") + b"\n")
         self._lines.append(line)
         self.count += 1
         for listener in self._listeners:
             listener(line)
+
+    def freeze(self) -> None:
+        """Take no more lines: what was to be told has been told."""
+        self._frozen = True
 
     def listen(self, listener: Callable[[str], None]) -> None:
         """Call `listener` with every line from now on, such as to print it."""

@@ -5,31 +5,38 @@ import contextvars
 import errno
 import random
 import socket
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+import aiohttp
+
 from sluicegate.simulation.faults import CALM, Faults
-from sluicegate.simulation.lives import LIFE, Life
+from sluicegate.simulation.lives import LIFE, OUTSIDE
 from sluicegate.simulation.loop import SimulationLoop
+from sluicegate.simulation.network.names import Names, unknown_name
+from sluicegate.simulation.network.partitions import Partitions
 from sluicegate.simulation.network.sockets import Address, SimulatedServer, SimulatedSocket
+from sluicegate.simulation.network.traffic import Traffic, name_of
 from sluicegate.simulation.network.transport import SimulatedTransport
 
 __all__ = ["Network"]
 
-_KERNEL_GIVES_UP_S = 127.0
-"""When Linux gives up connecting (tcp_syn_retries = 6)."""
+_CONNECT_AGAIN_S = (1, 2, 4, 8, 16, 32, 64)
+"""Linux asks again after so long, then gives up: 127 seconds in all (tcp_syn_retries = 6)."""
 _NAME_SERVER_HANGS_S = 20.0
-_STALL_S = (1.0, 10.0)
-_APART_S = 2e-9
-"""Pieces of one stream arrive at least so far apart: in order, and in separate turns."""
-_OUTSIDE = "outside"
 
 
 class Network:
     """Carries bytes between hosts, with latency and faults drawn from the seed.
 
     Each host has a public IPv4 address, by its name. Streams keep their order; what the network
-    loses, TCP sends again later; it breaks only by a reset or by silence.
+    loses, TCP sends again later; a stream breaks only by a reset, or by a quarter of an hour of
+    silence. TLS is a flag of a connection: a handshake takes a round trip and may fail, and no
+    byte is encrypted.
+
+    What runs on the loop uses it through asyncio (streams, servers, transports) and aiohttp.
 
     Attributes:
         loop: the loop whose sockets it is.
@@ -42,44 +49,64 @@ class Network:
         self.faults = CALM
         self._own_faults: dict[str, Faults] = {}
         self._random = random.Random(f"{seed}:network")
-        self._addresses: dict[str, str] = {}
-        self._names: dict[str, str] = {}
+        self._names = Names()
         self._servers: dict[Address, SimulatedServer] = {}
-        self._ends: dict[SimulatedTransport, None] = {}
-        self._apart: dict[frozenset[str], list[tuple[SimulatedTransport, bytes | None]]] = {}
-        self._watched: dict[Life, None] = {}
-        self._ports = 40_000
+        self._partitions = Partitions()
+        self._traffic = Traffic(loop, self._random, self._partitions, self.faults_between)
+        self._ports = 0
         loop.network = self
 
     # -- names --------------------------------------------------------------------------------
 
     def address(self, name: str) -> str:
         """Return the address of the host called `name`; an address stands for itself."""
-        if name.replace(".", "").isdigit():
-            return name
-        known = self._addresses.get(name)
-        if known is None:
-            number = len(self._addresses) + 1
-            known = self._addresses[name] = f"44.0.{number >> 8}.{number & 255}"
-            self._names[known] = name
-        return known
+        return self._names.address(name)
+
+    def name(self, address: str) -> str:
+        """Return the name of the host at an address; the address if nobody is there."""
+        return self._names.name(address)
+
+    def publish(self, name: str, hosts: Sequence[str]) -> None:
+        """Let a name lead to these hosts from now on, in this order; to none: it is unknown."""
+        self._names.publish(name, hosts)
+        self.loop.trace.note("dns.published", name, *hosts)
 
     def look_up(self, name: str, *_: object, **__: object) -> list[tuple[Any, ...]]:
-        """Return what `socket.getaddrinfo` would.
+        """Return what `socket.getaddrinfo` would. Takes no time; see `look_up_s`.
 
         Raises:
             socket.gaierror: by a fault, or because no host has this name.
         """
-        if name not in self._addresses or self._happens(self._faults_of(name).dns_failure):
-            self.loop.trace.note("dns.failed", name)
-            raise socket.gaierror(socket.EAI_NONAME, "name or service not known")
-        address = (self._addresses[name], 0)
-        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address)]
+        kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+        return [(*kind, (address, 0)) for address in self._found(name)]
 
     def look_up_s(self) -> float:
         """Return how long the next look-up takes, in seconds."""
         hangs = self._happens(self.faults.dns_hang)
-        return _NAME_SERVER_HANGS_S if hangs else self._latency_s(self.faults)
+        return _NAME_SERVER_HANGS_S if hangs else self._traffic.latency_s(self.faults)
+
+    async def resolve(self, name: str) -> tuple[str, ...]:
+        """Look a name up, which takes its time; return its addresses.
+
+        Raises:
+            socket.gaierror: by a fault, or because no host has this name.
+        """
+        await asyncio.sleep(self.look_up_s())
+        return self._found(name)
+
+    def _found(self, name: str) -> tuple[str, ...]:
+        faults = self.faults_of(name)
+        try:
+            if self._happens(faults.dns_failure):
+                raise unknown_name()
+            found = self._names.look_up(name, here=_here())
+        except socket.gaierror:
+            self.loop.trace.note("dns.failed", name)
+            raise
+        if self._happens(faults.dns_flap):
+            self.loop.trace.note("dns.flapped", name)
+            return (self._names.stale(name),)
+        return found
 
     # -- faults -------------------------------------------------------------------------------
 
@@ -90,51 +117,112 @@ class Network:
         else:
             self._own_faults[name] = faults
 
-    def partition(self, one: str, other: str) -> None:
-        """Let nothing pass between two hosts, until `heal`. Streams wait, as TCP does."""
-        self._apart.setdefault(frozenset({one, other}), [])
-        self.loop.trace.note("network.parted", one, other)
+    def faults_of(self, name: str) -> Faults:
+        """Return what goes wrong at a host."""
+        return self._own_faults.get(name, self.faults)
+
+    def faults_between(self, one: str, other: str) -> Faults:
+        """Return what goes wrong between two hosts: what is set for one of them, if anything."""
+        if not self._own_faults:
+            return self.faults
+        return self._own_faults.get(one) or self._own_faults.get(other, self.faults)
+
+    def partition(
+        self, one: str, other: str | None = None, *, seconds: float | None = None
+    ) -> None:
+        """Let nothing pass between two hosts; streams wait, as TCP does.
+
+        Args:
+            one: a host's name.
+            other: another's; `None`: everybody's.
+            seconds: for how long; `None`: until `join` or `heal`.
+        """
+        number = self._partitions.part(one, other)
+        self.loop.trace.note("network.parted", one, other or "everybody")
+        if seconds is not None:
+            end = partial(self.join, one, other, number=number)
+            self.loop.call_later(seconds, end, context=OUTSIDE.copy())
+
+    def join(self, one: str, other: str | None = None, *, number: int | None = None) -> None:
+        """End a partition that was made with the same names; what waited arrives.
+
+        Args:
+            one: as in `partition`.
+            other: same.
+            number: only if it is that one (of those made so far, from 1), and not a later one.
+        """
+        waited = self._partitions.join(one, other, number=number)
+        if waited is not None:
+            self.loop.trace.note("network.joined", one, other or "everybody")
+            for go_on in waited:
+                go_on()
 
     def heal(self) -> None:
         """End all partitions and all faults; what waited arrives."""
         self.faults = CALM
         self._own_faults.clear()
-        apart, self._apart = self._apart, {}
-        for held in apart.values():
-            for sender, data in held:
-                self._deliver(sender, data, self._latency_s(CALM))
+        for go_on in self._partitions.clear():
+            go_on()
         self.loop.trace.note("network.healed")
 
-    def _faults_of(self, name: str | None) -> Faults:
-        return self._own_faults.get(name or "", self.faults)
+    def is_reachable(self, name: str, *, here: str | None = None) -> bool:
+        """Return whether packets reach a host: no partition is between, and it has power."""
+        apart = self._partitions.is_apart(_here() if here is None else here, name)
+        return not apart and not self._traffic.is_off(name)
+
+    def when_joined(self, one: str, other: str, go_on: Callable[[], None]) -> bool:
+        """Call `go_on` when two hosts are joined again; return `False` if they are not apart."""
+        if not self._partitions.is_apart(one, other):
+            return False
+        self._partitions.hold(one, other, go_on)
+        return True
 
     def _happens(self, rate: float) -> bool:
         return rate > 0 and self._random.random() < rate
 
-    def _latency_s(self, faults: Faults) -> float:
-        return self._random.uniform(*faults.latency_s)
-
-    # -- what the loop asks for -----------------------------------------------------------------
+    # -- servers ------------------------------------------------------------------------------
 
     def listen(
-        self, factory: Callable[[], asyncio.BaseProtocol], host: str | None, port: int
+        self,
+        factory: Callable[[], asyncio.BaseProtocol],
+        host: str | None,
+        port: int,
+        *,
+        serve: bool = True,
     ) -> SimulatedServer:
         """Return a server at a port of the running host.
+
+        Args:
+            factory: makes a protocol for each connection.
+            host: not looked at: whatever is bound to, it is reached by the host's name.
+            port: 0 for any.
+            serve: whether it takes connections at once.
 
         Raises:
             OSError: the port is taken.
         """
+        del host
         owner = LIFE.get()
-        name = owner.name if owner is not None else _OUTSIDE
-        del host  # whatever it binds to, it is reached by its name
-        address = (self.address(name), port or self._next_port())
-        if address in self._servers:
-            raise OSError(errno.EADDRINUSE, "address already in use")
-        server = self._servers[address] = SimulatedServer(self, address, factory, owner)
-        if owner is not None:
-            owner.on_crash.append(server.close)
-            self._watch(owner)
+        address = (self.address(name_of(owner)), port or self._next_port())
+        server = SimulatedServer(self, address, factory, owner)
+        if serve:
+            self.serve(server)
         return server
+
+    def serve(self, server: SimulatedServer) -> None:
+        """Let a server take connections. Twice is fine.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        if self.is_listening(server):
+            return
+        if server.address in self._servers:
+            raise OSError(errno.EADDRINUSE, "address already in use")
+        self._servers[server.address] = server
+        if server.life is not None:
+            server.life.on_crash.append(server.close)
+            self._traffic.watch(server.life)
 
     def unlisten(self, server: SimulatedServer) -> None:
         """Take no more connections for a server."""
@@ -145,6 +233,8 @@ class Network:
         """Return whether a server takes connections."""
         return self._servers.get(server.address) is server
 
+    # -- connections --------------------------------------------------------------------------
+
     async def reach(self, address: Address) -> None:
         """Do the TCP handshake with whoever listens at an address.
 
@@ -152,140 +242,111 @@ class Network:
             ConnectionRefusedError: nobody listens there, or by a fault.
             TimeoutError: nobody answered for 127 seconds.
         """
-        there = self._names.get(address[0], address[0])
-        faults = self._faults_of(there)
-        await asyncio.sleep(2 * self._latency_s(faults))
-        if self._is_apart(self._here(), there) or self._happens(faults.black_hole):
+        there = self.name(address[0])
+        faults = self.faults_between(_here(), there)
+        await asyncio.sleep(2 * self._traffic.latency_s(faults))
+        lost = self._happens(faults.black_hole)
+        if lost or not self.is_reachable(there):
             self.loop.trace.note("connection.unanswered", there)
-            await asyncio.sleep(_KERNEL_GIVES_UP_S)
-            raise TimeoutError(errno.ETIMEDOUT, "connection timed out")
+            for wait_s in _CONNECT_AGAIN_S:
+                await asyncio.sleep(wait_s)
+                if not lost and self.is_reachable(there):
+                    break
+            else:
+                raise TimeoutError(errno.ETIMEDOUT, "connection timed out")
         if address not in self._servers or self._happens(faults.refuse):
             self.loop.trace.note("connection.refused", there)
             raise ConnectionRefusedError(errno.ECONNREFUSED, "connection refused")
 
-    def connect(
+    async def connect(
         self, factory: Callable[[], asyncio.BaseProtocol], address: Address, *, tls: bool
     ) -> tuple[SimulatedTransport, asyncio.BaseProtocol]:
         """Join both ends of a connection that was `reach`ed.
 
         Raises:
             ConnectionRefusedError: nobody listens there any more.
+            ssl.SSLCertVerificationError: the certificate is not accepted, by a fault.
         """
+        protocol = factory()
+        life, there = LIFE.get(), self.name(address[0])
+        if tls:
+            faults = self.faults_between(name_of(life), there)
+            await asyncio.sleep(2 * self._traffic.latency_s(faults))
+            if self._happens(faults.tls_failure):
+                self.loop.trace.note("connection.untrusted", there)
+                raise _untrusted()
         server = self._servers.get(address)
         if server is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, "connection refused")
-        here = LIFE.get()
-        local = (self.address(self._here()), self._next_port())
-        protocol = factory()
-        context = server.context.copy()
-        there = context.run(server.factory)
+        local = (self.address(name_of(life)), self._next_port())
         near = SimulatedTransport(
-            self,
-            protocol,
-            life=here,
+            self.loop,
+            self._traffic,
+            life=life,
             context=contextvars.copy_context(),
             local=local,
             remote=address,
             tls=tls,
         )
         far = SimulatedTransport(
-            self, there, life=server.life, context=context, local=address, remote=local, tls=tls
+            self.loop,
+            self._traffic,
+            life=server.life,
+            context=server.context.copy(),
+            local=address,
+            remote=local,
+            tls=tls,
+            server=server,
         )
-        near.peer, far.peer = far, near
-        self._ends[near] = self._ends[far] = None
-        for life in (here, server.life):
-            if life is not None:
-                self._watch(life)
-        self.loop.trace.note("connection.made", self._here(), self._name_of(far))
-        context.run(there.connection_made, far)
+        self._traffic.join(near, far)
+        self.loop.trace.note("connection.made", near.host, far.host)
+        self.loop.call_soon(_accept, server, far, context=far.context)
+        near.set_protocol(protocol)
         protocol.connection_made(near)
         return near, protocol
 
     def _next_port(self) -> int:
+        """Return a port that was not given for long."""
         self._ports += 1
-        return 40_000 + (self._ports - 40_000) % 20_000
+        return 40_000 + self._ports % 20_000
 
-    def _here(self) -> str:
-        life = LIFE.get()
-        return life.name if life is not None else _OUTSIDE
-
-    def _name_of(self, end: SimulatedTransport) -> str:
-        return end.life.name if end.life is not None else _OUTSIDE
-
-    # -- bytes on their way -----------------------------------------------------------------------
-
-    def carry(self, sender: SimulatedTransport, data: bytes | None) -> None:
-        """Send bytes to the other end; `None` is the end of the stream."""
-        faults = self._faults_between(sender)
-        if data is not None and self._happens(faults.reset):
-            self.loop.trace.note("connection.reset", self._name_of(sender))
-            self.reset(sender)
-            return
-        delay_s = self._latency_s(faults)
-        if self._happens(faults.stall):
-            delay_s += self._random.uniform(*_STALL_S)
-        if data is not None and len(data) > 1 and self._happens(faults.split):
-            cut = self._random.randrange(1, len(data))
-            self._deliver(sender, data[:cut], delay_s)
-            self._deliver(sender, data[cut:], delay_s + self._latency_s(faults))
-        else:
-            self._deliver(sender, data, delay_s)
-
-    def _deliver(self, sender: SimulatedTransport, data: bytes | None, delay_s: float) -> None:
-        receiver = sender.peer
-        held = self._apart.get(frozenset({self._name_of(sender), self._name_of(receiver)}))
-        if held is not None:
-            held.append((sender, data))
-            return
-        when_s = max(self.loop.time() + delay_s, receiver.arrives_s + _APART_S)
-        receiver.arrives_s = when_s
-        self.loop.call_at(when_s, receiver.arrive, data, context=receiver.context)
-
-    def reset(self, end: SimulatedTransport) -> None:
-        """Break a connection for both ends, for the other one a little later."""
-        soon, later = end, end.peer
-        self.loop.call_soon(soon.lose, _reset(), context=soon.context)
-        if not self._is_apart(self._name_of(soon), self._name_of(later)):
-            delay_s = self._latency_s(self._faults_between(end))
-            self.loop.call_later(delay_s, later.lose, _reset(), context=later.context)
-
-    def forget(self, end: SimulatedTransport) -> None:
-        """Drop an end that is lost."""
-        self._ends.pop(end, None)
-
-    def _faults_between(self, end: SimulatedTransport) -> Faults:
-        for name in (self._name_of(end), self._name_of(end.peer)):
-            if name in self._own_faults:
-                return self._own_faults[name]
-        return self.faults
-
-    def _is_apart(self, one: str, other: str) -> bool:
-        return frozenset({one, other}) in self._apart
-
-    def _watch(self, life: Life) -> None:
-        """See to it that a host's connections end with it."""
-        if life not in self._watched:
-            self._watched[life] = None
-            life.on_crash.append(lambda: self.end_of(life))
-
-    def end_of(self, life: Life) -> None:
-        """Reset the connections of a host that crashed; of one without power nobody hears."""
-        self._watched.pop(life, None)
-        for end in [end for end in self._ends if end.life is life]:
-            self._ends.pop(end)
-            end.lost = True
-            if not life.silent:
-                # Behind what it has written: a kernel still sends that.
-                peer = end.peer
-                when_s = max(self.loop.time() + self._latency_s(CALM), peer.arrives_s + _APART_S)
-                self.loop.call_at(when_s, peer.lose, _reset(), context=peer.context)
-
-    # -- sockets ------------------------------------------------------------------------------
+    # -- for users ----------------------------------------------------------------------------
 
     def open_socket(self, _addr_info: object) -> SimulatedSocket:
         """Return a socket: the `socket_factory` of aiohttp's connector."""
         return SimulatedSocket()
 
+    def client_session(self, **options: Any) -> aiohttp.ClientSession:  # noqa: ANN401 - aiohttp's
+        """Return aiohttp's client, on this network. Call it, and use it, on the loop.
 
-def _reset() -> ConnectionResetError:
-    return ConnectionResetError(errno.ECONNRESET, "connection reset by peer")
+        A plain `aiohttp.ClientSession()` works too; each of its connections takes a descriptor
+        for a moment.
+
+        Args:
+            options: aiohttp's, but for `connector`.
+        """
+        connector = aiohttp.TCPConnector(
+            resolver=aiohttp.ThreadedResolver(),
+            use_dns_cache=False,
+            socket_factory=self.open_socket,  # type: ignore[arg-type] # as far as it is used
+        )
+        return aiohttp.ClientSession(connector=connector, **options)
+
+
+def _here() -> str:
+    return name_of(LIFE.get())
+
+
+def _accept(server: SimulatedServer, end: SimulatedTransport) -> None:
+    """Begin at the server's side. Runs in its context."""
+    protocol = server.factory()
+    end.set_protocol(protocol)
+    server.joined(end)
+    protocol.connection_made(end)
+
+
+def _untrusted() -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_code = 20
+    error.verify_message = "unable to get local issuer certificate"
+    return error

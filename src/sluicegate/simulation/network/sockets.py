@@ -1,5 +1,6 @@
 """What stands for a socket and for a listening server."""
 
+import asyncio
 import contextvars
 import socket
 from collections.abc import Callable
@@ -8,8 +9,6 @@ from typing import TYPE_CHECKING, Self
 from sluicegate.simulation.lives import Life
 
 if TYPE_CHECKING:
-    import asyncio
-
     from sluicegate.simulation.network.network import Network
 
 __all__ = ["Address", "SimulatedServer", "SimulatedSocket"]
@@ -34,6 +33,10 @@ class SimulatedSocket:
 
     def setsockopt(self, *_: object) -> None:
         """Take it: there is no kernel."""
+
+    def getsockopt(self, *_: object) -> int:
+        """Return that no option is set, and no error is pending."""
+        return 0
 
     def bind(self, address: Address) -> None:
         """Take a local address."""
@@ -61,8 +64,11 @@ class SimulatedSocket:
         return self.peer
 
 
-class SimulatedServer:
-    """A listening server: what `loop.create_server` returns."""
+class SimulatedServer(asyncio.AbstractServer):
+    """A listening server: what `loop.create_server` and `asyncio.start_server` return.
+
+    `wait_closed` waits for the connections too, as asyncio does since Python 3.12.
+    """
 
     def __init__(
         self,
@@ -71,17 +77,42 @@ class SimulatedServer:
         factory: "Callable[[], asyncio.BaseProtocol]",
         life: Life | None,
     ) -> None:
-        """Listen at an address of `host`."""
+        """Be there at an address, not yet listening."""
         self._network = network
+        self._clients: dict[asyncio.Transport, None] = {}
+        self._over = network.loop.create_future()
+        self._forever: asyncio.Future[None] | None = None
+        self._closed = False
         self.address = address
         self.factory = factory
         self.life = life
         self.context = contextvars.copy_context()
-        self.sockets = (SimulatedSocket(address),)
+
+    @property
+    def sockets(self) -> tuple[SimulatedSocket, ...]:
+        """What it listens on; nothing once it is closed."""
+        return () if self._closed else (SimulatedSocket(self.address),)
+
+    def joined(self, transport: asyncio.Transport) -> None:
+        """Hear of a connection."""
+        self._clients[transport] = None
+
+    def left(self, transport: asyncio.Transport) -> None:
+        """Hear of a connection's end."""
+        self._clients.pop(transport, None)
+        self._be_over()
 
     def close(self) -> None:
         """Listen no more; connections go on. Twice is fine."""
+        self._closed = True
         self._network.unlisten(self)
+        if self._forever is not None:
+            self._forever.cancel()
+        self._be_over()
+
+    def _be_over(self) -> None:
+        if self._closed and not self._clients and not self._over.done():
+            self._over.set_result(None)
 
     def is_serving(self) -> bool:
         """Return whether connections are taken."""
@@ -92,19 +123,39 @@ class SimulatedServer:
         return self._network.loop
 
     def close_clients(self) -> None:
-        """Leave the connections to their protocols."""
+        """Close every connection."""
+        for transport in tuple(self._clients):
+            transport.close()
 
     def abort_clients(self) -> None:
-        """Leave the connections to their protocols."""
+        """Close every connection at once."""
+        for transport in tuple(self._clients):
+            transport.abort()
 
     async def start_serving(self) -> None:
-        """Serve already."""
+        """Listen. Twice is fine.
+
+        Raises:
+            OSError: somebody else listens there.
+        """
+        self._network.serve(self)
+
+    async def serve_forever(self) -> None:
+        """Listen until this is cancelled, which closes it, or it is closed, which cancels this."""
+        await self.start_serving()
+        self._forever = self._network.loop.create_future()
+        try:
+            await self._forever
+        finally:
+            self.close()
 
     async def wait_closed(self) -> None:
-        """Be closed already."""
+        """Wait until it is closed and its connections are over."""
+        await asyncio.shield(self._over)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.close()
+        await self.wait_closed()
