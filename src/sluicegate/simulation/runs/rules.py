@@ -1,0 +1,327 @@
+"""How steps are drawn: weighted rules, each of which may give several steps that belong together.
+
+Uniform rules hardly ever bring together what must meet for a bug to show: a pause with sends on
+their way, a crash with an operation in flight, a replay of what has just failed.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from sluicegate.simulation.faults import CALM, STORM, Faults
+from sluicegate.simulation.runs.setup import draw_config
+from sluicegate.simulation.runs.steps import (
+    Behave,
+    Crash,
+    CrashAtWrite,
+    CrashReceiver,
+    CreateEndpoint,
+    DeleteEndpoint,
+    DiskFull,
+    Heal,
+    HoldAndRelease,
+    JumpClock,
+    OnMessage,
+    Part,
+    Pass,
+    Pause,
+    PauseAmidSends,
+    Reconfigure,
+    Resend,
+    Restart,
+    Resume,
+    RotateKey,
+    Send,
+    SendBatch,
+    Step,
+    Toggle,
+    Weather,
+)
+
+__all__ = ["RULES", "draw_pass", "draw_steps"]
+
+_PEOPLE = 12
+"""Numbers of endpoints and receivers are drawn below it, and counted around."""
+_RARE_FAULTS = {
+    "write_error": 0.1,
+    "unknown_outcome": 0.05,
+    "read_error": 0.1,
+    "busy": 0.3,
+    "slow_disk": 0.3,
+    "bug": 0.3,
+    "cancel": 0.5,
+    "dns_hang": 0.3,
+}
+"""The highest rates of faults that would else be all that happens."""
+
+
+def draw_steps(chance: random.Random, count: int) -> list[Step]:
+    """Draw `count` steps or a few more."""
+    steps: list[Step] = []
+    weights, rules = zip(*RULES, strict=True)
+    while len(steps) < count:
+        [rule] = chance.choices(rules, weights)
+        steps += rule(chance)
+        steps += draw_pass(chance)
+    return steps
+
+
+def draw_pass(chance: random.Random) -> Iterator[Step]:
+    """Draw whether, and for how long, time passes before the next step."""
+    kind = chance.random()
+    if kind < 0.3:  # noqa: PLR2004 - weights
+        return
+    if kind < 0.7:  # noqa: PLR2004
+        yield Pass(seconds=round(chance.uniform(0.001, 0.1), 4))
+    elif kind < 0.87:  # noqa: PLR2004
+        yield Pass(seconds=round(chance.uniform(0.1, 5), 3))
+    elif kind < 0.97:  # noqa: PLR2004
+        yield Pass(seconds=round(chance.uniform(5, 60), 2))
+    else:
+        yield Pass(seconds=round(chance.uniform(60, 1000), 1))
+
+
+def _someone(chance: random.Random) -> int:
+    return chance.randrange(_PEOPLE)
+
+
+def _send(chance: random.Random) -> Iterator[Step]:
+    yield Send(
+        endpoint=_someone(chance),
+        count=chance.choice((1, 1, 1, 2, 3)),
+        padding=chance.choice((0, 0, 100, 5000)),
+        keyed=chance.random() < 0.4,  # noqa: PLR2004 - a weight
+        headers=chance.random() < 0.2,  # noqa: PLR2004 - same
+        kept_hours=chance.choice((None, None, None, 0, 1)),
+        patience_s=chance.choice((None, None, None, round(chance.uniform(0, 0.03), 4))),
+    )
+
+
+def _burst(chance: random.Random) -> Iterator[Step]:
+    yield Send(
+        endpoint=_someone(chance),
+        count=chance.randint(4, 20),
+        apart_s=chance.choice((0.0, 0.0, 0.001, 0.01, 0.2)),
+    )
+
+
+def _batch(chance: random.Random) -> Iterator[Step]:
+    several = tuple(_someone(chance) for _ in range(chance.randint(1, 8)))
+    yield SendBatch(endpoints=several, keyed=chance.random() < 0.3)  # noqa: PLR2004 - a weight
+
+
+def _resend(chance: random.Random) -> Iterator[Step]:
+    if chance.random() < 0.5:  # noqa: PLR2004 - a weight
+        yield Send(endpoint=_someone(chance), keyed=True)
+        yield from draw_pass(chance)
+    yield Resend(
+        which=chance.choice((0, 0, 0, 1, 2, chance.randrange(50))),
+        times=chance.choice((1, 1, 2, 3)),
+        altered=chance.random() < 0.2,  # noqa: PLR2004 - a weight
+    )
+
+
+def _pause(chance: random.Random) -> Iterator[Step]:
+    yield Pause(endpoint=_someone(chance), times=chance.choice((1, 1, 1, 2, 3)))
+
+
+def _resume(chance: random.Random) -> Iterator[Step]:
+    yield Resume(endpoint=_someone(chance), times=chance.choice((1, 1, 1, 2)))
+
+
+def _hold(chance: random.Random) -> Iterator[Step]:
+    yield HoldAndRelease(
+        endpoint=_someone(chance),
+        count=chance.randint(1, 12),
+        held_s=chance.choice((0.0, 0.01, 1.0, 30.0)),
+    )
+
+
+def _pause_amid(chance: random.Random) -> Iterator[Step]:
+    endpoint = _someone(chance)
+    yield PauseAmidSends(
+        endpoint=endpoint,
+        count=chance.randint(1, 12),
+        after_s=round(chance.choice((0.0, chance.uniform(0, 0.01), chance.uniform(0, 0.1))), 4),
+    )
+    if chance.random() < 0.7:  # noqa: PLR2004 - a weight
+        yield Pass(seconds=round(chance.choice((0.02, 0.5, 20.0)), 3))
+        yield Resume(endpoint=endpoint)
+
+
+def _toggle(chance: random.Random) -> Iterator[Step]:
+    yield Toggle(endpoint=_someone(chance), times=chance.randint(2, 6))
+
+
+def _reconfigure(chance: random.Random) -> Iterator[Step]:
+    config = draw_config(chance)
+    name = chance.choice(sorted(config))
+    endpoint = _someone(chance)
+    if chance.random() < 0.5:  # noqa: PLR2004 - a weight
+        yield Send(endpoint=endpoint, count=chance.randint(1, 8))
+    if chance.random() < 0.3:  # noqa: PLR2004 - same
+        yield Reconfigure(endpoint=endpoint, receiver=_someone(chance))
+    else:
+        yield Reconfigure(endpoint=endpoint, changes={name: config[name]})
+
+
+def _rotate(chance: random.Random) -> Iterator[Step]:
+    endpoint = _someone(chance)
+    yield RotateKey(endpoint=endpoint)
+    if chance.random() < 0.6:  # noqa: PLR2004 - a weight
+        yield Send(endpoint=endpoint, count=2)
+        yield from draw_pass(chance)
+        yield RotateKey(endpoint=endpoint, remove=True)
+
+
+def _on_message(chance: random.Random) -> Iterator[Step]:
+    operation, statuses = chance.choice(
+        (
+            ("replay", ("failed_permanent", "succeeded", "pending_retry", None)),
+            ("replay", ("failed_permanent",)),
+            ("retry_now", ("pending_retry", "pending_retry", "paused", None)),
+            ("cancel", ("pending_retry", "pending_retry", "paused", None)),
+            ("delete_message", ("pending_retry", "succeeded", "queued", "delivering", None)),
+        )
+    )
+    yield OnMessage(
+        endpoint=_someone(chance),
+        operation=operation,
+        status=chance.choice(statuses),
+        which=chance.choice((0, 0, 1, chance.randrange(20))),
+        times=chance.choice((1, 1, 1, 2)),
+    )
+
+
+def _fail_then(chance: random.Random) -> Iterator[Step]:
+    """Let messages fail, and do something to them."""
+    endpoint, receiver = _someone(chance), _someone(chance)
+    yield Weather(faults=Faults(server_error=0.9), receiver=receiver)
+    yield Send(endpoint=endpoint, count=chance.randint(1, 5))
+    yield Pass(seconds=round(chance.uniform(0.05, 3), 3))
+    if chance.random() < 0.3:  # noqa: PLR2004 - a weight
+        yield Pause(endpoint=endpoint)
+    operation = chance.choice(("retry_now", "cancel", "replay", "delete_message"))
+    yield OnMessage(endpoint=endpoint, operation=operation, times=chance.choice((1, 2)))
+    yield Weather(faults=CALM, receiver=receiver)
+
+
+def _delete_endpoint(chance: random.Random) -> Iterator[Step]:
+    endpoint = _someone(chance)
+    yield Send(endpoint=endpoint, count=chance.randint(1, 6))
+    yield from draw_pass(chance)
+    yield DeleteEndpoint(endpoint=endpoint)
+
+
+def _create_endpoint(chance: random.Random) -> Iterator[Step]:
+    yield CreateEndpoint(receiver=_someone(chance), config=draw_config(chance))
+
+
+def _one_fault(chance: random.Random) -> Faults:
+    name = chance.choice([each for each in Faults.__struct_fields__ if each != "latency_s"])
+    highest = _RARE_FAULTS.get(name, 0.9)
+    return msgspec.structs.replace(CALM, **{name: round(chance.uniform(0.3 * highest, highest), 3)})
+
+
+def _weather(chance: random.Random) -> Iterator[Step]:
+    faults = chance.choice((CALM, CALM, STORM, _one_fault(chance), _one_fault(chance)))
+    everywhere = chance.random() < 0.7  # noqa: PLR2004 - a weight
+    yield Weather(faults=faults, receiver=None if everywhere else _someone(chance))
+
+
+def _behave(chance: random.Random) -> Iterator[Step]:
+    yield Behave(
+        receiver=_someone(chance),
+        status=chance.choice((500, 429, 404, 302, 410, 503, 408)),
+        count=chance.choice((1, 2, 5, 20)),
+    )
+
+
+def _crash(chance: random.Random) -> Iterator[Step]:
+    if chance.random() < 0.5:  # noqa: PLR2004 - a weight
+        yield Send(endpoint=_someone(chance), count=chance.randint(1, 8))
+        yield Pass(seconds=round(chance.uniform(0.001, 0.05), 4))
+    yield Crash(power_loss=chance.random() < 0.4)  # noqa: PLR2004 - a weight
+
+
+_AMID: tuple[Callable[[random.Random], Iterator[Step]], ...] = (
+    _send,
+    _burst,
+    _batch,
+    _pause,
+    _pause,
+    _resume,
+    _toggle,
+    _pause_amid,
+    _on_message,
+    _rotate,
+    _reconfigure,
+)
+
+
+def _crash_at_write(chance: random.Random) -> Iterator[Step]:
+    amid: list[Step] = []
+    for _ in range(chance.choice((1, 1, 2, 3))):
+        amid += [each for each in chance.choice(_AMID)(chance) if not isinstance(each, Pass)]
+    yield CrashAtWrite(
+        nth=chance.choice((1, 1, 1, 2, 2, 3, 4, 6)),
+        power_loss=chance.random() < 0.5,  # noqa: PLR2004 - a weight
+        amid=tuple(amid),
+    )
+    yield Pass(seconds=round(chance.uniform(0.01, 4), 3))
+
+
+def _restart(chance: random.Random) -> Iterator[Step]:
+    yield Restart(down_s=chance.choice((0.0, 1.0, 60.0)))
+
+
+def _part(chance: random.Random) -> Iterator[Step]:
+    yield Part(receiver=_someone(chance), seconds=chance.choice((0.5, 5.0, 60.0)))
+
+
+def _jump_clock(chance: random.Random) -> Iterator[Step]:
+    yield JumpClock(seconds=chance.choice((-600.0, -30.0, -1.0, 1.0, 30.0, 600.0)))
+
+
+def _crash_receiver(chance: random.Random) -> Iterator[Step]:
+    yield CrashReceiver(receiver=_someone(chance), down_s=chance.choice((0.1, 3.0, 60.0)))
+
+
+def _disk_full(chance: random.Random) -> Iterator[Step]:
+    yield DiskFull(seconds=chance.choice((0.5, 5.0, 60.0)))
+    yield Send(endpoint=_someone(chance), count=2)
+
+
+def _heal(_: random.Random) -> Iterator[Step]:
+    yield Heal()
+
+
+RULES: tuple[tuple[float, Callable[[random.Random], Iterator[Step]]], ...] = (
+    (10, _send),
+    (8, _burst),
+    (4, _batch),
+    (4, _resend),
+    (5, _pause),
+    (6, _resume),
+    (5, _hold),
+    (5, _pause_amid),
+    (3, _toggle),
+    (4, _reconfigure),
+    (2, _rotate),
+    (6, _on_message),
+    (4, _fail_then),
+    (1, _delete_endpoint),
+    (1, _create_endpoint),
+    (6, _weather),
+    (3, _behave),
+    (2, _crash),
+    (5, _crash_at_write),
+    (1, _restart),
+    (1, _part),
+    (0.7, _jump_clock),
+    (1, _crash_receiver),
+    (0.7, _disk_full),
+    (2, _heal),
+)
+"""How often each rule is drawn, in proportion."""

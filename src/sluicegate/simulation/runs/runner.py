@@ -1,0 +1,118 @@
+"""Runs one world from its beginning to its end, and has it judged."""
+
+import traceback
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from sluicegate.simulation.oracle.history import History
+from sluicegate.simulation.runs.crude import judge
+from sluicegate.simulation.runs.ending import end_run
+from sluicegate.simulation.runs.inspection import inspect_file
+from sluicegate.simulation.runs.logged import unexplained
+from sluicegate.simulation.runs.plan import Plan, draw_plan
+from sluicegate.simulation.runs.player import Player
+from sluicegate.simulation.runs.scene import Scene
+from sluicegate.simulation.runs.violation import Violation
+from sluicegate.simulation.simulation import Simulation
+
+__all__ = ["Mode", "Run", "mode_of", "run"]
+
+Mode: TypeAlias = Literal["direct", "http"]
+
+_HTTP_EVERY = 10
+_TAIL_LINES = 50
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One world, when it is over."""
+
+    seed: int
+    mode: Mode
+    plan: Plan
+    history: History
+    violations: tuple[Violation, ...]
+    digest: str
+    """Stands for everything that happened."""
+    tail: tuple[str, ...]
+    """The last lines of the trace."""
+    virtual_s: float
+    callbacks: int
+    """What the loop had to run."""
+    requests: int
+    """That receivers got whole."""
+    messages: int
+    """That were accepted."""
+
+    @property
+    def rules(self) -> frozenset[str]:
+        """The rules that were broken."""
+        return frozenset(each.rule for each in self.violations)
+
+
+def mode_of(seed: int) -> Mode:
+    """Return how a seed is run if nothing else is said: one of ten over HTTP."""
+    return "http" if seed % _HTTP_EVERY == 0 else "direct"
+
+
+def run(seed: int, *, mode: Mode | None = None, plan: Plan | None = None) -> Run:
+    """Run a seed: the same seed, mode and plan give the same run, byte for byte.
+
+    Args:
+        seed: what everything is drawn from.
+        mode: `direct`, clients in the engine's process and requests as values; `http`, clients
+            and receivers over the simulated network. By default as `mode_of` says.
+        plan: what happens; by default the seed's own.
+    """
+    mode = mode_of(seed) if mode is None else mode
+    plan = draw_plan(seed) if plan is None else plan
+    violations: list[Violation] = []
+    with Simulation(seed, direct=mode == "direct") as simulation:
+        scene = Scene(simulation, plan.setup, http=mode == "http")
+        try:
+            _play(scene, plan)
+        except Exception:  # noqa: BLE001 - whatever it is, it is a finding
+            text = traceback.format_exc().strip()
+            at_s = simulation.loop.time()
+            violations.append(Violation(rule="run_crashed", at_s=at_s, text=text))
+        else:
+            violations += _judged(scene)
+        digest, tail = simulation.digest(), simulation.trace.tail(_TAIL_LINES)
+        history = scene.recorder.history
+        return Run(
+            seed=seed,
+            mode=mode,
+            plan=plan,
+            history=history,
+            violations=tuple(violations),
+            digest=digest,
+            tail=tuple(tail),
+            virtual_s=simulation.loop.time(),
+            callbacks=simulation.loop.steps,
+            requests=len(history.exchanges),
+            messages=len({call.message_id for call in history.calls if call.payload}),
+        )
+
+
+def _play(scene: Scene, plan: Plan) -> None:
+    player = Player(scene)
+    player.begin(plan.faults)
+    for step in plan.steps:
+        player.play(step)
+    end_run(scene, player.asking)
+    scene.close()
+
+
+def _judged(scene: Scene) -> Iterator[Violation]:
+    """Yield all that is wrong: what was seen, the file, the loop, the log."""
+    yield from judge(scene.recorder.history)
+    at_s = scene.loop.time()
+    found = [("file", each) for each in inspect_file(scene.simulation.disk.database)]
+    found += [("client", each) for each in scene.recorder.problems]
+    for problem in scene.loop.problems:
+        error = problem.get("exception")
+        found.append(("unhandled", f"{problem['message']}: {type(error).__name__}: {error}"))
+    found += [("log", each) for each in unexplained(scene)]
+    for rule, text in found:
+        yield Violation(rule=rule, at_s=at_s, text=text)

@@ -1,0 +1,70 @@
+"""How a world begins: settings so small that their limits are met, receivers, endpoints."""
+
+import random
+from typing import Any
+
+import msgspec
+
+__all__ = ["Setup", "draw_config", "draw_setup"]
+
+
+class Setup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The engine's settings, and whom it serves at first."""
+
+    settings: dict[str, Any] = {}
+    """Of `sluicegate.engine.settings.Settings`, by name."""
+    receivers: int = 1
+    endpoints: tuple[dict[str, Any], ...] = ({},)
+    """The configuration of each; endpoint n leads to receiver n, counted around."""
+    left_paused: tuple[int, ...] = ()
+    """Endpoints that stay as they are at the end, even if they are paused."""
+
+
+def draw_setup(chance: random.Random) -> Setup:
+    """Draw a beginning."""
+    slow, fast = chance.choice(
+        (
+            ((5.0, 20.0, 60.0, 300.0), (1.0, 5.0)),
+            ((1.0, 3.0, 10.0), (0.5, 2.0)),
+            ((30.0, 120.0), (5.0, 10.0, 20.0)),
+            ((2.0,), (0.0, 1.0)),
+        )
+    )
+    settings: dict[str, Any] = {
+        "retry_slow_s": list(slow),
+        "retry_fast_s": list(fast),
+        "retry_jitter": chance.choice((0.0, 0.1, 0.5)),
+        "retry_after_max_s": chance.choice((30, 86_400)),
+        "attempts_max": chance.choice((3, 4, 5, 8)),
+        "window": chance.choice((2, 3, 5, 8, 16, 64)),
+        "window_payload_bytes_max": chance.choice((0, 64, 4096)),
+        "actor_idle_s": chance.choice((0.0, 0.05, 0.5, 5.0, 60.0)),
+        "in_flight_max": chance.choice((1, 2, 4, 16, 512)),
+        "circuit_failures": chance.choice((0, 3, 5, 10)),
+        "mailbox_max": chance.choice((3, 20, 1000)),
+        "dns_cache_s": chance.choice((0.0, 30.0)),
+        "drain_s": chance.choice((0.0, 1.0, 30.0)),
+        "actor_restarts_max": chance.choice((2, 5, 50)),
+    }
+    count = chance.randint(2, 6)
+    return Setup(
+        settings=settings,
+        receivers=chance.randint(1, 3),
+        endpoints=tuple(draw_config(chance) for _ in range(count)),
+        left_paused=tuple(each for each in range(count) if chance.random() < 0.15),  # noqa: PLR2004 - a few
+    )
+
+
+def draw_config(chance: random.Random) -> dict[str, Any]:
+    """Draw the configuration of an endpoint."""
+    config: dict[str, Any] = {
+        "ordered": chance.random() < 0.4,  # noqa: PLR2004 - a weight
+        "max_in_flight": chance.choice((1, 2, 3, 5, 16)),
+        "timeout_s": chance.choice((1.0, 3.0, 10.0, 30.0)),
+    }
+    if chance.random() < 0.3:  # noqa: PLR2004 - a weight
+        config["rate_limit_rps"] = chance.choice((1, 3, 10, 50))
+        config["burst"] = chance.choice((0, 1, 5))
+    if chance.random() < 0.2:  # noqa: PLR2004 - a weight
+        config["headers"] = {"X-Tenant": f"t{chance.randint(1, 9)}"}
+    return config
