@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from sluicegate.engine.outcome import Outcome
 from sluicegate.engine.ports import Request, Sender
+from sluicegate.http.outbound.sender import AiohttpSender
 from sluicegate.simulation.faults import Faults
 
 __all__ = ["BugError", "BuggySender"]
@@ -31,6 +32,11 @@ class BuggySender:
         self._sender = sender
         self._random = random.Random(f"{seed}:bugs")
         self._faults = faults
+
+    async def close(self) -> None:
+        """Close the connections of a real sender."""
+        if isinstance(self._sender, AiohttpSender):
+            await self._sender.close()
 
     async def post(self, request: Request) -> Outcome:
         """Post `request`, or not.

@@ -85,6 +85,7 @@ class EngineHost:
         self._lives = 0
         self._engine: Engine | None = None
         self._runner: web.AppRunner | None = None
+        self._sender: BuggySender
         self._wanted = False
         self._restart: asyncio.TimerHandle | None = None
         self._failure: SluicegateError | None = None
@@ -249,6 +250,7 @@ class EngineHost:
         # As `sluicegate serve` ends after a commit of which nobody knows what came of it.
         loop.trace.note("host.failed", life)
         await engine.abort()
+        await self._sender.close()
         if self._runner is not None:
             await self._runner.cleanup()
         self._exit(life)
@@ -290,6 +292,7 @@ class EngineHost:
         engine.readiness.ready = False
         await engine.drain(engine.settings.drain_s)
         await engine.abort()
+        await self._sender.close()
         if self._runner is not None:
             await self._runner.cleanup()
         self._world.loop.trace.note("host.stopped", self.life)
@@ -327,14 +330,15 @@ class EngineHost:
                 clock=clock,
                 socket_factory=world.network.open_socket,  # type: ignore[arg-type] # as far as it is used
             )
+        self._sender = BuggySender(
+            sender, f"{world.seed}:{life.number}", faults=lambda: world.network.faults
+        )
         return Engine(
             settings,
             clock=clock,
             random=chance,
             storage=storage,
-            sender=BuggySender(
-                sender, f"{world.seed}:{life.number}", faults=lambda: world.network.faults
-            ),
+            sender=self._sender,
             resolver=resolver,
         )
 

@@ -1,6 +1,7 @@
 """One world under one seed: the public face of the kit."""
 
 import contextlib
+import gc
 import shutil
 import tempfile
 from collections.abc import Coroutine, Iterable
@@ -81,6 +82,9 @@ class Simulation:
         self.wall = WallClock(self.loop)
         self.trace: Trace = self.loop.trace
         self._direct = direct
+        # Finalizers run when the loop says so, not when so many objects were made.
+        self._collects = gc.isenabled()
+        gc.disable()
         self._folder = Path(tempfile.mkdtemp(prefix="sluicegate-simulation-", dir=_memory()))
         self.disk = Disk(self.loop, seed, self._folder)
         self._engine: EngineHost | None = None
@@ -110,6 +114,8 @@ class Simulation:
         self.disk.remove()
         self.loop.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+        if self._collects:
+            gc.enable()
 
     # -- hosts --------------------------------------------------------------------------------
 

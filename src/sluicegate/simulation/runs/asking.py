@@ -7,7 +7,7 @@ import msgspec
 
 from sluicegate.simulation.oracle.history import Call, Operation
 from sluicegate.simulation.runs import steps
-from sluicegate.simulation.runs.client import Draft, Key, NewEndpoint, RefusedError
+from sluicegate.simulation.runs.client import Draft, Key, NewEndpoint, RefusedError, Seen
 from sluicegate.simulation.runs.scene import KnownEndpoint, Scene
 
 __all__ = ["Asking"]
@@ -266,6 +266,26 @@ class Asking:
 
     # -- messages -------------------------------------------------------------------------------
 
+    def look(self, step: steps.Look) -> None:
+        """Look at an endpoint's messages."""
+        endpoint = self._scene.endpoint(step.endpoint)
+        if endpoint is not None:
+
+            async def work() -> None:
+                await self._look(endpoint, None)
+
+            self._scene.begin(work)
+
+    async def _look(self, endpoint: KnownEndpoint, status: str | None) -> list[Seen]:
+        """Return an endpoint's newest messages; none if there was no answer."""
+        began_s = self._scene.loop.time()
+        try:
+            found = await self._scene.client.messages(endpoint.id, status=status, limit=_LOOKED_AT)
+        except RefusedError:
+            return []
+        self._recorder.saw(began_s, found)
+        return found
+
     def on_message(self, step: steps.OnMessage) -> None:
         """Look messages up, and do something to one of them."""
         endpoint = self._scene.endpoint(step.endpoint)
@@ -274,10 +294,7 @@ class Asking:
         client = self._scene.client
 
         async def work() -> None:
-            try:
-                found = await client.messages(endpoint.id, status=step.status, limit=_LOOKED_AT)
-            except RefusedError:
-                return
+            found = await self._look(endpoint, step.status)
             if found:
                 message_id = found[step.which % len(found)].id
                 for _ in range(step.times):

@@ -50,6 +50,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     status: str
+    attempts: int
 
 
 class Client(Protocol):

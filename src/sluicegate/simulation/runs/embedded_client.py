@@ -128,7 +128,10 @@ class EmbeddedClient:
                     endpoint_id=endpoint_id, status=wanted, limit=limit, cursor=after
                 )
             )
-            found += [Seen(id=each.message_id, status=str(each.status)) for each in page.items]
+            found += [
+                Seen(id=each.message_id, status=str(each.status), attempts=each.attempt_count)
+                for each in page.items
+            ]
             cursor = page.next_cursor
             if cursor is None or limit < _PAGE:
                 return found
@@ -145,6 +148,6 @@ class EmbeddedClient:
         if not self._host.is_up:
             raise RefusedError("DOWN")
         try:
-            return await self._host.call(work)
+            return await work(self._host.engine)
         except SluicegateError as error:
             raise RefusedError(error.code) from None

@@ -127,7 +127,10 @@ class HttpClient:
         found: list[Seen] = []
         while True:
             answer = await self._ask("GET", str(URL("/v1/logs").with_query(query)))
-            found += [Seen(id=each["message_id"], status=each["status"]) for each in answer["data"]]
+            found += [
+                Seen(id=each["message_id"], status=each["status"], attempts=each["attempt_count"])
+                for each in answer["data"]
+            ]
             if answer["meta"]["next_cursor"] is None or limit < _PAGE:
                 return found
             query["cursor"] = answer["meta"]["next_cursor"]

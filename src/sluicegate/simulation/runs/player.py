@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from sluicegate.simulation.faults import Faults
 from sluicegate.simulation.oracle.history import EventKind
 from sluicegate.simulation.runs import steps
@@ -35,6 +33,7 @@ class Player:
             steps.Toggle: asking.toggle,
             steps.Reconfigure: asking.reconfigure,
             steps.RotateKey: asking.rotate_key,
+            steps.Look: asking.look,
             steps.OnMessage: asking.on_message,
             steps.CreateEndpoint: lambda step: asking.create_endpoint(step.receiver, step.config),
             steps.DeleteEndpoint: asking.delete_endpoint,
@@ -76,7 +75,7 @@ class Player:
     def _jump_clock(self, step: steps.JumpClock) -> None:
         self._scene.jumped_s += abs(step.seconds)
         self._simulation.wall.jump(step.seconds)
-        self._scene.recorder.event(EventKind.CLOCK_JUMPED)
+        self._scene.recorder.event(EventKind.CLOCK_JUMPED, jump_s=step.seconds)
 
     def _crash_receiver(self, step: steps.CrashReceiver) -> None:
         self._scene.crash_receiver(step.receiver, down_s=step.down_s)
@@ -98,12 +97,7 @@ class Player:
         scene.recorder.event(EventKind.FAULTS, receiver.name, faults=step.faults)
 
     def _crash_at_write(self, step: steps.CrashAtWrite) -> None:
-        engine = self._scene.engine
-        self._simulation.disk.crash_at_write(
-            step.nth,
-            power_loss=step.power_loss,
-            died=lambda power_loss: engine.crash(power_loss=power_loss),
-        )
+        self._simulation.crash_at_write(step.nth, power_loss=step.power_loss)
         for each in step.amid:
             self.play(each)
 
@@ -123,7 +117,7 @@ class Player:
     def _disk_full(self, step: steps.DiskFull) -> None:
         disk, scene = self._simulation.disk, self._scene
         scene.disk_harmed = disk.full = True
-        scene.recorder.event(EventKind.FAULTS, faults=msgspec.structs.replace(disk.faults))
+        scene.recorder.event(EventKind.DISK_FULL)
 
         def free() -> None:
             disk.full = False

@@ -1,7 +1,7 @@
 """Writes down what clients and receivers see."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 from sluicegate.simulation.faults import Faults
@@ -10,13 +10,12 @@ from sluicegate.simulation.oracle.history import (
     Call,
     Event,
     EventKind,
-    Exchange,
     History,
     Operation,
+    Sighting,
 )
-from sluicegate.simulation.receivers.exchange import Answer, ReceivedRequest
 from sluicegate.simulation.receivers.host import ReceiverHost
-from sluicegate.simulation.runs.client import RefusedError
+from sluicegate.simulation.runs.client import RefusedError, Seen
 
 __all__ = ["Recorder"]
 
@@ -94,6 +93,19 @@ class Recorder:
                 self.end(call, error)
         return error is None
 
+    def saw(self, began_s: float, seen: Iterable[Seen]) -> None:
+        """Write down how messages were listed, to a question that was asked at `began_s`."""
+        self.history.sightings += [
+            Sighting(
+                began_s=began_s,
+                ended_s=self._loop.time(),
+                id=each.id,
+                status=each.status,
+                attempts=each.attempts,
+            )
+            for each in seen
+        ]
+
     def problem(self, text: str) -> None:
         """Write down what must not happen."""
         self.problems.append(text)
@@ -103,25 +115,20 @@ class Recorder:
 
     def watch(self, receiver: ReceiverHost) -> None:
         """Write down what a receiver gets and answers."""
-        open_: dict[int, Exchange] = {}
-
-        def on_request(request: ReceivedRequest) -> None:
-            exchange = Exchange(request=request)
-            open_[id(request)] = exchange
-            self.history.exchanges.append(exchange)
-
-        def on_answer(request: ReceivedRequest, answer: Answer) -> None:
-            exchange = open_.pop(id(request))
-            exchange.answer = answer
-            exchange.answered_s = self._loop.time()
-
-        receiver.on_request.append(on_request)
-        receiver.on_answer.append(on_answer)
+        exchanges = self.history.exchanges
+        receiver.on_request.append(lambda _: exchanges.append(receiver.exchanges[-1]))
 
     # -- what else happens ----------------------------------------------------------------------
 
-    def event(self, kind: EventKind, host: str = "", *, faults: Faults | None = None) -> None:
+    def event(
+        self,
+        kind: EventKind,
+        host: str = "",
+        *,
+        faults: Faults | None = None,
+        jump_s: float = 0.0,
+    ) -> None:
         """Write down what a tester did, or saw happen."""
         self.history.events.append(
-            Event(at_s=self._loop.time(), kind=kind, host=host, faults=faults)
+            Event(at_s=self._loop.time(), kind=kind, host=host, faults=faults, jump_s=jump_s)
         )

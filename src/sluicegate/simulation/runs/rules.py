@@ -22,6 +22,7 @@ from sluicegate.simulation.runs.steps import (
     Heal,
     HoldAndRelease,
     JumpClock,
+    Look,
     OnMessage,
     Part,
     Pass,
@@ -194,6 +195,10 @@ def _on_message(chance: random.Random) -> Iterator[Step]:
     )
 
 
+def _look(chance: random.Random) -> Iterator[Step]:
+    yield Look(endpoint=_someone(chance))
+
+
 def _fail_then(chance: random.Random) -> Iterator[Step]:
     """Let messages fail, and do something to them."""
     endpoint, receiver = _someone(chance), _someone(chance)
@@ -310,6 +315,7 @@ RULES: tuple[tuple[float, Callable[[random.Random], Iterator[Step]]], ...] = (
     (4, _reconfigure),
     (2, _rotate),
     (6, _on_message),
+    (3, _look),
     (4, _fail_then),
     (1, _delete_endpoint),
     (1, _create_endpoint),

@@ -13,7 +13,6 @@ from sluicegate.simulation.lives import OUTSIDE
 from sluicegate.simulation.oracle.history import EventKind
 from sluicegate.simulation.receivers.exchange import Answer, ReceivedRequest
 from sluicegate.simulation.receivers.host import ReceiverHost
-from sluicegate.simulation.receivers.http import serve_receiver
 from sluicegate.simulation.runs.client import Client, Draft, Key
 from sluicegate.simulation.runs.embedded_client import EmbeddedClient
 from sluicegate.simulation.runs.http_client import HttpClient
@@ -112,6 +111,11 @@ class Scene:
         history.retry_fast_s = settings.retry_fast_s
         history.retry_jitter = settings.retry_jitter
         history.attempts_max = settings.attempts_max
+        history.retry_after_max_s = settings.retry_after_max_s
+        history.circuit_failures = settings.circuit_failures
+        history.circuit_pause_after_s = settings.circuit_pause_after_s
+        history.history_days = settings.history_days
+        history.direct = not self.http
 
     # -- who is who -----------------------------------------------------------------------------
 
@@ -181,17 +185,8 @@ class Scene:
     def crash_receiver(self, number: int, *, down_s: float) -> None:
         """End a receiver's process, and start it again after a while."""
         receiver = self.receiver(number)
-        if receiver.life.dead:
-            return
-        self.recorder.event(EventKind.RECEIVER_CRASHED, receiver.name)
-        self.loop.crash(receiver.life)
-
-        def revive() -> None:
-            receiver.begin_anew()
-            if self.http:
-                self.loop.spawn(receiver.life, serve_receiver(receiver, self.loop))
-
-        self.later(down_s, revive)
+        if not receiver.life.dead:
+            receiver.crash(restart_after_s=down_s)
 
     def heal(self) -> None:
         """End every fault."""
@@ -215,6 +210,8 @@ class Scene:
         _, event, facts = f"{line} ".split(" ", 2)
         if event in {"log.error", "log.critical"}:
             self.logged.append(line)
+        elif event == "host.crashed" and not facts.startswith(f"{EngineHost.name}#"):
+            self.recorder.event(EventKind.RECEIVER_CRASHED, facts.split("#")[0])
         elif event.startswith("host.") and facts.startswith(f"{EngineHost.name}#"):
             if event == "host.started":
                 self.recorder.event(EventKind.STARTED)

@@ -17,6 +17,7 @@ __all__ = [
     "Heal",
     "HoldAndRelease",
     "JumpClock",
+    "Look",
     "OnMessage",
     "Part",
     "Pass",
@@ -143,6 +144,12 @@ class OnMessage(_Step, frozen=True, kw_only=True):
     """At once."""
 
 
+class Look(_Step, frozen=True, kw_only=True):
+    """A client looks at an endpoint's messages."""
+
+    endpoint: int
+
+
 class CreateEndpoint(_Step, frozen=True, kw_only=True):
     """A client creates an endpoint."""
 
@@ -238,6 +245,7 @@ Step: TypeAlias = (
     | Toggle
     | Reconfigure
     | RotateKey
+    | Look
     | OnMessage
     | CreateEndpoint
     | DeleteEndpoint
