@@ -147,11 +147,7 @@ class HttpClient:
         self, method: str, path: str, body: dict[str, Any] | bytes | None = None
     ) -> dict[str, Any]:
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=0,
-                    socket_factory=self._network.open_socket,  # type: ignore[arg-type] # as far as it is used
-                ),
+            self._session = self._network.client_session(
                 headers={
                     "Authorization": f"Bearer {API_KEY}",
                     "Content-Type": "application/json",

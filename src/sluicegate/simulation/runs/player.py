@@ -107,12 +107,9 @@ class Player:
         self._scene.engine.start()
 
     def _part(self, step: steps.Part) -> None:
-        network, receiver = self._simulation.network, self._scene.receiver(step.receiver)
-        network.partition(self._scene.engine.name, receiver.name)
+        engine, receiver = self._scene.engine, self._scene.receiver(step.receiver)
+        self._simulation.network.partition(engine.name, receiver.name, seconds=step.seconds)
         self._scene.recorder.event(EventKind.PARTED, receiver.name)
-        self._scene.later(
-            step.seconds, lambda: network.reunite(self._scene.engine.name, receiver.name)
-        )
 
     def _disk_full(self, step: steps.DiskFull) -> None:
         disk, scene = self._simulation.disk, self._scene
