@@ -18,9 +18,10 @@ from sluicegate.http.outbound.sender import AiohttpSender
 from sluicegate.http.server import create_app, create_runner
 from sluicegate.simulation.bugs import BuggySender
 from sluicegate.simulation.disk import Disk
-from sluicegate.simulation.lives import OUTSIDE, Life
+from sluicegate.simulation.lives import OUTSIDE, HostDownError, Life
 from sluicegate.simulation.loop import SimulationLoop
 from sluicegate.simulation.network import Network
+from sluicegate.simulation.producer import Producer
 from sluicegate.simulation.threads import VirtualThreads
 from sluicegate.simulation.world import SeededRandom, VirtualClock, WallClock
 from sluicegate.storage import SecretBox, SqliteStorage
@@ -50,11 +51,7 @@ class World(Protocol):
         ...
 
 
-class HostDownError(RuntimeError):
-    """The engine's process is down, or it ended before it had answered."""
-
-
-class EngineHost:
+class EngineHost(Producer):
     """A host with the real engine, its database and its HTTP API, at `http://sluicegate:8400`.
 
     A supervisor watches its process: however it ends, but for `stop`, the next one is started
@@ -80,6 +77,7 @@ class EngineHost:
             settings: the engine's; `database` is the simulated disk's.
             http: whether the HTTP API listens.
         """
+        super().__init__(world.loop)
         self._world = world
         self._http = http
         self._lives = 0

@@ -4,7 +4,11 @@ import asyncio
 import contextvars
 from collections.abc import Callable
 
-__all__ = ["LIFE", "OUTSIDE", "Life", "is_dead", "life_of"]
+__all__ = ["LIFE", "OUTSIDE", "HostDownError", "Life", "is_dead", "life_of"]
+
+
+class HostDownError(RuntimeError):
+    """The engine's process is down, or it ended before it had answered."""
 
 
 class Life:

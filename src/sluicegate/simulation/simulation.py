@@ -21,6 +21,7 @@ from sluicegate.simulation.logs import traced_logs
 from sluicegate.simulation.loop import SimulationLoop
 from sluicegate.simulation.network import Network
 from sluicegate.simulation.receivers import Answer, ReceiverHost
+from sluicegate.simulation.receivers.anyio_threads import inline_anyio_threads, is_anyio_here
 from sluicegate.simulation.receivers.application import Script
 from sluicegate.simulation.receivers.direct import DirectSender
 from sluicegate.simulation.receivers.http import serve_receiver
@@ -92,6 +93,7 @@ class Simulation:
         self._inside = contextlib.ExitStack()
         self._inside.enter_context(within_time(self.loop, self.wall))
         self._inside.enter_context(traced_logs(self.trace))
+        self._anyio_kept = False
         self.set_faults(faults)
 
     def __enter__(self) -> Self:
@@ -182,7 +184,13 @@ class Simulation:
             loop=self.loop,
             network=self.network,
             seed=self.seed,
-            make=mounted(responses=responses, asgi=asgi, wsgi=wsgi, aiohttp_app=aiohttp_app),
+            make=mounted(
+                responses=responses,
+                asgi=asgi,
+                wsgi=wsgi,
+                aiohttp_app=aiohttp_app,
+                prepare=self._keep_anyio,
+            ),
             serve=None if self._direct else serve_receiver,
             faults=lambda: self.network.faults,
             crash_sender=self._crash_engine,
@@ -191,6 +199,12 @@ class Simulation:
         self._receivers[name] = receiver
         receiver.start()
         return receiver
+
+    def _keep_anyio(self) -> None:
+        """Let no thread of anyio escape, once it is there."""
+        if not self._anyio_kept and is_anyio_here():
+            self._inside.enter_context(inline_anyio_threads())
+            self._anyio_kept = True
 
     def _crash_engine(self) -> None:
         if self._engine is not None:

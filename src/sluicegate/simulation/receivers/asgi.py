@@ -20,13 +20,20 @@ class AsgiApplication:
     that (background tasks) goes on in the host's life.
     """
 
-    def __init__(self, app: object, failed: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        app: object,
+        failed: Callable[[BaseException], None],
+        prepare: Callable[[], None] = lambda: None,
+    ) -> None:
         """Take an application.
 
         Args:
             app: called with `scope`, `receive` and `send`.
             failed: hears of an exception after the answer, which nobody else would.
+            prepare: called before each call of the application.
         """
+        self._prepare = prepare
         self._app = cast("App", app)
         self._failed = failed
         self._state: dict[str, Any] = {}
@@ -39,6 +46,7 @@ class AsgiApplication:
         Raises:
             RuntimeError: the startup failed.
         """
+        self._prepare()
         self._keep(asyncio.get_running_loop().create_task(self._lifespan.live(self._app)))
         await self._lifespan.startup()
 
@@ -48,6 +56,7 @@ class AsgiApplication:
 
     async def respond(self, request: ReceivedRequest, gone: asyncio.Event) -> Answer:
         """Call it with a request; return what it sent."""
+        self._prepare()
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[Answer] = loop.create_future()
         task = loop.create_task(self._respond(request, gone, answered))

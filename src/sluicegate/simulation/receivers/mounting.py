@@ -24,8 +24,16 @@ def mounted(
     asgi: object = None,
     wsgi: object = None,
     aiohttp_app: object = None,
+    prepare: Callable[[], None],
 ) -> Callable[[ReceiverHost], Application]:
     """Return what makes the application of a host; without any, it answers 200.
+
+    Args:
+        responses: for a script.
+        asgi: an application or what makes one; so are the following.
+        wsgi: the same.
+        aiohttp_app: the same.
+        prepare: called before an ASGI application is.
 
     Raises:
         TypeError: something is no application of its kind, nor a function that makes one.
@@ -35,7 +43,7 @@ def mounted(
         raise ValueError("give one of `responses`, `asgi`, `wsgi` and `aiohttp_app`")
     if asgi is not None:
         make = factory_of(asgi, takes=3, what="asgi: an ASGI 3 application")
-        return lambda host: AsgiApplication(make(), host.failed)
+        return lambda host: AsgiApplication(make(), host.failed, prepare)
     if wsgi is not None:
         make = factory_of(wsgi, takes=2, what="wsgi: a WSGI application")
         return lambda _: WsgiApplication(make())
