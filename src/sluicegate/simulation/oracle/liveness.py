@@ -1,0 +1,132 @@
+"""When the faults are over, everything comes to an end, and a lawful one."""
+
+import math
+from collections.abc import Iterator
+
+from sluicegate.simulation.oracle.facts import EndpointFacts, Facts, MessageFacts
+from sluicegate.simulation.oracle.history import Operation
+from sluicegate.simulation.oracle.pausing import may_be_paused
+from sluicegate.simulation.oracle.statuses import is_permanent
+from sluicegate.simulation.oracle.violation import Rule, Violation
+
+__all__ = ["RULES"]
+
+_OVER = ("succeeded", "failed_permanent")
+
+
+def everything_finishes(facts: Facts) -> Iterator[Violation]:
+    """Once all has settled, whatever waits on nothing has succeeded or failed for good.
+
+    Held by a pause it may wait for ever, and reads `paused`. An endpoint whose actor crashed again
+    and again (`Faults.bug`) since the last start may be parked.
+    """
+    settled_s = facts.weather.settled_s
+    if settled_s is None:
+        return
+    for message, endpoint in facts.deliveries():
+        view = message.view
+        if view is None or view.status in _OVER or message.accepted().lo > settled_s:
+            continue
+        if _may_be_parked(facts):
+            continue
+        held = view.status == "paused" and may_be_paused(facts, endpoint, settled_s, facts.ends_s)
+        if not held:
+            yield _about(facts, message, "everything_finishes", f"still reads {view.status}")
+
+
+def failures_have_a_reason(facts: Facts) -> Iterator[Violation]:
+    """What failed for good was refused by its receiver, or tried `attempts_max` times, or given up.
+
+    A client gives it up by a cancellation or a deletion, of the message or its endpoint; a bug
+    on purpose may have parked it.
+    """
+    for message in facts.messages.values():
+        view = message.view
+        if view is None or view.status != "failed_permanent" or message.endpoint is None:
+            continue
+        refused = any(
+            each.answer is not None and is_permanent(each.answer.status)
+            for each in message.exchanges
+        )
+        buggy = facts.weather.worst(message.accepted().lo, facts.ends_s, "").bug > 0
+        explained = (
+            refused
+            or buggy
+            or view.attempts >= facts.history.attempts_max
+            or bool(message.effective(Operation.CANCEL))
+            or facts.is_withdrawn(message)
+        )
+        if not explained:
+            text = f"failed for good after {view.attempts} attempts, which nobody asked for"
+            yield _about(facts, message, "failures_have_a_reason", text)
+
+
+def replays_are_carried_out(facts: Facts) -> Iterator[Violation]:
+    """Once all has settled, a replay that was answered has led to an attempt.
+
+    Or to a failure for good, of attempts that no receiver saw. What may be held, given up or
+    parked is not judged.
+    """
+    settled_s = facts.weather.settled_s
+    if settled_s is None or _may_be_parked(facts):
+        return
+    for message, endpoint in facts.deliveries():
+        if message.view is None or message.view.status == "failed_permanent":
+            continue
+        if _may_be_given_up(facts, message, endpoint):
+            continue
+        for call in endpoint.succeeded(Operation.REPLAY):
+            if call.message_id != message.id or (call.ended_s or math.inf) > settled_s:
+                continue
+            if not any(each.request.at_s > call.began_s for each in message.exchanges):
+                text = f"was replayed at {call.ended_s:.3f} s, and did not come again"
+                yield _about(facts, message, "replays_are_carried_out", text)
+
+
+def what_was_deleted_is_over(facts: Facts) -> Iterator[Violation]:
+    """Once all has settled, nothing waits of a deleted message, or on a deleted endpoint."""
+    settled_s = facts.weather.settled_s
+    if settled_s is None:
+        return
+    for message, endpoint in facts.deliveries():
+        view = message.view
+        if view is None or view.status in _OVER:
+            continue
+        deleted_s = [
+            call.ended_s
+            for call in endpoint.succeeded(Operation.DELETE_MESSAGE)
+            if call.message_id == message.id and call.ended_s is not None
+        ]
+        if min([endpoint.gone().hi, *deleted_s]) <= settled_s:
+            text = f"was deleted, or its endpoint, and reads {view.status}"
+            yield _about(facts, message, "what_was_deleted_is_over", text)
+
+
+def _may_be_parked(facts: Facts) -> bool:
+    return facts.weather.worst(facts.weather.last_start_s, facts.ends_s, "").bug > 0
+
+
+def _may_be_given_up(facts: Facts, message: MessageFacts, endpoint: EndpointFacts) -> bool:
+    return (
+        facts.is_withdrawn(message)
+        or bool(message.effective(Operation.CANCEL))
+        or may_be_paused(facts, endpoint, 0.0, facts.ends_s)
+    )
+
+
+def _about(facts: Facts, message: MessageFacts, rule: str, text: str) -> Violation:
+    return Violation(
+        rule=rule,
+        at_s=facts.ends_s,
+        text=f"{message.id} {text}",
+        calls=tuple(message.sends),
+        exchanges=tuple(message.exchanges),
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    everything_finishes,
+    failures_have_a_reason,
+    replays_are_carried_out,
+    what_was_deleted_is_over,
+)

@@ -1,0 +1,117 @@
+"""The order of acceptance: of starts, and on ordered endpoints of whole deliveries."""
+
+from collections.abc import Iterator
+
+from sluicegate.simulation.oracle.facts import EndpointFacts, Facts, MessageFacts
+from sluicegate.simulation.oracle.history import Exchange, Operation
+from sluicegate.simulation.oracle.pausing import may_be_paused
+from sluicegate.simulation.oracle.violation import Rule, Violation
+
+__all__ = ["RULES"]
+
+_OPEN = ("queued", "delivering", "pending_retry", "paused")
+
+
+def starts_follow_acceptance(facts: Facts) -> Iterator[Violation]:
+    """Of two messages, the one accepted first is attempted first, for the first time.
+
+    Judged by attempts number 1 that a receiver saw of both. Lawfully the later one goes first where
+    the earlier one's attempt was begun and taken back: recalled by a pause or by a crash of the
+    endpoint's actor, unsent because storage did not give its payload, or lost with the process.
+    Between the two, none of it may have been.
+    """
+    for endpoint in facts.endpoints.values():
+        firsts = _first_attempts(facts, endpoint)
+        firsts.sort(key=lambda pair: facts.timing.begun(pair[1]).hi)
+        for index, (later, went) in enumerate(firsts):
+            went_by_s = facts.timing.begun(went).hi
+            for earlier, waited in firsts[index + 1 :]:
+                begun = facts.timing.begun(waited)
+                if begun.lo <= went_by_s or not earlier.accepted_before(later):
+                    continue
+                if not _is_excused(facts, endpoint, went, waited):
+                    yield Violation(
+                        rule="starts_follow_acceptance",
+                        at_s=went.request.at_s,
+                        text=f"{later.id} went to {endpoint.name} by {went_by_s:.3f} s, and"
+                        f" {earlier.id}, accepted before it, only after {begun.lo:.3f} s",
+                        calls=(*earlier.sends[:1], *later.sends[:1]),
+                        exchanges=(went, waited),
+                    )
+                    break
+
+
+def ordered_messages_wait(facts: Facts) -> Iterator[Violation]:
+    """On an ordered endpoint a message starts only when all accepted before it have ended.
+
+    A crash excuses nothing: the end of the one before was durable. An earlier message had not
+    ended if it is attempted again afterwards, or still waits, without a replay of it. Judged
+    while the endpoint was ordered for certain.
+    """
+    for endpoint in facts.endpoints.values():
+        if not any(endpoint.values("ordered", False, 0.0, facts.ends_s)):  # noqa: FBT003 - the default
+            continue
+        messages = [m for m, owner in facts.deliveries() if owner is endpoint and m.sends]
+        for later in messages:
+            if not later.exchanges:
+                continue
+            began = min(later.exchanges, key=lambda e: facts.timing.begun(e).hi)
+            by_s = facts.timing.begun(began).hi
+            for earlier in messages:
+                if earlier is later or not earlier.accepted_before(later):
+                    continue
+                open_at_s = _open_after(facts, earlier, by_s)
+                if open_at_s is None:
+                    continue
+                if _is_ordered(endpoint, facts.timing.begun(began).lo - 1, open_at_s):
+                    yield Violation(
+                        rule="ordered_messages_wait",
+                        at_s=began.request.at_s,
+                        text=f"{later.id} started by {by_s:.3f} s, and {earlier.id}, accepted"
+                        f" before it, was not over at {open_at_s:.3f} s",
+                        calls=(*earlier.sends[:1], *later.sends[:1]),
+                        exchanges=(began,),
+                    )
+                    break
+
+
+def _first_attempts(facts: Facts, endpoint: EndpointFacts) -> list[tuple[MessageFacts, Exchange]]:
+    found: list[tuple[MessageFacts, Exchange]] = []
+    for message, owner in facts.deliveries():
+        if owner is not endpoint or not message.exchanges or not message.sends:
+            continue
+        first = message.exchanges[0]
+        if first.request.header("x-webhook-attempt") == "1":
+            found.append((message, first))
+    return found
+
+
+def _is_excused(facts: Facts, endpoint: EndpointFacts, went: Exchange, waited: Exchange) -> bool:
+    from_s = facts.timing.begun(went).lo - 1
+    to_s = facts.timing.begun(waited).hi
+    return (
+        facts.weather.ends_life(from_s, to_s)
+        or facts.weather.disk_fails(from_s, to_s)
+        or facts.weather.worst(from_s, to_s, "").bug > 0
+        or may_be_paused(facts, endpoint, from_s, to_s)
+    )
+
+
+def _is_ordered(endpoint: EndpointFacts, from_s: float, to_s: float) -> bool:
+    return all(endpoint.values("ordered", False, from_s, to_s))  # noqa: FBT003 - the default
+
+
+def _open_after(facts: Facts, message: MessageFacts, at_s: float) -> float | None:
+    """Return a moment after `at_s` at which a message, never replayed, had not ended."""
+    if message.effective(Operation.REPLAY):
+        return None
+    for exchange in message.exchanges:
+        begun = facts.timing.begun(exchange)
+        if begun.lo > at_s:
+            return begun.lo
+    if message.view is not None and message.view.status in _OPEN and message.was_accepted:
+        return facts.ends_s
+    return None
+
+
+RULES: tuple[Rule, ...] = (starts_follow_acceptance, ordered_messages_wait)

@@ -1,0 +1,138 @@
+"""What could go wrong when: the faults in force, partitions, and the lives of programs."""
+
+import functools
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
+import msgspec
+
+from sluicegate.simulation.faults import CALM, Faults
+from sluicegate.simulation.oracle.history import Event, EventKind
+
+__all__ = ["Weather"]
+
+_DEATHS = (EventKind.CRASHED, EventKind.LOST_POWER, EventKind.STOPPED)
+_DISK_RATES = ("write_error", "unknown_outcome", "read_error", "busy", "slow_disk")
+
+
+class _Span(msgspec.Struct, frozen=True):
+    from_s: float
+    to_s: float
+    host: str
+    faults: Faults = CALM
+
+    def touches(self, from_s: float, to_s: float, host: str) -> bool:
+        return self.from_s <= to_s and from_s <= self.to_s and self.host in {"", host}
+
+
+class Weather:
+    """The tester's own doings, asked for by stretches of time.
+
+    All answers are the worst that may have been: a fault that was in force for a moment of a
+    stretch counts as in force, and one of a single host adds to those of everywhere.
+
+    Attributes:
+        ends_s: the last moment that an event tells of.
+        settled_s: when everything had had its time; `None` if that never came.
+        jumps: moments at which the wall clock was set anew.
+    """
+
+    def __init__(self, events: Sequence[Event], *, receivers: frozenset[str]) -> None:
+        """Take the events in order of time, and the names of the hosts that receive."""
+        self.ends_s = max((event.at_s for event in events), default=0.0)
+        self.settled_s = next(
+            (event.at_s for event in reversed(events) if event.kind is EventKind.SETTLED), None
+        )
+        self.jumps = [event.at_s for event in events if event.kind is EventKind.CLOCK_JUMPED]
+        self._deaths = [event.at_s for event in events if event.kind in _DEATHS]
+        self._starts = [event.at_s for event in events if event.kind is EventKind.STARTED]
+        self._receiver_deaths = [
+            (event.at_s, event.host) for event in events if event.kind is EventKind.RECEIVER_CRASHED
+        ]
+        self._faults: list[_Span] = []
+        self._partitions: list[_Span] = []
+        self._full: list[_Span] = []
+        self._read(events, receivers)
+        self.worst = functools.lru_cache(maxsize=4096)(self._worst)
+
+    def _read(self, events: Sequence[Event], receivers: frozenset[str]) -> None:
+        """Turn events that begin and end something into spans."""
+        heals = [event.at_s for event in events if event.kind is EventKind.HEALED]
+        for index, event in enumerate(events):
+            host = event.host if event.host in receivers else ""
+            healed = heals[at] if (at := bisect_left(heals, event.at_s)) < len(heals) else math.inf
+            match event.kind:
+                case EventKind.PARTED:
+                    self._partitions.append(_Span(event.at_s, healed, host))
+                case EventKind.DISK_FULL:
+                    self._full.append(_Span(event.at_s, healed, ""))
+                case EventKind.FAULTS if event.faults is not None:
+                    others = (
+                        later.at_s
+                        for later in events[index + 1 :]
+                        if later.kind is EventKind.FAULTS
+                        and (later.host if later.host in receivers else "") == host
+                    )
+                    ended = min(healed, next(others, math.inf))
+                    self._faults.append(_Span(event.at_s, ended, host, event.faults))
+                case _:
+                    pass
+
+    def _worst(self, from_s: float, to_s: float, host: str = "") -> Faults:
+        """Return the highest rate of each fault in force at some moment of a stretch."""
+        met = [CALM, *(s.faults for s in self._faults if s.touches(from_s, to_s, host))]
+        rates = {
+            name: max(getattr(faults, name) for faults in met)
+            for name in Faults.__struct_fields__
+            if name != "latency_s"
+        }
+        latency_s = (min(f.latency_s[0] for f in met), max(f.latency_s[1] for f in met))
+        return Faults(latency_s=latency_s, **rates)
+
+    def partition_since(self, from_s: float, to_s: float, host: str) -> float | None:
+        """Return when the earliest partition from a host began that touches a stretch."""
+        touching = [p.from_s for p in self._partitions if p.touches(from_s, to_s, host)]
+        return min(touching, default=None)
+
+    def disk_fails(self, from_s: float, to_s: float) -> bool:
+        """Return whether a write may have failed, or taken long."""
+        faults = self.worst(from_s, to_s, "")
+        return any(getattr(faults, rate) for rate in _DISK_RATES) or any(
+            span.touches(from_s, to_s, "") for span in self._full
+        )
+
+    def ends_life(self, from_s: float, to_s: float) -> bool:
+        """Return whether the engine's process may have ended, or begun, within a stretch.
+
+        A process that ends by itself (after a failed sync) is seen by its successor's start.
+        """
+        return _any_within(self._deaths, from_s, to_s) or _any_within(self._starts, from_s, to_s)
+
+    def death_after(self, at_s: float) -> float:
+        """Return when the engine's process ended next; infinity if it did not."""
+        index = bisect_left(self._deaths, at_s)
+        found = self._deaths[index] if index < len(self._deaths) else math.inf
+        # Of a process that ended by itself, its successor tells.
+        index = bisect_right(self._starts, at_s)
+        return min(found, self._starts[index] if index < len(self._starts) else math.inf)
+
+    def is_running(self, at_s: float) -> bool:
+        """Return whether, for all that is known, the engine runs at a moment."""
+        started = self._starts[: bisect_right(self._starts, at_s)]
+        died = self._deaths[: bisect_right(self._deaths, at_s)]
+        return not died or (bool(started) and started[-1] > died[-1])
+
+    @property
+    def last_start_s(self) -> float:
+        """When the last life began."""
+        return self._starts[-1] if self._starts else 0.0
+
+    def receiver_death(self, from_s: float, to_s: float, host: str) -> float | None:
+        """Return when a receiver first died within a stretch."""
+        died = (at for at, name in self._receiver_deaths if name in {"", host})
+        return next((at for at in died if from_s <= at <= to_s), None)
+
+
+def _any_within(moments: list[float], from_s: float, to_s: float) -> bool:
+    return bisect_left(moments, from_s) < bisect_right(moments, to_s)
