@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from sluicegate.simulation.faults import Faults
 from sluicegate.simulation.oracle.history import Exchange, History
 from sluicegate.simulation.oracle.weather import Weather
 from sluicegate.simulation.receivers.exchange import Fate
@@ -88,7 +89,8 @@ class Timing:
         host, begun = exchange.request.host, self.begun(exchange)
         arrives_s = self.answer_by(exchange)
         faults = self._weather.worst(begun.lo, arrives_s, host)
-        astray = faults.bug > 0 or (not self._direct and faults.reset > 0)
+        astray = faults.bug > 0 or faults.receiver_crash > 0 or exchange.mishap is not None
+        astray = astray or (not self._direct and faults.reset > 0)
         late = arrives_s - begun.lo >= self._timeouts_s(exchange).lo - TICK_S
         return not (
             astray
@@ -134,13 +136,24 @@ class Timing:
         pieces = 2 if faults.split else 1
         return pieces * faults.latency_s[1] + (_STALL_S if faults.stall else 0.0) + TICK_S
 
+    def _before_partitions(self, lo: float, at_s: float, host: str, journey_s: float) -> float:
+        """Return when a packet was sent at the earliest that partitions may have held back.
+
+        One that is on its way when a partition begins is held, too; and when it goes on, the next
+        one may have begun.
+        """
+        while (since := self._weather.partition_since(lo, at_s, host)) is not None:
+            if since - journey_s >= lo:
+                break
+            lo = since - journey_s
+        return lo
+
     def _first_byte(self, exchange: Exchange) -> Span:
         at_s, host = exchange.request.at_s, exchange.request.host
-        lo = at_s - self._journey_s(at_s - _LOOK_BACK_S, at_s, host)
+        journey_s = self._journey_s(at_s - _LOOK_BACK_S, at_s, host)
+        lo = at_s - journey_s
         if not self._direct:
-            since = self._weather.partition_since(lo, at_s, host)
-            if since is not None:
-                lo = min(lo, since)
+            lo = self._before_partitions(lo, at_s, host, journey_s)
         hi = at_s - self._weather.worst(at_s - _LOOK_BACK_S, at_s, host).latency_s[0]
         return Span(lo, hi)
 
@@ -155,12 +168,22 @@ class Timing:
         if self._direct:
             before_s += faults.latency_s[1]
         else:
-            # A look-up, a handshake there and back, and with luck all of it once more.
-            before_s += 4 * faults.latency_s[1] + (_DNS_S if faults.dns_hang else 0.0)
-            parted = self._weather.partition_since(sent.lo - _LOOK_BACK_S, sent.hi, host)
-            if faults.black_hole or parted is not None:
+            # A look-up, TCP's and TLS's handshakes there and back, and once more if one address
+            # of a name does not answer.
+            before_s += 10 * faults.latency_s[1] + (_DNS_S if faults.dns_hang else 0.0)
+            if self._may_connect_slowly(faults, sent, host):
                 before_s += _CONNECT_S
         return Span(sent.lo - before_s, sent.hi)
+
+    def _may_connect_slowly(self, faults: Faults, sent: Span, host: str) -> bool:
+        from_s = sent.lo - _LOOK_BACK_S
+        return (
+            faults.black_hole > 0
+            or faults.dns_flap > 0
+            or faults.receiver_crash > 0
+            or self._weather.partition_since(from_s, sent.hi, host) is not None
+            or self._weather.receiver_death(from_s, sent.hi, host) is not None
+        )
 
     def _begun(self, exchange: Exchange) -> Span:
         begins = self._begins(exchange, self._first_byte(exchange))
@@ -184,10 +207,13 @@ class Timing:
         begun, sent = self.begun(exchange), self.sent(exchange)
         timeouts_s = self._timeouts_s(exchange)
         hi = sent.hi + timeouts_s.hi + TICK_S
-        lo = max(begun.lo + timeouts_s.lo - TICK_S, request.at_s)
+        lo = begun.lo + timeouts_s.lo - TICK_S
         if answer is not None and exchange.answered_s is not None and answer.fate is not Fate.NEVER:
             least_s = self._weather.worst(request.at_s, exchange.answered_s, request.host)
             lo = min(lo, exchange.answered_s + answer.delay_s + least_s.latency_s[0])
+        faults = self._weather.worst(sent.lo, request.at_s + timeouts_s.hi, request.host)
+        if exchange.mishap is not None or faults.receiver_crash > 0:
+            lo = min(lo, request.at_s)
         died_s = self._weather.receiver_death(sent.lo, hi, request.host)
         if died_s is not None:
             lo = min(lo, max(died_s, begun.lo))

@@ -58,10 +58,10 @@ class Weather:
 
     def _read(self, events: Sequence[Event], receivers: frozenset[str]) -> None:
         """Turn events that begin and end something into spans."""
-        heals = [event.at_s for event in events if event.kind is EventKind.HEALED]
         for index, event in enumerate(events):
             host = event.host if event.host in receivers else ""
-            healed = heals[at] if (at := bisect_left(heals, event.at_s)) < len(heals) else math.inf
+            later = events[index + 1 :]
+            healed = next((e.at_s for e in later if e.kind is EventKind.HEALED), math.inf)
             match event.kind:
                 case EventKind.PARTED:
                     self._partitions.append(_Span(event.at_s, healed, host))
@@ -69,10 +69,10 @@ class Weather:
                     self._full.append(_Span(event.at_s, healed, ""))
                 case EventKind.FAULTS if event.faults is not None:
                     others = (
-                        later.at_s
-                        for later in events[index + 1 :]
-                        if later.kind is EventKind.FAULTS
-                        and (later.host if later.host in receivers else "") == host
+                        e.at_s
+                        for e in later
+                        if e.kind is EventKind.FAULTS
+                        and (e.host if e.host in receivers else "") == host
                     )
                     ended = min(healed, next(others, math.inf))
                     self._faults.append(_Span(event.at_s, ended, host, event.faults))
