@@ -74,6 +74,10 @@ vendor-scalar: $(VENV)/.ready ## Re-make the script of /docs from npm (VERSION=1
 fuzz: $(VENV)/.ready ## Ask the server all that openapi.json allows, and much that it does not (SECONDS=300)
 	@SLUICEGATE_FUZZ_SECONDS=$(or $(SECONDS),300) $(VENV)/bin/python -m pytest -s tests/http/api/test_fuzz.py
 
+.PHONY: soak
+soak: $(VENV)/.ready ## Run simulated worlds, other ones each time (SECONDS=600 JOBS=2)
+	@$(VENV)/bin/sluicegate simulate --seconds $(or $(SECONDS),600) --jobs $(or $(JOBS),2) $(ARGS)
+
 .PHONY: lock
 lock: ## Re-make the hashed lock file
 	@python=$(or $(PYTHON),$(find_python)); test -d .venvs/tools || $$python -m venv .venvs/tools

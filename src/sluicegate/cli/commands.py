@@ -14,6 +14,7 @@ from sluicegate.cli.logs import configure_logs
 from sluicegate.cli.openapi import openapi
 from sluicegate.cli.options import Flags, with_settings
 from sluicegate.cli.serve import run_server
+from sluicegate.cli.simulate import simulate
 from sluicegate.engine.errors import SettingError
 
 __all__ = ["main"]
@@ -58,3 +59,4 @@ main.add_command(config)
 main.add_command(doctor)
 main.add_command(keys)
 main.add_command(openapi)
+main.add_command(simulate)

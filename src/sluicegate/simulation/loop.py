@@ -19,6 +19,7 @@ import math
 import random
 import sys
 import threading
+import warnings
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
@@ -364,11 +365,13 @@ class SimulationLoop(SimulatedSockets):
         problems = len(self.problems)
         try:
             # Their `finally` blocks run now, in a world that is no more: nobody wants to know.
-            for dead in self._graveyard:
-                if isinstance(dead, NumberedTask):
-                    _bury(dead)
-            self._graveyard.clear()
-            gc.collect()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                for dead in self._graveyard:
+                    if isinstance(dead, NumberedTask):
+                        _bury(dead)
+                self._graveyard.clear()
+                gc.collect()
         finally:
             sys.unraisablehook = hook
             del self.problems[problems:]

@@ -86,6 +86,7 @@ class Simulation:
         # Finalizers run when the loop says so, not when so many objects were made.
         self._collects = gc.isenabled()
         gc.disable()
+        gc.freeze()  # what was there before is not looked through again and again
         self._folder = Path(tempfile.mkdtemp(prefix="sluicegate-simulation-", dir=_memory()))
         self.disk = Disk(self.loop, seed, self._folder)
         self._engine: EngineHost | None = None
@@ -116,6 +117,7 @@ class Simulation:
         self.disk.remove()
         self.loop.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+        gc.unfreeze()
         if self._collects:
             gc.enable()
 

@@ -1,7 +1,7 @@
 """Whole runs of a simulated world: plans drawn from a seed, played, judged, shrunk, soaked."""
 
+from sluicegate.simulation.oracle import Violation
 from sluicegate.simulation.runs.plan import Plan, draw_plan
 from sluicegate.simulation.runs.runner import Mode, Run, mode_of, run
-from sluicegate.simulation.runs.violation import Violation
 
 __all__ = ["Mode", "Plan", "Run", "Violation", "draw_plan", "mode_of", "run"]

@@ -30,10 +30,10 @@ class Recorder:
         problems: what no client should ever hear.
     """
 
-    def __init__(self, loop: SimulationLoop) -> None:
-        """Begin a history."""
+    def __init__(self, loop: SimulationLoop, history: History) -> None:
+        """Write into a history."""
         self._loop = loop
-        self.history = History()
+        self.history = history
         self.problems: list[str] = []
 
     # -- clients ------------------------------------------------------------------------------

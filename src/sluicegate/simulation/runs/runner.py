@@ -6,15 +6,14 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from sluicegate.simulation.oracle import Violation, judge
 from sluicegate.simulation.oracle.history import History
-from sluicegate.simulation.runs.crude import judge
 from sluicegate.simulation.runs.ending import end_run
 from sluicegate.simulation.runs.inspection import inspect_file
 from sluicegate.simulation.runs.logged import unexplained
 from sluicegate.simulation.runs.plan import Plan, draw_plan
 from sluicegate.simulation.runs.player import Player
 from sluicegate.simulation.runs.scene import Scene
-from sluicegate.simulation.runs.violation import Violation
 from sluicegate.simulation.simulation import Simulation
 
 __all__ = ["Mode", "Run", "mode_of", "run"]
@@ -69,8 +68,9 @@ def run(seed: int, *, mode: Mode | None = None, plan: Plan | None = None) -> Run
     plan = draw_plan(seed) if plan is None else plan
     violations: list[Violation] = []
     with Simulation(seed, direct=mode == "direct") as simulation:
-        scene = Scene(simulation, plan.setup, http=mode == "http")
+        history = History()
         try:
+            scene = Scene(simulation, plan.setup, history, http=mode == "http")
             _play(scene, plan)
         except Exception:  # noqa: BLE001 - whatever it is, it is a finding
             text = traceback.format_exc().strip()
@@ -79,7 +79,6 @@ def run(seed: int, *, mode: Mode | None = None, plan: Plan | None = None) -> Run
         else:
             violations += _judged(scene)
         digest, tail = simulation.digest(), simulation.trace.tail(_TAIL_LINES)
-        history = scene.recorder.history
         return Run(
             seed=seed,
             mode=mode,

@@ -10,7 +10,7 @@ from sluicegate.engine.settings import Settings
 from sluicegate.simulation.engine_host import EngineHost
 from sluicegate.simulation.faults import CALM
 from sluicegate.simulation.lives import OUTSIDE
-from sluicegate.simulation.oracle.history import EventKind
+from sluicegate.simulation.oracle.history import EventKind, History
 from sluicegate.simulation.receivers.exchange import Answer, ReceivedRequest
 from sluicegate.simulation.receivers.host import ReceiverHost
 from sluicegate.simulation.runs.client import Client, Draft, Key
@@ -70,13 +70,15 @@ class Scene:
         buggy: whether our own code had bugs at a time.
     """
 
-    def __init__(self, simulation: Simulation, setup: Setup, *, http: bool) -> None:
+    def __init__(
+        self, simulation: Simulation, setup: Setup, history: History, *, http: bool
+    ) -> None:
         """Put hosts into a world; its endpoints are created by the steps."""
         self.simulation = simulation
         self.setup = setup
         self.http = http
         self.loop = simulation.loop
-        self.recorder = Recorder(self.loop)
+        self.recorder = Recorder(self.loop, history)
         self.endpoints: list[KnownEndpoint] = []
         self.names = 0
         self.payloads = 0
