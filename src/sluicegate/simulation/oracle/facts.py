@@ -159,7 +159,7 @@ class Facts:
         values = endpoint.numbers("timeout_s", _TIMEOUT_S, request.at_s - 120, request.at_s)
         return Span(min(values), max(values))
 
-    def in_flight_max(self, endpoint: EndpointFacts, from_s: float, to_s: float) -> int:
+    def in_flight_max(self, endpoint: EndpointFacts, from_s: float, to_s: float) -> float:
         """Return how many attempts an endpoint may have had in flight, begun in a stretch."""
         if all(endpoint.values("ordered", False, from_s, to_s)):  # noqa: FBT003 - the default
             return 1

@@ -74,10 +74,10 @@ class EndpointFacts:
                 found.append(call.config.get(name, default))
         return found or [default]
 
-    def numbers(self, name: str, default: int, from_s: float, to_s: float) -> list[int]:
-        """Return the same of a field that is a whole number."""
+    def numbers(self, name: str, default: float, from_s: float, to_s: float) -> list[float]:
+        """Return the same of a field that is a number."""
         found = self.values(name, default, from_s, to_s)
-        return [value if isinstance(value, int) else default for value in found]
+        return [value if isinstance(value, int | float) else default for value in found]
 
     def gone(self) -> Span:
         """Return when the endpoint was deleted: not before, and not after; infinity: never."""

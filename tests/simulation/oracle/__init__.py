@@ -1,0 +1,1 @@
+"""The oracle, held against histories written by hand: lawful ones, and ones that are not."""

@@ -1,0 +1,64 @@
+"""When all has settled, everything has come to an end, and a lawful one."""
+
+import pytest
+
+from .story import Story
+
+
+def sent() -> Story:
+    """A message that was accepted, when all has settled."""
+    story = Story()
+    story.send(1, "a")
+    return story.settles()
+
+
+@pytest.mark.parametrize("status", ["queued", "pending_retry", "delivering", "paused"])
+def test_what_still_waits_is_stuck(status: str) -> None:
+    """Accepted, and neither delivered nor given up."""
+    assert "everything_finishes" in sent().ends("a", status).broken
+
+
+def test_what_a_pause_holds_may_wait_for_ever() -> None:
+    """Nobody has resumed it."""
+    story = sent().ends("a", "paused")
+    story.call("pause", 0.5)
+    assert story.broken == set()
+
+
+def test_an_endpoint_may_be_parked_after_bugs() -> None:
+    """Until the next start."""
+    story = sent().event("faults", 2, bug=1).event("healed", 5).ends("a", "queued")
+    assert story.broken == set()
+    story.crash(6)
+    assert "everything_finishes" in story.broken
+
+
+def test_what_failed_for_good_has_a_reason() -> None:
+    """Refused, tried often enough, or given up by a client."""
+    story = sent().ends("a", "failed_permanent", "timeout", "timeout")
+    assert story.broken == {"failures_have_a_reason"}
+    story.call("delete_endpoint", 9, took=None)
+    assert story.broken == set()
+    assert sent().ends("a", "failed_permanent", *["timeout"] * 3).broken == set()
+    story = sent()
+    story.arrives(2, "a", status=403)
+    assert story.ends("a", "failed_permanent", "403").broken == set()
+
+
+def test_a_replay_leads_to_an_attempt() -> None:
+    """What was answered is carried out."""
+    story = sent().ends("a", "succeeded", "200")
+    story.arrives(2, "a")
+    story.call("replay", 10, message_id="a")
+    assert story.broken == {"replays_are_carried_out"}
+    story.arrives(10.1, "a", no=2)
+    assert "replays_are_carried_out" not in story.broken
+
+
+def test_nothing_waits_of_what_was_deleted() -> None:
+    """It is given up at once, or in a sweep."""
+    story = sent().ends("a", "failed_permanent")
+    story.call("delete_message", 2, message_id="a")
+    assert story.broken == set()
+    story.history.messages.clear()
+    assert "what_was_deleted_is_over" in story.ends("a", "queued").broken

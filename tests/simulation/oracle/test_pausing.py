@@ -1,0 +1,177 @@
+"""A pause is a promise, and a resume counts what was held."""
+
+import pytest
+
+from .story import Story
+
+
+def paused(at: float = 5, **config: object) -> Story:
+    """An endpoint that is paused, and a message that was accepted before."""
+    story = Story(config=config)
+    story.send(1, "a", took=0.001)
+    story.call("pause", at)
+    return story
+
+
+def test_an_attempt_after_the_answer_is_reported() -> None:
+    """Once the 200 is on the wire, nothing starts."""
+    story = paused()
+    story.arrives(7, "a")
+    assert story.broken == {"nothing_starts_while_paused"}
+
+
+def test_what_was_sent_before_the_answer_may_arrive_after_it() -> None:
+    """The journey takes as long as the latency: no alarm for what was on its way."""
+    story = paused()
+    story.arrives(5.02, "a", begun=5.0)
+    assert story.broken == set()
+
+
+def test_a_request_that_is_dated_after_the_answer_was_not_on_its_way() -> None:
+    """A stall of ten seconds would excuse it, if its timestamp did not say when it began."""
+    story = Story(direct=False)
+    story.event("faults", 0, stall=0.01)
+    story.send(1, "a")
+    story.call("pause", 5)
+    story.arrives(9, "a", begun=8.2)
+    assert story.broken == {"nothing_starts_while_paused"}
+    story.history.exchanges.clear()
+    story.arrives(9, "a", begun=4.2)
+    assert story.broken == set()
+
+
+def test_a_partition_may_hold_a_request_for_long() -> None:
+    """What was sent before it arrives when it ends."""
+    story = Story(direct=False)
+    story.event("parted", 4).event("healed", 100)
+    story.send(1, "a")
+    story.call("pause", 5)
+    story.arrives(100.01, "a", begun=3.99)
+    assert story.broken == set()
+
+
+@pytest.mark.parametrize("took", [0.01, None])
+def test_from_the_moment_a_resume_is_asked_for_attempts_may_start(took: float | None) -> None:
+    """Answered or not: it may have been carried out."""
+    story = paused()
+    story.call("resume", 6, took=took, requeued=1)
+    story.arrives(6.02, "a", begun=6.0)
+    assert story.broken == set()
+
+
+def test_a_refused_resume_changes_nothing() -> None:
+    """A resume that was refused has not resumed."""
+    story = paused()
+    story.call("resume", 5.005, took=0.001, error="NOT_PAUSED")
+    story.arrives(7, "a")
+    assert story.broken == {"nothing_starts_while_paused"}
+
+
+def test_a_resume_given_up_just_before_the_pause_may_come_after_it() -> None:
+    """A client that went away does not know when its request is carried out."""
+    story = Story()
+    story.send(1, "a")
+    story.call("resume", 4.9, took=0.05, error="CANCELLED")
+    story.call("pause", 6.5)
+    story.arrives(8, "a")
+    assert story.broken == set()
+    story.crash(5)  # nothing of it is left
+    assert story.broken == {"nothing_starts_while_paused"}
+
+
+def test_a_pause_survives_a_crash() -> None:
+    """It is durable when it is answered."""
+    story = paused()
+    story.crash(6)
+    story.arrives(7.5, "a")
+    assert story.broken == {"nothing_starts_while_paused"}
+
+
+def test_an_unanswered_pause_promises_nothing() -> None:
+    """Nobody was told."""
+    story = Story()
+    story.send(1, "a")
+    story.call("pause", 5, error="UNAVAILABLE")
+    story.arrives(7, "a")
+    assert story.broken == set()
+
+
+def test_a_second_pause_is_refused() -> None:
+    """`ALREADY_PAUSED`, also of two at the same moment."""
+    for at in (5, 7):
+        story = paused()
+        second = story.call("pause", at)
+        assert story.broken == {"pauses_answer_truly"}
+        second.error = "ALREADY_PAUSED"
+        assert story.broken == set()
+
+
+def test_refusals_have_a_reason() -> None:
+    """Nobody had paused; or it was paused, and is told that it is not."""
+    story = Story()
+    story.call("pause", 1, error="ALREADY_PAUSED")
+    assert story.broken == {"pauses_answer_truly"}
+    story = paused()
+    story.call("resume", 7, error="NOT_PAUSED")
+    assert story.broken == {"pauses_answer_truly"}
+    story = Story()
+    story.call("resume", 7, requeued=0)
+    assert story.broken == {"pauses_answer_truly"}
+
+
+def test_a_410_pauses_too() -> None:
+    """A receiver that is gone explains a pause that no client asked for."""
+    story = Story()
+    story.send(1, "a")
+    story.arrives(2, "a", status=410)
+    story.call("pause", 3, error="ALREADY_PAUSED")
+    story.call("resume", 4, requeued=0)
+    assert story.broken == set()
+
+
+@pytest.mark.parametrize("requeued", range(5))
+def test_a_resume_counts_what_is_held(requeued: int) -> None:
+    """Two were accepted while it was paused; one more may have been."""
+    story = Story()
+    story.call("pause", 1)
+    story.send(2, "a")
+    story.send(3, "b")
+    story.send(4, "c", took=None, message_id=None)
+    story.call("resume", 5, requeued=requeued)
+    assert (story.broken == set()) == (requeued in {2, 3})
+
+
+def test_what_is_sent_again_after_a_resume_was_held_at_it() -> None:
+    """It failed before the pause, and was not replayed: it waited."""
+    story = Story(config={"timeout_s": 3.0})
+    story.send(1, "a")
+    story.arrives(2, "a", status=500)
+    story.call("pause", 5)
+    resume = story.call("resume", 50, requeued=1)
+    story.arrives(52, "a", no=2)
+    assert story.broken == set()
+    resume.requeued = 0
+    assert story.broken == {"resumes_count_what_is_held"}
+
+
+def test_what_was_delivered_is_not_held() -> None:
+    """At most what may have waited is counted."""
+    story = Story()
+    story.send(1, "a")
+    story.arrives(2, "a")
+    story.call("pause", 5)
+    resume = story.call("resume", 50, requeued=0)
+    assert story.broken == set()
+    resume.requeued = 1
+    assert story.broken == {"resumes_count_what_is_held"}
+
+
+def test_on_a_paused_endpoint_what_waits_reads_paused() -> None:
+    """And on no other anything does."""
+    for status, lawful in (("paused", True), ("queued", False), ("pending_retry", False)):
+        story = paused().ends("a", status).settles()
+        assert (story.broken == set()) == lawful
+    story = Story()
+    story.send(1, "a")
+    story.ends("a", "paused")
+    assert story.broken == {"what_is_held_reads_paused"}
