@@ -95,6 +95,14 @@ def test_a_restart_fills_the_bucket() -> None:
     assert story.broken == set()
 
 
+def test_a_command_does_not_fill_the_bucket() -> None:
+    """Only a change of the rate may, and across it nothing is judged."""
+    for config, lawful in (({}, False), ({"burst": 20}, True)):
+        story = burst(12, apart=0.3, rate_limit_rps=1, burst=6)
+        story.call("update_endpoint", 4.5, config=config)
+        assert (story.broken == set()) == lawful
+
+
 @given(
     rate=st.integers(1, 20),
     burst_of=st.integers(0, 10),

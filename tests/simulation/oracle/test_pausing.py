@@ -175,3 +175,15 @@ def test_on_a_paused_endpoint_what_waits_reads_paused() -> None:
     story.send(1, "a")
     story.ends("a", "paused")
     assert story.broken == {"what_is_held_reads_paused"}
+
+
+def test_what_is_read_meanwhile_is_judged_alike() -> None:
+    """Readings during the run; one that overlaps the pause may be older."""
+    for at, status, lawful in (
+        (6, "queued", False),
+        (6, "paused", True),
+        (5.005, "queued", True),
+        (4, "paused", False),
+        (6, "delivering", True),
+    ):
+        assert (paused().seen(at, "a", status).broken == set()) == lawful, (at, status)

@@ -49,7 +49,7 @@ def recorded_successes_are_the_last(facts: Facts) -> Iterator[Violation]:
     Whatever went wrong: a result and what follows from it are one commit.
     """
     for message in facts.messages.values():
-        if message.view is None or message.effective(Operation.REPLAY):
+        if message.view is None or message.may_be_replayed:
             continue
         for number, outcome in enumerate(message.view.outcomes[:-1], start=1):
             if outcome.isdecimal() and is_final(int(outcome)):

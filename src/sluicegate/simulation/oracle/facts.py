@@ -68,9 +68,16 @@ class Facts:
         """Return the calls that sent a payload to an endpoint, whatever came of them."""
         return self._sends.get((endpoint, payload), [])
 
-    def sightings_of(self, message_id: str) -> list[Sighting]:
-        """Return how a message was read during the run, in the order of the answers."""
-        return self._sightings.get(message_id, [])
+    def readings_of(self, message: MessageFacts) -> list[Sighting]:
+        """Return how a message was read, in the order of the answers; at the end by its view."""
+        found = self._sightings.get(message.id, [])
+        if message.view is None:
+            return found
+        at_s, view = self.ends_s, message.view
+        last = Sighting(
+            began_s=at_s, ended_s=at_s, id=view.id, status=view.status, attempts=view.attempts
+        )
+        return [*found, last]
 
     def until_s(self, call: Call) -> float:
         """Return by when a call had its effect, if it had one."""

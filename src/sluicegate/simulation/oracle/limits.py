@@ -9,6 +9,8 @@ from sluicegate.simulation.oracle.violation import Rule, Violation
 
 __all__ = ["RULES"]
 
+_LIMITS = ("rate_limit_rps", "burst")
+
 
 def a_message_is_sent_once_at_a_time(facts: Facts) -> Iterator[Violation]:
     """No attempt of a message begins while another one is in flight, unless the process ended."""
@@ -91,9 +93,7 @@ def _under_one_rate(facts: Facts, endpoint: EndpointFacts) -> Iterator[list[Exch
     group: list[Exchange] = []
     for exchange in endpoint.exchanges:
         begun = facts.timing.begun(exchange)
-        limits = [
-            endpoint.numbers(name, 0, begun.lo, begun.hi) for name in ("rate_limit_rps", "burst")
-        ]
+        limits = [endpoint.numbers(name, 0, begun.lo, begun.hi) for name in _LIMITS]
         sure = all(len(set(values)) == 1 for values in limits) and limits[0][0] > 0
         if group and not (sure and _is_one_bucket(facts, endpoint, group[-1], exchange)):
             yield group
@@ -110,7 +110,11 @@ def _is_one_bucket(facts: Facts, endpoint: EndpointFacts, one: Exchange, two: Ex
     return not (
         facts.weather.ends_life(from_s, to_s)
         or facts.weather.worst(from_s, to_s, "").bug > 0
-        or endpoint.may_happen(Operation.UPDATE_ENDPOINT, from_s, to_s)
+        or any(
+            call.began_s <= to_s and facts.until_s(call) >= from_s
+            for call in endpoint.effective(Operation.UPDATE_ENDPOINT)
+            if not call.config.keys().isdisjoint(_LIMITS)
+        )
     )
 
 

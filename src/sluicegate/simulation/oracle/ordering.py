@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from sluicegate.simulation.oracle.facts import EndpointFacts, Facts, MessageFacts
-from sluicegate.simulation.oracle.history import Exchange, Operation
+from sluicegate.simulation.oracle.history import Exchange
 from sluicegate.simulation.oracle.pausing import may_be_paused
 from sluicegate.simulation.oracle.violation import Rule, Violation
 
@@ -103,7 +103,7 @@ def _is_ordered(endpoint: EndpointFacts, from_s: float, to_s: float) -> bool:
 
 def _open_after(facts: Facts, message: MessageFacts, at_s: float) -> float | None:
     """Return a moment after `at_s` at which a message, never replayed, had not ended."""
-    if message.effective(Operation.REPLAY):
+    if message.may_be_replayed:
         return None
     for exchange in message.exchanges:
         begun = facts.timing.begun(exchange)

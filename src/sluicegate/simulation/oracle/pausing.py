@@ -214,22 +214,27 @@ def _may_wait(facts: Facts, message: MessageFacts, resume: Call) -> bool:
 def what_is_held_reads_paused(facts: Facts) -> Iterator[Violation]:
     """On a paused endpoint everything that waits reads `paused`, on no other anything does.
 
-    An attempt that has begun may read `delivering` until its end.
+    At the end, and whenever it was read before. An attempt that has begun may read `delivering`
+    until its end.
     """
     for message, endpoint in facts.deliveries():
-        if message.view is None:
-            continue
-        paused = surely_paused(facts, endpoint)
-        held = any(span.hi == math.inf for span in paused)
-        status = message.view.status
-        loose = not may_be_paused(facts, endpoint, facts.ends_s, facts.ends_s)
-        if (held and status not in _PAUSED) or (loose and status == "paused"):
-            yield Violation(
-                rule="what_is_held_reads_paused",
-                at_s=facts.ends_s,
-                text=f"{message.id} reads {status}, and {endpoint.name} is"
-                f" {'paused' if held else 'not paused'}",
-            )
+        paused: list[Span] | None = None
+        for sighting in facts.readings_of(message):
+            if paused is None:
+                paused = surely_paused(facts, endpoint)
+            began_s, ended_s, status = sighting.began_s, sighting.ended_s, sighting.status
+            held = any(span.lo < began_s and ended_s < span.hi for span in paused)
+            wrong = held and status not in _PAUSED
+            if status == "paused":
+                wrong = not may_be_paused(facts, endpoint, began_s, ended_s)
+            if wrong:
+                yield Violation(
+                    rule="what_is_held_reads_paused",
+                    at_s=ended_s,
+                    text=f"{message.id} reads {status}, and {endpoint.name} is"
+                    f" {'paused' if held else 'not paused'}",
+                )
+                break
 
 
 def _within(call: Call, spans: list[Span]) -> bool:

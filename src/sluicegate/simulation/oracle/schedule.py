@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from sluicegate.simulation.oracle.facts import EndpointFacts, Facts, MessageFacts
-from sluicegate.simulation.oracle.history import Exchange, Operation
+from sluicegate.simulation.oracle.history import Exchange
 
-__all__ = ["least_delay_s"]
+__all__ = ["least_delay_s", "may_have_opened", "most_delay_s"]
 
 _TOO_MANY = "429"
 
@@ -29,8 +29,8 @@ def least_delay_s(
     listed = _outcomes(message)
     came_to = listed[number - 1] if number <= len(listed) else _known(facts, attempts)
     before = listed[: number - 1] if number <= len(listed) else []
-    sure = number <= len(listed) and not message.effective(Operation.REPLAY)
-    circuit = message.endpoint is None or _may_be_open(facts, message.endpoint)
+    sure = number <= len(listed) and not message.may_be_replayed
+    circuit = message.endpoint is None or may_have_opened(facts, message.endpoint)
     fast_before = sum(outcome == _TOO_MANY for outcome in before)
     slow_s, fast_s = facts.history.retry_slow_s, facts.history.retry_fast_s
     slow = _least(slow_s, number - fast_before, exact=sure and not circuit, known=sure)
@@ -43,6 +43,27 @@ def least_delay_s(
         delay_s = slow
     asked_s = min((_asked_s(facts, each, came_to) for each in attempts), default=0)
     return max(delay_s, asked_s)
+
+
+def most_delay_s(
+    facts: Facts, message: MessageFacts, number: int, attempts: Sequence[Exchange]
+) -> float:
+    """Return the longest delay, in seconds, that may follow attempt `number` of a message.
+
+    Its schedule's, with all of the jitter, or what a receiver may have asked for. Of a message
+    that may have been replayed, or of an attempt that is not listed, the longest of all.
+    """
+    listed = _outcomes(message)
+    slow_s, fast_s = facts.history.retry_slow_s, facts.history.retry_fast_s
+    delay_s = max((*slow_s, *fast_s), default=0.0)
+    if number <= len(listed) and not message.may_be_replayed:
+        fast_before = sum(outcome == _TOO_MANY for outcome in listed[: number - 1])
+        if listed[number - 1] == _TOO_MANY:
+            delay_s = _least(fast_s, fast_before + 1, exact=True, known=True)
+        else:
+            delay_s = _least(slow_s, number - fast_before, exact=True, known=True)
+    asked_s = max((_header_s(facts, each) for each in attempts), default=0.0)
+    return max(delay_s * (1 + facts.history.retry_jitter), asked_s)
 
 
 def _least(delays_s: Sequence[float], nth: int, *, exact: bool, known: bool) -> float:
@@ -67,7 +88,7 @@ def _known(facts: Facts, attempts: Sequence[Exchange]) -> str | None:
     return None
 
 
-def _may_be_open(facts: Facts, endpoint: EndpointFacts) -> bool:
+def may_have_opened(facts: Facts, endpoint: EndpointFacts) -> bool:
     """Return whether the endpoint's circuit may have been open at some time."""
     limit = facts.history.circuit_failures
     if limit == 0:
@@ -86,7 +107,12 @@ def _may_be_open(facts: Facts, endpoint: EndpointFacts) -> bool:
 def _asked_s(facts: Facts, exchange: Exchange, came_to: str | None) -> float:
     """Return what a receiver asked for, if for certain that was heard; in seconds."""
     answer = exchange.answer
-    if answer is None or came_to != str(answer.status):
+    return 0.0 if answer is None or came_to != str(answer.status) else _header_s(facts, exchange)
+
+
+def _header_s(facts: Facts, exchange: Exchange) -> float:
+    answer = exchange.answer
+    if answer is None:
         return 0.0
     asked = next((v for name, v in answer.headers if name.lower() == "retry-after"), "")
     if not (asked.isascii() and asked.isdecimal()):

@@ -4,8 +4,8 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator
 
-from sluicegate.simulation.oracle.facts import Facts, MessageFacts
-from sluicegate.simulation.oracle.history import Operation, Sighting
+from sluicegate.simulation.oracle.facts import Facts
+from sluicegate.simulation.oracle.history import Operation
 from sluicegate.simulation.oracle.violation import Rule, Violation
 
 __all__ = ["RULES", "is_final", "is_permanent", "is_success"]
@@ -53,7 +53,7 @@ def steps_are_lawful(facts: Facts) -> Iterator[Violation]:
     attempt in flight may then still end otherwise, as `succeeded`.
     """
     for message in facts.messages.values():
-        sightings = _sightings(facts, message)
+        sightings = facts.readings_of(message)
         for one, two in itertools.pairwise(sightings):
             if one.ended_s >= two.began_s:
                 continue
@@ -67,17 +67,6 @@ def steps_are_lawful(facts: Facts) -> Iterator[Violation]:
             if untried or (one.status in _OVER and not facts.is_withdrawn(message)):
                 text = f"read {one.status} and reads {two.status}"
                 yield _about(message.id, two.ended_s, text, "steps_are_lawful")
-
-
-def _sightings(facts: Facts, message: MessageFacts) -> list[Sighting]:
-    found = facts.sightings_of(message.id)
-    if message.view is not None:
-        at_s, view = facts.ends_s, message.view
-        last = Sighting(
-            began_s=at_s, ended_s=at_s, id=view.id, status=view.status, attempts=view.attempts
-        )
-        found = [*found, last]
-    return found
 
 
 def _about(

@@ -112,6 +112,11 @@ class MessageFacts:
         """Whether a client was told so."""
         return any(call.succeeded for call in self.sends)
 
+    @property
+    def may_be_replayed(self) -> bool:
+        """Whether a replay of it may have been carried out at any time."""
+        return bool(self.effective(Operation.REPLAY))
+
     def accepted(self) -> Span:
         """Return when it was accepted: between the first try and the first answer, or arrival."""
         tried = (call.began_s for call in self.sends)

@@ -102,6 +102,15 @@ class Weather:
             span.touches(from_s, to_s, "") for span in self._full
         )
 
+    def troubled_until(self, to_s: float) -> float:
+        """Return when something last was wrong, anywhere, up to a moment; 0 if nothing was."""
+        moments = [*self._deaths, *self._starts, *(at for at, _ in self._receiver_deaths)]
+        found = [at for at in moments if at <= to_s]
+        spans = [*self._partitions, *self._full]
+        spans += [span for span in self._faults if _is_trouble(span.faults)]
+        found += [min(span.to_s, to_s) for span in spans if span.from_s <= to_s]
+        return max(found, default=0.0)
+
     def ends_life(self, from_s: float, to_s: float) -> bool:
         """Return whether the engine's process may have ended, or begun, within a stretch.
 
@@ -117,12 +126,6 @@ class Weather:
         index = bisect_right(self._starts, at_s)
         return min(found, self._starts[index] if index < len(self._starts) else math.inf)
 
-    def is_running(self, at_s: float) -> bool:
-        """Return whether, for all that is known, the engine runs at a moment."""
-        started = self._starts[: bisect_right(self._starts, at_s)]
-        died = self._deaths[: bisect_right(self._deaths, at_s)]
-        return not died or (bool(started) and started[-1] > died[-1])
-
     @property
     def last_start_s(self) -> float:
         """When the last life began."""
@@ -132,6 +135,11 @@ class Weather:
         """Return when a receiver first died within a stretch."""
         died = (at for at, name in self._receiver_deaths if name in {"", host})
         return next((at for at in died if from_s <= at <= to_s), None)
+
+
+def _is_trouble(faults: Faults) -> bool:
+    names = (name for name in Faults.__struct_fields__ if name != "latency_s")
+    return any(getattr(faults, name) for name in names)
 
 
 def _any_within(moments: list[float], from_s: float, to_s: float) -> bool:
