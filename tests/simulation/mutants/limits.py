@@ -38,12 +38,9 @@ def an_ordered_endpoint_has_two_in_flight(patch: Patch) -> None:
     patch.replace(EndpointActor, "_start_due", side_by_side)
 
 
-@planted(promise=_ORDER)
-def a_restart_lets_new_messages_overtake_retries(patch: Patch) -> None:
-    """An ordered endpoint knows of its retries from memory only.
-
-    An actor that starts anew begins with what was never tried.
-    """
+@planted(promise="what was accepted is delivered")
+def an_ordered_endpoint_forgets_its_retries_at_a_restart(patch: Patch) -> None:
+    """It knows of its retries from memory only; an actor that starts anew has none."""
     set_mode = Window.set_mode
 
     def from_memory(self: Window, *, strict: bool, release_no: int) -> None:

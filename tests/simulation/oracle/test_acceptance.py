@@ -64,3 +64,16 @@ def test_a_refused_key_must_have_been_used() -> None:
     assert story.broken == {"a_key_is_refused_for_a_reason"}
     story.send(1, "a", took=None, idempotency_key="k", message_id=None)
     assert story.broken == set()
+
+
+def test_who_has_lost_the_database_carries_nothing_out_until_a_new_start() -> None:
+    """A write that carries an older epoch is refused; the process ends, and begins anew."""
+    story = an_ordinary_day()
+    story.event("taken_over", 4)
+    story.call("update_endpoint", 4.5, error="UNAVAILABLE", config={"description": "x"})
+    story.crash(5)
+    story.call("update_endpoint", 7, config={"description": "x"})
+    assert story.broken == set()
+    story.event("taken_over", 8)
+    story.call("update_endpoint", 9, config={"description": "x"})
+    assert story.broken == {"a_former_owner_changes_nothing"}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sluicegate.simulation.oracle.effects import may_have_happened
 from sluicegate.simulation.oracle.facts import EndpointFacts, Facts
-from sluicegate.simulation.oracle.history import Call, Operation
+from sluicegate.simulation.oracle.history import Call, EventKind, Operation
 from sluicegate.simulation.oracle.violation import Rule, Violation
 
 __all__ = ["RULES"]
@@ -157,7 +157,31 @@ def _may_be_free(
     )
 
 
+def a_former_owner_changes_nothing(facts: Facts) -> Iterator[Violation]:
+    """Once another process has the database, the one before it carries out no call.
+
+    Until it has started anew, and with that taken the database over itself.
+    """
+    events = facts.history.events
+    for number, event in enumerate(events):
+        if event.kind is not EventKind.TAKEN_OVER:
+            continue
+        later = (each.at_s for each in events[number:] if each.kind is EventKind.STARTED)
+        until_s = next(later, math.inf)
+        for call in facts.history.calls:
+            ended_s = math.inf if call.ended_s is None else call.ended_s
+            if call.succeeded and call.began_s > event.at_s and ended_s < until_s:
+                yield Violation(
+                    rule="a_former_owner_changes_nothing",
+                    at_s=ended_s,
+                    text=f"call {call.number} {call.operation} was carried out by a process whose"
+                    f" database had been taken over at {event.at_s:.3f} s",
+                    calls=(call,),
+                )
+
+
 RULES: tuple[Rule, ...] = (
+    a_former_owner_changes_nothing,
     accepted_messages_are_kept,
     messages_come_from_clients,
     one_send_is_one_message,

@@ -90,6 +90,9 @@ class EventKind(StrEnum):
     """By `jump_s`; also the steady clock's, from the engine's next start on."""
     DISK_FULL = "disk_full"
     """Until `HEALED`."""
+    TAKEN_OVER = "taken_over"
+    """Another process took the database over: the engine must write nothing until it has started
+    anew."""
     RECEIVER_CRASHED = "receiver_crashed"
     SETTLED = "settled"
     """Everything had the time to finish that the schedule gives it."""

@@ -15,6 +15,15 @@ __all__ = ["Asking"]
 _LOOKED_AT = 50
 
 
+def _headers(number: int) -> dict[str, str]:
+    """Return headers for one of several messages: such as the endpoint may have, too.
+
+    Those of the third must be refused.
+    """
+    chosen = {"X-Number": str(number), "X-Tenant": "the message's"}
+    return chosen | ({"Webhook-Id": "forged"} if number == 2 else {})  # noqa: PLR2004 - the third
+
+
 class Asking:
     """Lets the clients of a scene do a step. Nothing waits for an answer but what must."""
 
@@ -33,7 +42,7 @@ class Asking:
         for number in range(step.count):
             draft = self._draft(endpoint, step.padding, keyed=step.keyed)
             if step.headers:
-                draft = msgspec.structs.replace(draft, headers={"X-Number": str(number)})
+                draft = msgspec.structs.replace(draft, headers=_headers(number))
             if step.kept_hours is not None:
                 draft = msgspec.structs.replace(draft, retention_hours=step.kept_hours)
             self._send_after(number * step.apart_s, endpoint, draft, step.patience_s)
@@ -70,6 +79,7 @@ class Asking:
             Operation.SEND,
             endpoint.name,
             payload=draft.payload,
+            config={} if draft.headers is None else {"headers": draft.headers},
             idempotency_key=draft.idempotency_key,
             batch=batch,
             endpoint_id=endpoint.id,

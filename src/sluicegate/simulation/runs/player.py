@@ -47,6 +47,7 @@ class Player:
             steps.JumpClock: self._jump_clock,
             steps.CrashReceiver: self._crash_receiver,
             steps.DiskFull: self._disk_full,
+            steps.TakeOver: self._take_over,
             steps.Heal: self._heal,
         }
 
@@ -110,6 +111,13 @@ class Player:
         engine, receiver = self._scene.engine, self._scene.receiver(step.receiver)
         self._simulation.network.partition(engine.name, receiver.name, seconds=step.seconds)
         self._scene.recorder.event(EventKind.PARTED, receiver.name)
+
+    def _take_over(self, _: steps.TakeOver) -> None:
+        scene = self._scene
+        if scene.engine.is_up:
+            scene.disk_harmed = True
+            self._simulation.disk.take_over()
+            scene.recorder.event(EventKind.TAKEN_OVER)
 
     def _disk_full(self, step: steps.DiskFull) -> None:
         disk, scene = self._simulation.disk, self._scene

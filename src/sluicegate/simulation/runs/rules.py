@@ -36,6 +36,7 @@ from sluicegate.simulation.runs.steps import (
     Send,
     SendBatch,
     Step,
+    TakeOver,
     Toggle,
     Weather,
 )
@@ -298,6 +299,11 @@ def _disk_full(chance: random.Random) -> Iterator[Step]:
     yield Send(endpoint=_someone(chance), count=2)
 
 
+def _take_over(chance: random.Random) -> Iterator[Step]:
+    yield TakeOver()
+    yield Send(endpoint=_someone(chance), count=2)
+
+
 def _heal(_: random.Random) -> Iterator[Step]:
     yield Heal()
 
@@ -328,6 +334,7 @@ RULES: tuple[tuple[float, Callable[[random.Random], Iterator[Step]]], ...] = (
     (0.7, _jump_clock),
     (1, _crash_receiver),
     (0.7, _disk_full),
+    (0.7, _take_over),
     (2, _heal),
 )
 """How often each rule is drawn, in proportion."""

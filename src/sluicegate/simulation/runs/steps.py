@@ -31,6 +31,7 @@ __all__ = [
     "Send",
     "SendBatch",
     "Step",
+    "TakeOver",
     "Toggle",
     "Weather",
 ]
@@ -224,6 +225,10 @@ class CrashReceiver(_Step, frozen=True, kw_only=True):
     down_s: float
 
 
+class TakeOver(_Step, frozen=True, kw_only=True):
+    """Another process takes the database over while Sluicegate runs."""
+
+
 class DiskFull(_Step, frozen=True, kw_only=True):
     """There is no room on the disk, for a while."""
 
@@ -259,5 +264,6 @@ Step: TypeAlias = (
     | JumpClock
     | CrashReceiver
     | DiskFull
+    | TakeOver
     | Heal
 )
