@@ -41,6 +41,12 @@ def test_a_crash_explains_it_only_before_the_answer_is_recorded() -> None:
     assert twice().event("faults", 1.5, write_error=0.1).crash(10).broken == set()
 
 
+def test_a_process_whose_database_was_taken_over_records_nothing() -> None:
+    """What it was answered then is lost with it, however long it lives."""
+    story = twice().event("taken_over", 1.9).event("crashed", 20).event("started", 21)
+    assert story.broken == set()
+
+
 def test_other_faults_explain_it() -> None:
     """A receiver that died with its answer, a bug of ours on purpose."""
     assert twice().event("receiver_crashed", 2.005).broken == set()

@@ -40,7 +40,7 @@ def test_trouble_holds_up_and_for_a_while_longer() -> None:
     """A fault, a pause, a start, a long request for patience."""
     assert late(first=200).event("faults", 5, hang=0.1).event("healed", 170).broken == set()
     assert late(first=200).event("faults", 5, hang=0.1).event("healed", 20).broken != set()
-    assert late(first=200).crash(150).broken == set()
+    assert late(first=200).crash(170).broken == set()
     story = late(first=200)
     story.call("pause", 3)
     story.call("resume", 199.9, requeued=1)

@@ -67,6 +67,9 @@ class Weather:
                     self._partitions.append(_Span(event.at_s, healed, host))
                 case EventKind.DISK_FULL:
                     self._full.append(_Span(event.at_s, healed, ""))
+                case EventKind.TAKEN_OVER:
+                    starts = (e.at_s for e in later if e.kind is EventKind.STARTED)
+                    self._full.append(_Span(event.at_s, next(starts, math.inf), ""))
                 case EventKind.FAULTS if event.faults is not None:
                     others = (
                         e.at_s
