@@ -152,7 +152,7 @@ def test_the_commands_that_a_page_names_exist(page: Path) -> None:
     code += "\n" + "\n".join(re.findall(r"`([^`\n]+)`", text))
     assert set(re.findall(r"^make ([a-z-]+)", code, re.MULTILINE)) <= make_targets()
     commands = set(re.findall(r"^sluicegate ([a-z]+)", code, re.MULTILINE))
-    assert commands <= {"config", "demo", "doctor", "keys", "openapi", "serve"}
+    assert commands <= {"config", "demo", "doctor", "keys", "openapi", "serve", "simulate"}
     files = re.findall(r"^python3 (\S+)", code, re.MULTILINE)
     links = re.findall(r"\]\(([^)#:]+)\)", text)
     assert [each for each in files if not (ROOT / each).is_file()] == []

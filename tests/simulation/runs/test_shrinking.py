@@ -1,0 +1,46 @@
+"""Shrinking: what is left of a failing plan is what matters."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from sluicegate.actors import attempt
+from sluicegate.engine import signing
+from sluicegate.simulation.runs import Run, run
+from sluicegate.simulation.runs.shrinking import shrink
+from sluicegate.simulation.runs.steps import RotateKey, Send
+
+_SEED = 2
+"""Rotates keys, and sends meanwhile."""
+
+
+@pytest.fixture
+def failed(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run in which only the newest of two keys signs: a planted bug."""
+
+    def newest_only(
+        *, message_id: str, timestamp_s: int, body: bytes, secrets: Sequence[str]
+    ) -> tuple[tuple[str, str], ...]:
+        return signing.signature_headers(
+            message_id=message_id, timestamp_s=timestamp_s, body=body, secrets=secrets[:1]
+        )
+
+    monkeypatch.setattr(attempt, "signature_headers", newest_only)
+    return run(_SEED, mode="direct")
+
+
+@pytest.mark.timeout(240)
+def test_what_does_not_matter_is_left_out(failed: Run) -> None:
+    """A few steps are left: a key was added and a message sent. Each can still be seen to fail."""
+    assert failed.rules == {"signatures_verify"}
+    shrunk = shrink(failed, is_over=lambda: False)
+    assert shrunk.rules == failed.rules
+    assert len(shrunk.plan.steps) <= 6
+    kinds = {type(step) for step in shrunk.plan.steps}
+    assert {RotateKey, Send} <= kinds
+    assert run(_SEED, mode="direct", plan=shrunk.plan).digest == shrunk.digest
+
+
+def test_shrinking_ends_when_its_time_is_over(failed: Run) -> None:
+    """The plan is then as small as it had become: here as it was."""
+    assert shrink(failed, is_over=lambda: True) is failed
