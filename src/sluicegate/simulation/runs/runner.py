@@ -16,7 +16,7 @@ from sluicegate.simulation.runs.player import Player
 from sluicegate.simulation.runs.scene import Scene
 from sluicegate.simulation.simulation import Simulation
 
-__all__ = ["Mode", "Run", "mode_of", "run"]
+__all__ = ["Mode", "Run", "judged", "mode_of", "run"]
 
 Mode: TypeAlias = Literal["direct", "http"]
 
@@ -77,7 +77,7 @@ def run(seed: int, *, mode: Mode | None = None, plan: Plan | None = None) -> Run
             at_s = simulation.loop.time()
             violations.append(Violation(rule="run_crashed", at_s=at_s, text=text))
         else:
-            violations += _judged(scene)
+            violations += judged(scene)
         digest, tail = simulation.digest(), simulation.trace.tail(_TAIL_LINES)
         return Run(
             seed=seed,
@@ -103,8 +103,8 @@ def _play(scene: Scene, plan: Plan) -> None:
     scene.close()
 
 
-def _judged(scene: Scene) -> Iterator[Violation]:
-    """Yield all that is wrong: what was seen, the file, the loop, the log."""
+def judged(scene: Scene) -> Iterator[Violation]:
+    """Yield all that is wrong in a world that has ended: what was seen, its file, loop and log."""
     yield from judge(scene.recorder.history)
     at_s = scene.loop.time()
     found = [("file", each) for each in inspect_file(scene.simulation.disk.database)]
