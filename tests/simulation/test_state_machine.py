@@ -81,7 +81,8 @@ class Sluicegate(RuleBasedStateMachine):
             end_run(self.scene, self.player.asking)
             self.scene.close()
             note(Plan(setup=self.setup, steps=tuple(self.steps)).to_json())
-            assert not [f"{each.rule}: {each.text}" for each in judged(self.scene)]
+            found = [f"{each.rule}: {each.text}" for each in judged(self.scene)]
+            assert not found, "\n".join(found)
 
 
 @pytest.mark.timeout(300)

@@ -125,7 +125,7 @@ class _Worker:
             return self._job.lost(f"it did not end within {self.busy_s():.0f} s")
         try:
             return cast("Report", self.pipe.recv())
-        except EOFError:
+        except (EOFError, ConnectionResetError):
             self._is_fit = False
             self._process.join(_ENDS_S)
             return self._job.lost(f"its process ended with code {self._process.exitcode}")
