@@ -7,6 +7,7 @@ from sluicegate.simulation.errors import (
     LifeEndedError,
     UnhandledError,
 )
+from sluicegate.simulation.exploring import CounterexampleError, Explored, explore
 from sluicegate.simulation.faults import CALM, STORM, Faults
 from sluicegate.simulation.loop import SimulationLoop
 from sluicegate.simulation.network import Network
@@ -28,10 +29,12 @@ __all__ = [
     "CALM",
     "STORM",
     "Answer",
+    "CounterexampleError",
     "DeadlockError",
     "EngineHost",
     "EscapeError",
     "Exchange",
+    "Explored",
     "Fate",
     "Faults",
     "HostDownError",
@@ -46,4 +49,5 @@ __all__ = [
     "SimulationLoop",
     "Trace",
     "UnhandledError",
+    "explore",
 ]

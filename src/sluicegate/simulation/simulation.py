@@ -20,7 +20,7 @@ from sluicegate.simulation.lives import Life
 from sluicegate.simulation.logs import traced_logs
 from sluicegate.simulation.loop import SimulationLoop
 from sluicegate.simulation.network import Network
-from sluicegate.simulation.receivers import Answer, ReceiverHost
+from sluicegate.simulation.receivers import Answer, Mishap, ReceiverHost
 from sluicegate.simulation.receivers.anyio_threads import inline_anyio_threads, is_anyio_here
 from sluicegate.simulation.receivers.application import Script
 from sluicegate.simulation.receivers.direct import DirectSender
@@ -68,14 +68,22 @@ class Simulation:
         trace: what happened.
     """
 
-    def __init__(self, seed: int = 0, *, faults: Faults = CALM, direct: bool = False) -> None:
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        faults: Faults = CALM,
+        direct: bool = False,
+        mishaps: Iterable[Mishap] = (),
+    ) -> None:
         """Make an empty world.
 
         Args:
             seed: the same seed, with the same calls, gives the same trace, byte for byte.
             faults: what goes wrong, everywhere and from the beginning, until `heal`.
             direct: deliver requests as values instead of through HTTP: an order faster, and
-                without what only bytes can do. Receivers are then given by `responses`.
+                without what only bytes can do. An aiohttp application cannot do without.
+            mishaps: what befalls single requests, beside `faults`.
         """
         self.seed = seed
         self.loop = SimulationLoop(seed)
@@ -90,6 +98,7 @@ class Simulation:
         self._folder = Path(tempfile.mkdtemp(prefix="sluicegate-simulation-", dir=_memory()))
         self.disk = Disk(self.loop, seed, self._folder)
         self._engine: EngineHost | None = None
+        self._mishaps = tuple(mishaps)
         self._receivers: dict[str, ReceiverHost] = {}
         self._inside = contextlib.ExitStack()
         self._inside.enter_context(within_time(self.loop, self.wall))
@@ -199,8 +208,16 @@ class Simulation:
         )
         self.network.address(name)
         self._receivers[name] = receiver
+        for mishap in self._mishaps:
+            if mishap.host == name:
+                receiver.plan(mishap.kind, nth=mishap.request)
         receiver.start()
         return receiver
+
+    @property
+    def hosts(self) -> tuple[ReceiverHost, ...]:
+        """Those that receive, in the order in which they came."""
+        return tuple(self._receivers.values())
 
     def _keep_anyio(self) -> None:
         """Let no thread of anyio escape, once it is there."""

@@ -2,7 +2,6 @@
 
 from sluicegate.simulation.oracle import (
     acceptance,
-    circuits,
     duplicates,
     endings,
     limits,
@@ -28,7 +27,6 @@ RULES: tuple[Rule, ...] = (
     *pausing.RULES,
     *ordering.RULES,
     *limits.RULES,
-    *circuits.RULES,
     *retries.RULES,
     *promptness.RULES,
     *duplicates.RULES,

@@ -205,12 +205,22 @@ class ReceiverHost:
         """Let the connection break before the answer to the `nth` request from now."""
         self.plan(MishapKind.ANSWER_LOST, nth=nth)
 
-    def _planned(self, kinds: list[MishapKind], *wanted: MishapKind) -> MishapKind | None:
+    def _planned(
+        self, exchange: Exchange, kinds: list[MishapKind], *wanted: MishapKind
+    ) -> MishapKind | None:
+        """Return what of `wanted` befalls a request now."""
         found = next((kind for kind in kinds if kind in wanted), None)
         if found is not None:
             self._loop.trace.note("receiver.mishap", self.name, found)
-            self.exchanges[-1].mishap = self.exchanges[-1].mishap or found
+            exchange.mishap = exchange.mishap or found
         return found
+
+    def _die_midway(self, exchange: Exchange) -> None:
+        """Crash, unless the application had nothing to wait for and has answered."""
+        if exchange.answer is None:
+            kind = MishapKind.CRASH_MIDWAY
+            self._planned(exchange, [kind], kind)
+            self.crash()
 
     # -- requests -------------------------------------------------------------------------------
 
@@ -237,21 +247,21 @@ class ReceiverHost:
         self._loop.trace.note(
             "request.received", self.name, request.message_id, request.header("x-webhook-attempt")
         )
-        busy = self._planned(mishaps, MishapKind.BUSY)
+        busy = self._planned(exchange, mishaps, MishapKind.BUSY)
         answer = Answer(status=503) if busy else self._chance.refusal()
         if answer is None:
             exchange.acted = True
-            if self._planned(mishaps, MishapKind.CRASH_MIDWAY):
-                self._soon(lambda _: self.crash())
+            if MishapKind.CRASH_MIDWAY in mishaps:
+                self._soon(lambda _: self._die_midway(exchange))
             answer = await self._answer(exchange, gone or asyncio.Event(), act)
-            answer = self._spoiled(answer, mishaps)
+            answer = self._spoiled(exchange, answer, mishaps)
         exchange.answer, exchange.answered_s = answer, self._loop.time()
         self._loop.trace.note(
             "request.answered", self.name, request.message_id, answer.status, answer.fate
         )
         for hear_answer in self.on_answer:
             hear_answer(request, answer)
-        await self._crash(mishaps)
+        await self._crash(exchange, mishaps)
         return answer
 
     async def _answer(
@@ -274,11 +284,12 @@ class ReceiverHost:
         self.problems.append(error)
         self._loop.trace.note("receiver.raised", self.name, type(error).__name__)
 
-    async def _crash(self, mishaps: list[MishapKind]) -> None:
+    async def _crash(self, exchange: Exchange, mishaps: list[MishapKind]) -> None:
         """Let processes die around an answer, if that is planned or drawn."""
         if self._chance.crashes():
             mishaps = [*mishaps, MishapKind.CRASH_BEFORE_ANSWER]
         match self._planned(
+            exchange,
             mishaps,
             MishapKind.CRASH_BEFORE_ANSWER,
             MishapKind.CRASH_AFTER_ANSWER,
@@ -294,9 +305,9 @@ class ReceiverHost:
             case _:
                 pass
 
-    def _spoiled(self, answer: Answer, mishaps: list[MishapKind]) -> Answer:
+    def _spoiled(self, exchange: Exchange, answer: Answer, mishaps: list[MishapKind]) -> Answer:
         """Return what becomes of the application's answer."""
-        match self._planned(mishaps, MishapKind.ANSWER_LOST, MishapKind.ANSWER_NEVER):
+        match self._planned(exchange, mishaps, MishapKind.ANSWER_LOST, MishapKind.ANSWER_NEVER):
             case MishapKind.ANSWER_LOST:
                 return msgspec.structs.replace(answer, fate=Fate.LOST)
             case MishapKind.ANSWER_NEVER:

@@ -17,7 +17,8 @@ class MishapKind(StrEnum):
     BUSY = "busy"
     """503, in the application's place, which never sees the request."""
     CRASH_MIDWAY = "crash_midway"
-    """The receiver's process dies where the application first waits for something."""
+    """The receiver's process dies where the application first waits for something; nothing
+    befalls an application that waits for nothing."""
     CRASH_BEFORE_ANSWER = "crash_before_answer"
     """The application acts; the receiver's process dies before its answer is sent."""
     SENDER_CRASH = "sender_crash"

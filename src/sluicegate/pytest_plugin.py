@@ -1,0 +1,136 @@
+"""The pytest plugin: a fixture with a world in it, a seed for it, and what to do when it fails.
+
+    def test_one_order_per_event(simulation):
+        shop = simulation.host("shop.example", asgi=make_app)
+        ...
+
+Whoever does not use the fixture pays nothing: the simulation is imported when it is asked for.
+See docs/simulation.md.
+"""
+
+import inspect
+import sys
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from sluicegate.simulation import Simulation
+
+__all__ = ["simulation", "simulation_seed"]
+
+_SEED = "simulation_seed"
+_MARKER = "simulation"
+_TRACE_LINES = 50
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the two options."""
+    group = parser.getgroup("sluicegate", "simulated webhook deliveries (sluicegate)")
+    group.addoption(
+        "--simulation-seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed of the `simulation` fixture (default: 0); the same seed gives the same run",
+    )
+    group.addoption(
+        "--simulation-soak",
+        type=int,
+        default=1,
+        metavar="N",
+        help="run each test that uses the `simulation` fixture with N seeds, from the seed on",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell of the marker."""
+    config.addinivalue_line(
+        "markers",
+        f"{_MARKER}(**options): options of this test's `Simulation`, such as faults or direct",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test many seeds, if it is asked for and does not choose its own."""
+    count: int = metafunc.config.getoption("simulation_soak")
+    if count <= 1 or _SEED not in metafunc.fixturenames:
+        return
+    if any(_SEED in _names(mark) for mark in metafunc.definition.iter_markers("parametrize")):
+        return
+    first: int = metafunc.config.getoption("simulation_seed")
+    seeds = range(first, first + count)
+    metafunc.parametrize(_SEED, seeds, ids=[_id(seed) for seed in seeds])
+
+
+@pytest.fixture
+def simulation_seed(request: pytest.FixtureRequest) -> int:
+    """The seed of this test's simulation, for fixtures that make their own."""
+    seed: int = request.config.getoption("simulation_seed")
+    return seed
+
+
+@pytest.fixture
+def simulation(request: pytest.FixtureRequest, simulation_seed: int) -> "Iterator[Simulation]":
+    """A world of its own for each test: see `sluicegate.simulation.Simulation`.
+
+    It has an event loop of its own, so the test is a plain function. With Hypothesis's `@given`,
+    which calls one test many times, make a `Simulation` in the test instead.
+    """
+    from sluicegate.simulation import Simulation  # noqa: PLC0415 - see the module's docstring
+
+    if inspect.iscoroutinefunction(request.function):
+        pytest.fail(
+            "`simulation` runs its own event loop: write the test as a plain `def`,"
+            " and run coroutines by `simulation.run(...)`",
+            pytrace=False,
+        )
+    marker = request.node.get_closest_marker(_MARKER)
+    options = marker.kwargs if marker is not None else {}
+    with Simulation(simulation_seed, **options) as world:
+        yield world
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failure which seed it was, how to repeat it, and what happened last."""
+    report = yield
+    if report.failed and call.when == "call":
+        for world in _worlds(item):
+            report.sections.append((f"simulation, seed {world.seed}", _account(item, world)))
+    return report
+
+
+def _worlds(item: pytest.Item) -> "list[Simulation]":
+    """Return the simulations among a test's fixtures."""
+    module = sys.modules.get("sluicegate.simulation")
+    if module is None or not isinstance(item, pytest.Function):
+        return []
+    return [each for each in item.funcargs.values() if isinstance(each, module.Simulation)]
+
+
+def _account(item: pytest.Item, world: "Simulation") -> str:
+    test = item.nodeid
+    for part in (f"[{_id(world.seed)}]", f"-{_id(world.seed)}", f"{_id(world.seed)}-"):
+        test = test.replace(part, "")
+    lines = world.trace.tail(_TRACE_LINES)
+    return "\n".join(
+        (
+            f'to repeat it: pytest "{test}" --simulation-seed {world.seed}',
+            f"the last {len(lines)} of {world.trace.count} lines of its trace, in virtual seconds:",
+            *lines,
+        )
+    )
+
+
+def _id(seed: int) -> str:
+    return f"seed={seed}"
+
+
+def _names(mark: pytest.Mark) -> list[str]:
+    """Return what a `parametrize` gives values to."""
+    names = mark.kwargs.get("argnames", mark.args[0] if mark.args else ())
+    return [each.strip() for each in names.split(",")] if isinstance(names, str) else list(names)
