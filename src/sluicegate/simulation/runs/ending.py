@@ -7,6 +7,7 @@ from typing import Any
 from sluicegate.simulation.oracle.history import EventKind, MessageView
 from sluicegate.simulation.runs.asking import Asking
 from sluicegate.simulation.runs.client import RefusedError
+from sluicegate.simulation.runs.inspection import inspect_actors
 from sluicegate.simulation.runs.scene import KnownEndpoint, Scene
 
 __all__ = ["end_run"]
@@ -35,10 +36,18 @@ def end_run(scene: Scene, asking: Asking) -> None:
         if any("endpoint.parked" in line and endpoint.id in line for line in scene.logged):
             # An operator who saw the alarm: a command revives it.
             _finish(scene, partial(asking.ask_update, endpoint, {"description": "seen"}))
+    _inspect(scene)
     scene.simulation.advance(_bound_s(scene))
+    _inspect(scene)
     scene.recorder.event(EventKind.SETTLED)
     for endpoint in scene.endpoints:
         _finish(scene, partial(_read, scene, endpoint))
+
+
+def _inspect(scene: Scene) -> None:
+    if scene.engine.is_up:
+        for text in inspect_actors(scene.engine.engine):
+            scene.recorder.problem(text)
 
 
 def _finish(scene: Scene, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -22,7 +22,10 @@ from sluicegate.simulation.runs.client import (
     Seen,
 )
 
-__all__ = ["HttpClient"]
+__all__ = ["CLIENT", "HttpClient"]
+
+CLIENT = "client"
+"""The name of the clients' host."""
 
 _PAGE = 500
 _PATIENCE_S = 60.0
@@ -47,7 +50,7 @@ class HttpClient:
         self._url = host.url
         self._loop = loop
         self._network = network
-        self._life = Life("client")
+        self._life = Life(CLIENT)
         self._session: aiohttp.ClientSession | None = None
         network.address(self._life.name)
 

@@ -1,11 +1,15 @@
-"""What the database itself says at the end of a run."""
+"""What the engine's insides and the database say at the end of a run."""
 
+import gc
 import sqlite3
+from collections import Counter
 from contextlib import closing
 
+from sluicegate.actors.endpoint import EndpointActor
+from sluicegate.app import Engine
 from sluicegate.storage.audit import miscounts
 
-__all__ = ["inspect_file"]
+__all__ = ["inspect_actors", "inspect_file"]
 
 _CHECKS = (
     (
@@ -51,6 +55,18 @@ _CHECKS = (
         ),
     ),
 )
+
+
+def inspect_actors(engine: Engine) -> list[str]:
+    """Return which endpoints have more than one actor that lives; none, if all is well."""
+    alive = [
+        each.endpoint_id
+        for each in gc.get_objects()
+        if type(each) is EndpointActor
+        and each._parts.clock is engine.clock  # noqa: SLF001 - whose process it is
+        and not each.actor_stopped.is_set()
+    ]
+    return [f"{name} has {n} actors" for name, n in sorted(Counter(alive).items()) if n > 1]
 
 
 def inspect_file(path: str) -> list[str]:

@@ -7,6 +7,7 @@ from sluicegate.simulation.faults import Faults
 from sluicegate.simulation.oracle.history import EventKind
 from sluicegate.simulation.runs import steps
 from sluicegate.simulation.runs.asking import Asking
+from sluicegate.simulation.runs.http_client import CLIENT
 from sluicegate.simulation.runs.scene import Scene
 
 __all__ = ["Player"]
@@ -109,6 +110,9 @@ class Player:
 
     def _part(self, step: steps.Part) -> None:
         engine, receiver = self._scene.engine, self._scene.receiver(step.receiver)
+        if step.clients:
+            self._simulation.network.partition(engine.name, CLIENT, seconds=step.seconds)
+            return
         self._simulation.network.partition(engine.name, receiver.name, seconds=step.seconds)
         self._scene.recorder.event(EventKind.PARTED, receiver.name)
 

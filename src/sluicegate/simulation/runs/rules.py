@@ -283,7 +283,11 @@ def _restart(chance: random.Random) -> Iterator[Step]:
 
 
 def _part(chance: random.Random) -> Iterator[Step]:
-    yield Part(receiver=_someone(chance), seconds=chance.choice((0.5, 5.0, 60.0)))
+    yield Part(
+        receiver=_someone(chance),
+        seconds=chance.choice((0.5, 5.0, 60.0)),
+        clients=chance.random() < 0.3,  # noqa: PLR2004 - a weight
+    )
 
 
 def _jump_clock(chance: random.Random) -> Iterator[Step]:

@@ -41,6 +41,7 @@ def draw_setup(chance: random.Random) -> Setup:
         "actor_idle_s": chance.choice((0.0, 0.05, 0.5, 5.0, 60.0)),
         "in_flight_max": chance.choice((1, 2, 4, 16, 512)),
         "circuit_failures": chance.choice((0, 3, 5, 10)),
+        "circuit_pause_after_s": chance.choice((0, 300, 432_000, 432_000)),
         "mailbox_max": chance.choice((3, 20, 1000)),
         "dns_cache_s": chance.choice((0.0, 30.0)),
         "drain_s": chance.choice((0.0, 1.0, 30.0)),

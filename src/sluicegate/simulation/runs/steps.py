@@ -210,6 +210,8 @@ class Part(_Step, frozen=True, kw_only=True):
 
     receiver: int
     seconds: float
+    clients: bool = False
+    """Between Sluicegate and its clients instead; those in its process do not notice."""
 
 
 class JumpClock(_Step, frozen=True, kw_only=True):
