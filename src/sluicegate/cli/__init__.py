@@ -1,4 +1,4 @@
-"""The command line: `sluicegate serve`, `demo`, `keys`, `config`, `doctor`, `openapi`, `simulate`.
+"""The command line: `sluicegate serve`, `demo`, `keys`, `doctor`, `simulate`, `what-if` and more.
 
 It configures logging and signals, which the engine, embedded elsewhere, never does.
 """

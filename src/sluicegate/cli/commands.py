@@ -15,6 +15,7 @@ from sluicegate.cli.openapi import openapi
 from sluicegate.cli.options import Flags, with_settings
 from sluicegate.cli.serve import run_server
 from sluicegate.cli.simulate import simulate
+from sluicegate.cli.what_if import what_if
 from sluicegate.engine.errors import SettingError
 
 __all__ = ["main"]
@@ -60,3 +61,4 @@ main.add_command(doctor)
 main.add_command(keys)
 main.add_command(openapi)
 main.add_command(simulate)
+main.add_command(what_if)

@@ -32,6 +32,9 @@ class Disk:
     Attributes:
         faults: what goes wrong.
         writes: commits tried so far.
+        checkpoints: whether SQLite brings its log into the file now and then, as it does by
+            default. Off: a loss of power is then modelled exactly, but the log grows for ever.
+            Set it before the engine starts; long runs without a loss of power need it.
     """
 
     def __init__(self, loop: SimulationLoop, seed: int | str, folder: Path) -> None:
@@ -50,6 +53,7 @@ class Disk:
         self.faults: Faults = CALM
         self.full = False
         self.writes = 0
+        self.checkpoints = False
 
     @property
     def database(self) -> str:

@@ -10,6 +10,8 @@ __all__ = ["Keeper", "Statements", "failure"]
 class Keeper(Protocol):
     """Whom a connection asks. Implemented by `Disk`."""
 
+    checkpoints: bool
+
     def commit(self, db: "Statements", commit: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
         """Carry out a commit, or not."""
         ...
@@ -22,8 +24,8 @@ class Keeper(Protocol):
 class Statements(sqlite3.Connection):
     """A connection whose transactions begin and end only as its keeper lets them.
 
-    Checkpoints are off: what survives a loss of power is then a matter of the log alone, up to
-    where it was synced. A clean close still brings the log into the file.
+    Checkpoints are off unless the keeper has them: what survives a loss of power is then a matter
+    of the log alone, up to where it was synced. A clean close still brings the log into the file.
     """
 
     keeper: Keeper | None = None
@@ -36,6 +38,8 @@ class Statements(sqlite3.Connection):
             return self.keeper.commit(self, lambda: super(Statements, self).execute(sql))
         if sql == "BEGIN IMMEDIATE":
             self.keeper.begin()
+        elif self.keeper.checkpoints:
+            return super().execute(sql, parameters)
         elif sql.startswith("PRAGMA wal_checkpoint"):
             return super().execute("SELECT 0, 0, 0")
         elif sql.startswith("PRAGMA wal_autocheckpoint"):
