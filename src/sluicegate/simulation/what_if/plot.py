@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluicegate.simulation.what_if.course import Course
+from sluicegate.simulation.what_if.course import Course, Recovery
 from sluicegate.simulation.what_if.sample import Sample
 from sluicegate.simulation.what_if.scenario import Scenario
 from sluicegate.simulation.what_if.words import clock_text, outages_text, span_text
@@ -92,7 +92,7 @@ def check_plots() -> None:
 
 def _fill(figure: "Figure", scenario: Scenario, courses: Sequence[Course], sample: Sample) -> None:
     grid = figure.add_gridspec(
-        2, 2, left=0.075, right=0.975, top=0.80, bottom=0.085, hspace=0.36, wspace=0.2
+        2, 2, left=0.075, right=0.975, top=0.835, bottom=0.075, hspace=0.36, wspace=0.2
     )
     panels = [figure.add_subplot(grid[row, column]) for row in (0, 1) for column in (0, 1)]
     backlog, attempts, dead, burst = panels
@@ -103,7 +103,8 @@ def _fill(figure: "Figure", scenario: Scenario, courses: Sequence[Course], sampl
     normal = scenario.rate_per_s * 60
     attempts.axhline(normal, color=_FAINT, linewidth=0.9, linestyle=(0, (2, 3)), zorder=1)
     attempts.set_yscale("symlog", linthresh=max(1.0, normal / 10), linscale=0.6)
-    attempts.set_ylim(bottom=0)
+    attempts.set_ylim(bottom=0, top=2 * max(normal, *(max(each.attempts) for each in courses)))
+    attempts.yaxis.set_major_formatter(_short)
     attempts.annotate(
         "normal",
         (0.005, normal),
@@ -146,7 +147,13 @@ def _lines(
         )
     panel.set_title(title)
     panel.set_ylabel(label)
-    panel.set_ylim(bottom=0, top=None if any(map(max, series)) else 1)
+    panel.set_ylim(bottom=0)
+    if not any(map(max, series)):
+        panel.set_ylim(0, 1)
+        panel.set_yticks([0])
+        panel.text(
+            0.5, 0.5, "none", ha="center", va="center", transform=panel.transAxes, color=_FAINT
+        )
     panel.grid(axis="y", color="#e6e9ec", linewidth=0.8)
     panel.yaxis.set_major_formatter(_short)
 
@@ -172,44 +179,51 @@ def _burst(panel: "Axes", scenario: Scenario, courses: Sequence[Course]) -> None
     if all(each.recovery is None for each in courses):
         panel.text(0.5, 0.5, "no outage", ha="center", va="center", transform=panel.transAxes)
         return
-    labels: list[str] = []
     widest = 1.0
     for number, course in enumerate(courses):
         found = course.recovery
         if found is None:
             continue
-        colour = _COLOURS[number % len(_COLOURS)]
-        for offset, times, text in (
-            (
-                -0.19,
-                found.times_normal_per_minute,
-                f"{_short(found.attempts_per_minute_max)} in the busiest minute",
-            ),
-            (
-                0.19,
-                found.times_normal_per_second,
-                f"{_short(found.attempts_per_second_max)} in the busiest second",
-            ),
-        ):
-            widest = max(widest, times)
-            panel.barh(
-                number + offset, times, height=0.34, color=colour, alpha=1.0 if offset < 0 else 0.55
-            )
-            panel.annotate(
-                f"{times:,.3g} times: {text}",
-                (times, number + offset),
-                va="center",
-                xytext=(5, 0),
-                textcoords="offset points",
-                fontsize=8.8,
-            )
-        labels.append(f"{course.schedule}\n{_recovered(found.backlog_normal_after_s)}")
+        _bars(panel, number, found)
+        widest = max(widest, found.times_normal_per_minute, found.times_normal_per_second)
+        panel.annotate(
+            f"{course.schedule}: {_recovered(found.backlog_normal_after_s)}",
+            (0, number - 0.36),
+            va="bottom",
+            xytext=(5, 0),
+            textcoords="offset points",
+            fontsize=9.5,
+            weight="bold",
+            color=_COLOURS[number % len(_COLOURS)],
+        )
     panel.axvline(1, color=_FAINT, linewidth=0.9, linestyle=(0, (2, 3)))
-    panel.set_yticks(range(len(labels)), labels)
-    panel.tick_params(axis="y", colors=_INK, labelsize=8.8, length=0)
-    panel.set_ylim(len(labels) - 0.45, -0.55)
-    panel.set_xlim(0, widest * 1.62)
+    panel.set_yticks([])
+    panel.set_ylim(len(courses) - 0.55, -0.75)
+    panel.set_xlim(0, widest * 1.85)
     panel.set_xlabel(f"times the normal rate of {scenario.rate_per_s:,.4g} messages/s")
+
+
+def _bars(panel: "Axes", number: int, found: Recovery) -> None:
+    minute, second = _short(found.attempts_per_minute_max), _short(found.attempts_per_second_max)
+    for offset, strength, times, text in (
+        (-0.19, 1.0, found.times_normal_per_minute, f"{minute} in the busiest minute"),
+        (0.12, 0.55, found.times_normal_per_second, f"{second} in the busiest second"),
+    ):
+        panel.barh(
+            number + offset,
+            times,
+            height=0.28,
+            color=_COLOURS[number % len(_COLOURS)],
+            alpha=strength,
+        )
+        panel.annotate(
+            f"{times:,.3g} times: {text}",
+            (times, number + offset),
+            va="center",
+            xytext=(5, 0),
+            textcoords="offset points",
+            fontsize=8.8,
+        )
 
 
 def _head(figure: "Figure", panel: "Axes", scenario: Scenario, sample: Sample) -> None:
