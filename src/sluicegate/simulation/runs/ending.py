@@ -1,8 +1,9 @@
 """The end of a run: everything heals and finishes, then everything is read."""
 
-from collections.abc import Callable, Coroutine
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from sluicegate.simulation.oracle.history import EventKind, MessageView
 from sluicegate.simulation.runs.asking import Asking
@@ -12,10 +13,12 @@ from sluicegate.simulation.runs.scene import KnownEndpoint, Scene
 
 __all__ = ["end_run"]
 
+_T = TypeVar("_T")
+
 _COMES_UP_S = 5.0
 _ANSWERS_S = 900.0
 _TIMES_MAX = 10
-_AGAIN_S = 5.0
+_AGAIN_S = 1.0
 _SLOWEST_S = 300.0
 """Everything that may hold an attempt for a time: timeouts, name servers, kernels, restarts."""
 _RETRY_AFTER_S = 60.0
@@ -57,30 +60,47 @@ def _finish(scene: Scene, work: Callable[[], Coroutine[Any, Any, None]]) -> None
 
 async def _resume(scene: Scene, asking: Asking, endpoint: KnownEndpoint) -> None:
     """Resume an endpoint if it is paused. One that runs is left alone: it must run by itself."""
-    try:
-        if await scene.client.is_paused(endpoint.id):
-            await asking.ask_resume(endpoint)
-    except RefusedError as error:
-        scene.recorder.problem(f"reading {endpoint.name}: {error.code}")
+    for _ in range(_TIMES_MAX):
+        if not await _persist(scene, endpoint, scene.client.is_paused):
+            return
+        await asking.ask_resume(endpoint)
+    scene.recorder.problem(f"{endpoint.name} stays paused, with nothing wrong any more")
 
 
 async def _read(scene: Scene, endpoint: KnownEndpoint) -> None:
     views: list[MessageView] = []
-    try:
-        for each in await scene.client.messages(endpoint.id):
-            outcomes = await scene.client.outcomes(each.id)
-            views.append(
-                MessageView(
-                    id=each.id,
-                    endpoint_id=endpoint.id,
-                    status=each.status,
-                    attempts=len(outcomes),
-                    outcomes=outcomes,
-                )
+    for each in await _persist(scene, endpoint, scene.client.messages) or ():
+        ask = partial(_outcomes, scene, each.id)
+        outcomes = await _persist(scene, endpoint, ask) or ()
+        views.append(
+            MessageView(
+                id=each.id,
+                endpoint_id=endpoint.id,
+                status=each.status,
+                attempts=len(outcomes),
+                outcomes=outcomes,
             )
-    except RefusedError as error:
-        scene.recorder.problem(f"reading the messages of {endpoint.name}: {error.code}")
+        )
     scene.recorder.history.messages += reversed(views)
+
+
+async def _outcomes(scene: Scene, message_id: str, _: str) -> tuple[str, ...]:
+    return await scene.client.outcomes(message_id)
+
+
+async def _persist(
+    scene: Scene, endpoint: KnownEndpoint, ask: Callable[[str], Awaitable[_T]]
+) -> _T | None:
+    """Ask until there is an answer: connections may have been broken, which only use tells."""
+    error = ""
+    for _ in range(_TIMES_MAX):
+        try:
+            return await ask(endpoint.id)
+        except RefusedError as refused:
+            error = refused.code
+            await asyncio.sleep(_AGAIN_S)
+    scene.recorder.problem(f"reading {endpoint.name}: {error}")
+    return None
 
 
 def _bound_s(scene: Scene) -> float:
