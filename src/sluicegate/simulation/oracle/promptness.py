@@ -73,7 +73,7 @@ def _due(facts: Facts, message: MessageFacts) -> Iterator[tuple[float, Exchange]
         earlier = by_number.get(number - 1)
         if number == 1:
             yield message.accepted().hi, later[0]
-        elif earlier is not None and not _is_shifted(facts, earlier[0], later[0]):
+        elif earlier is not None and number > 1 and not _is_shifted(facts, earlier[0], later[0]):
             delay_s = most_delay_s(facts, message, number - 1, earlier)
             yield max(facts.timing.ended(each).hi for each in earlier) + delay_s, later[0]
 

@@ -64,7 +64,7 @@ def retries_wait_long_enough(facts: Facts) -> Iterator[Violation]:
         by_number = _by_number(message)
         for number, later in by_number.items():
             earlier = by_number.get(number - 1)
-            if earlier is None:
+            if earlier is None or number <= 1:
                 continue
             delay_s = least_delay_s(facts, message, number - 1, earlier)
             due_s = min(facts.timing.ended(each).lo for each in earlier) + delay_s

@@ -117,4 +117,5 @@ def _header_s(facts: Facts, exchange: Exchange) -> float:
     asked = next((v for name, v in answer.headers if name.lower() == "retry-after"), "")
     if not (asked.isascii() and asked.isdecimal()):
         return 0.0
-    return float(min(int(asked), facts.history.retry_after_max_s))
+    most_s = facts.history.retry_after_max_s
+    return float(min(int(asked), most_s) if len(asked) <= len(str(2**31)) else most_s)
