@@ -76,4 +76,4 @@ def test_who_has_lost_the_database_carries_nothing_out_until_a_new_start() -> No
     assert story.broken == set()
     story.event("taken_over", 8)
     story.call("update_endpoint", 9, config={"description": "x"})
-    assert story.broken == {"a_former_owner_changes_nothing"}
+    assert story.broken == {"an_unfit_process_changes_nothing"}

@@ -157,14 +157,14 @@ def _may_be_free(
     )
 
 
-def a_former_owner_changes_nothing(facts: Facts) -> Iterator[Violation]:
-    """Once another process has the database, the one before it carries out no call.
+def an_unfit_process_changes_nothing(facts: Facts) -> Iterator[Violation]:
+    """Who has lost the database, or does not know what is on its disk, carries out no call.
 
-    Until it has started anew, and with that taken the database over itself.
+    Until it has started anew, and with that taken the database over.
     """
     events = facts.history.events
     for number, event in enumerate(events):
-        if event.kind is not EventKind.TAKEN_OVER:
+        if event.kind not in {EventKind.TAKEN_OVER, EventKind.DISK_FAILED}:
             continue
         later = (each.at_s for each in events[number:] if each.kind is EventKind.STARTED)
         until_s = next(later, math.inf)
@@ -172,16 +172,16 @@ def a_former_owner_changes_nothing(facts: Facts) -> Iterator[Violation]:
             ended_s = math.inf if call.ended_s is None else call.ended_s
             if call.succeeded and call.began_s > event.at_s and ended_s < until_s:
                 yield Violation(
-                    rule="a_former_owner_changes_nothing",
+                    rule="an_unfit_process_changes_nothing",
                     at_s=ended_s,
-                    text=f"call {call.number} {call.operation} was carried out by a process whose"
-                    f" database had been taken over at {event.at_s:.3f} s",
+                    text=f"call {call.number} {call.operation} was carried out by a process"
+                    f" that was unfit since {event.at_s:.3f} s: {event.kind}",
                     calls=(call,),
                 )
 
 
 RULES: tuple[Rule, ...] = (
-    a_former_owner_changes_nothing,
+    an_unfit_process_changes_nothing,
     accepted_messages_are_kept,
     messages_come_from_clients,
     one_send_is_one_message,

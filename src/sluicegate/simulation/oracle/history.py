@@ -93,6 +93,9 @@ class EventKind(StrEnum):
     TAKEN_OVER = "taken_over"
     """Another process took the database over: the engine must write nothing until it has started
     anew."""
+    DISK_FAILED = "disk_failed"
+    """A commit reported an I/O error: what is stored is not known, so that the engine must write
+    nothing until it has started anew."""
     RECEIVER_CRASHED = "receiver_crashed"
     SETTLED = "settled"
     """Everything had the time to finish that the schedule gives it."""

@@ -5,6 +5,7 @@ import random
 import msgspec
 
 from sluicegate.simulation.faults import CALM, STORM, Faults
+from sluicegate.simulation.runs.compounds import draw_ending
 from sluicegate.simulation.runs.rules import draw_steps
 from sluicegate.simulation.runs.setup import Setup, draw_setup
 from sluicegate.simulation.runs.steps import Step
@@ -42,4 +43,5 @@ def draw_plan(seed: int) -> Plan:
     setup = draw_setup(chance)
     faults = chance.choice((CALM, CALM, STORM))
     count = chance.randint(*_STEPS)
-    return Plan(setup=setup, faults=faults, steps=tuple(draw_steps(chance, count)))
+    steps = (*draw_steps(chance, count), *draw_ending(chance))
+    return Plan(setup=setup, faults=faults, steps=steps)

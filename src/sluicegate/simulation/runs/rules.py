@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from sluicegate.simulation.faults import CALM, STORM, Faults
+from sluicegate.simulation.runs.compounds import COMPOUNDS
 from sluicegate.simulation.runs.setup import draw_config
 from sluicegate.simulation.runs.steps import (
     Behave,
@@ -200,19 +201,6 @@ def _look(chance: random.Random) -> Iterator[Step]:
     yield Look(endpoint=_someone(chance))
 
 
-def _fail_then(chance: random.Random) -> Iterator[Step]:
-    """Let messages fail, and do something to them."""
-    endpoint, receiver = _someone(chance), _someone(chance)
-    yield Weather(faults=Faults(server_error=0.9), receiver=receiver)
-    yield Send(endpoint=endpoint, count=chance.randint(1, 5))
-    yield Pass(seconds=round(chance.uniform(0.05, 3), 3))
-    if chance.random() < 0.3:  # noqa: PLR2004 - a weight
-        yield Pause(endpoint=endpoint)
-    operation = chance.choice(("retry_now", "cancel", "replay", "delete_message"))
-    yield OnMessage(endpoint=endpoint, operation=operation, times=chance.choice((1, 2)))
-    yield Weather(faults=CALM, receiver=receiver)
-
-
 def _delete_endpoint(chance: random.Random) -> Iterator[Step]:
     endpoint = _someone(chance)
     yield Send(endpoint=endpoint, count=chance.randint(1, 6))
@@ -326,7 +314,6 @@ RULES: tuple[tuple[float, Callable[[random.Random], Iterator[Step]]], ...] = (
     (2, _rotate),
     (6, _on_message),
     (3, _look),
-    (4, _fail_then),
     (1, _delete_endpoint),
     (1, _create_endpoint),
     (6, _weather),
@@ -338,7 +325,8 @@ RULES: tuple[tuple[float, Callable[[random.Random], Iterator[Step]]], ...] = (
     (0.7, _jump_clock),
     (1, _crash_receiver),
     (0.7, _disk_full),
-    (0.7, _take_over),
+    (1.5, _take_over),
     (2, _heal),
+    *COMPOUNDS,
 )
 """How often each rule is drawn, in proportion."""

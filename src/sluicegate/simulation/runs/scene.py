@@ -214,6 +214,8 @@ class Scene:
             self.logged.append(line)
         elif event == "host.crashed" and not facts.startswith(f"{EngineHost.name}#"):
             self.recorder.event(EventKind.RECEIVER_CRASHED, facts.split("#")[0])
+        elif event in {"disk.sync_failed", "disk.write_failed"}:
+            self.recorder.event(EventKind.DISK_FAILED)
         elif event.startswith("host.") and facts.startswith(f"{EngineHost.name}#"):
             if event == "host.started":
                 self.recorder.event(EventKind.STARTED)

@@ -1,0 +1,159 @@
+"""Steps that belong together: what must meet for a bug to show, and hardly ever would by itself."""
+
+import random
+from collections.abc import Callable, Iterator
+
+from sluicegate.simulation.faults import CALM, Faults
+from sluicegate.simulation.runs.steps import (
+    Heal,
+    OnMessage,
+    Pass,
+    Pause,
+    PauseAmidSends,
+    Reconfigure,
+    Resume,
+    RotateKey,
+    Send,
+    Step,
+    Toggle,
+    Weather,
+)
+
+__all__ = ["COMPOUNDS", "draw_ending"]
+
+_PEOPLE = 12
+_ENDPOINTS = 6
+_OPERATIONS = ("retry_now", "cancel", "replay", "delete_message")
+
+
+def _someone(chance: random.Random) -> int:
+    return chance.randrange(_PEOPLE)
+
+
+def _fail_then(chance: random.Random) -> Iterator[Step]:
+    """Let messages fail everywhere, and do something to them; then let their time come."""
+    endpoint = _someone(chance)
+    yield Weather(faults=Faults(server_error=0.9))
+    yield Send(endpoint=endpoint, count=chance.randint(1, 5))
+    yield Pass(seconds=round(chance.uniform(0.05, 3), 3))
+    for _ in range(chance.randint(1, 3)):
+        operation = chance.choice(_OPERATIONS)
+        yield OnMessage(endpoint=endpoint, operation=operation, which=chance.choice((0, 0, 1, 2)))
+    yield Pass(seconds=round(chance.uniform(0.02, 1), 3))
+    yield Weather(faults=CALM)
+    yield Pass(seconds=round(chance.choice((0.1, 10.0, 60.0)), 3))
+
+
+def _pause_what_fails(chance: random.Random) -> Iterator[Step]:
+    """Let messages fail, pause, and send more; the retries come due while they are held."""
+    endpoint = _someone(chance)
+    yield Weather(faults=Faults(server_error=0.9))
+    yield Send(endpoint=endpoint, count=chance.randint(1, 5))
+    yield Pass(seconds=round(chance.uniform(0.1, 3), 3))
+    yield Pause(endpoint=endpoint)
+    yield Pass(seconds=0.1)
+    yield Weather(faults=CALM)
+    yield Send(endpoint=endpoint, count=chance.randint(1, 5))
+    yield Pass(seconds=chance.choice((0.1, 8.0, 70.0)))
+    if chance.random() < 0.3:  # noqa: PLR2004 - a weight
+        yield OnMessage(endpoint=endpoint, operation=chance.choice(_OPERATIONS), status="paused")
+    yield Resume(endpoint=endpoint)
+    yield Pass(seconds=round(chance.uniform(0.1, 2), 3))
+
+
+def _pause_what_is_slow(chance: random.Random) -> Iterator[Step]:
+    """Pause, resume and operate while attempts are in flight for seconds."""
+    endpoint = _someone(chance)
+    yield Weather(faults=Faults(slow=0.9))
+    yield Send(endpoint=endpoint, count=chance.randint(2, 8))
+    yield Pass(seconds=round(chance.uniform(0.05, 0.5), 3))
+    if chance.random() < 0.4:  # noqa: PLR2004 - a weight
+        yield OnMessage(
+            endpoint=endpoint,
+            operation=chance.choice(("replay", "delete_message", "cancel")),
+            status="delivering",
+        )
+    yield Toggle(endpoint=endpoint, times=chance.choice((2, 2, 4)))
+    yield Pass(seconds=round(chance.uniform(0.05, 2), 3))
+    yield Weather(faults=CALM)
+
+
+def _pause_what_connects(chance: random.Random) -> Iterator[Step]:
+    """Pause while attempts are on their way to a connection, which takes long."""
+    endpoint = _someone(chance)
+    yield Weather(faults=Faults(latency_s=(0.005, chance.choice((0.2, 0.9)))))
+    yield PauseAmidSends(
+        endpoint=endpoint,
+        count=chance.randint(3, 12),
+        after_s=round(chance.uniform(0.01, 0.3), 3),
+    )
+    yield Pass(seconds=round(chance.uniform(1, 5), 3))
+    yield Weather(faults=CALM)
+    yield Resume(endpoint=endpoint)
+
+
+def _command_what_waits_for_its_rate(chance: random.Random) -> Iterator[Step]:
+    """Give a rate-limited endpoint commands, while more waits than it may send."""
+    endpoint = _someone(chance)
+    rate = {"rate_limit_rps": chance.choice((1, 3)), "burst": chance.choice((1, 3, 5))}
+    yield Reconfigure(endpoint=endpoint, changes={**rate, "ordered": False, "max_in_flight": 16})
+    yield Pass(seconds=1)
+    yield Send(endpoint=endpoint, count=chance.randint(10, 20))
+    for _ in range(chance.randint(2, 4)):
+        yield Pass(seconds=round(chance.uniform(0.02, 0.2), 3))
+        if chance.random() < 0.5:  # noqa: PLR2004 - a weight
+            yield RotateKey(endpoint=endpoint, remove=chance.random() < 0.5)  # noqa: PLR2004
+        else:
+            yield Reconfigure(endpoint=endpoint, changes={"description": "again"})
+    yield Pass(seconds=1)
+
+
+def _rotate_amid_sends(chance: random.Random) -> Iterator[Step]:
+    """Add a key, remove the old one, and send before, between and after."""
+    endpoint = _someone(chance)
+    for remove in (False, True):
+        yield Send(endpoint=endpoint)
+        yield RotateKey(endpoint=endpoint, remove=remove)
+        yield Pass(seconds=round(chance.uniform(0.03, 1), 3))
+    yield Send(endpoint=endpoint, count=2)
+    yield Pass(seconds=round(chance.uniform(0.03, 1), 3))
+
+
+COMPOUNDS: tuple[tuple[float, Callable[[random.Random], Iterator[Step]]], ...] = (
+    (3, _fail_then),
+    (2, _pause_what_fails),
+    (2, _pause_what_is_slow),
+    (2, _pause_what_connects),
+    (1, _command_what_waits_for_its_rate),
+    (1.5, _rotate_amid_sends),
+)
+"""How often each is drawn, in proportion to the simple rules."""
+
+
+def draw_ending(chance: random.Random) -> Iterator[Step]:
+    """Draw the last that happens to each endpoint: whatever is forgotten now, nothing brings back.
+
+    What comes later would wake the endpoint, and hide that it had not been woken.
+    """
+    if chance.random() < 0.4:  # noqa: PLR2004 - some runs end in the middle of things
+        return
+    yield Heal()
+    for endpoint in range(_ENDPOINTS):
+        yield Resume(endpoint=endpoint)
+    yield Pass(seconds=chance.choice((5.0, 100.0)))
+    for endpoint in range(_ENDPOINTS):
+        kind = chance.random()
+        if kind < 0.5:  # noqa: PLR2004 - weights
+            yield Send(endpoint=endpoint, patience_s=round(chance.uniform(0.0005, 0.006), 4))
+        elif kind < 0.7:  # noqa: PLR2004
+            yield OnMessage(
+                endpoint=endpoint, operation="replay", status="succeeded", which=_someone(chance)
+            )
+        elif kind < 0.8:  # noqa: PLR2004
+            yield Weather(faults=Faults(unknown_outcome=0.4))
+            yield Send(endpoint=endpoint, count=2)
+            yield Pass(seconds=0.1)
+            yield Weather(faults=CALM)
+        else:
+            yield Send(endpoint=endpoint)
+        yield Pass(seconds=round(chance.uniform(0.01, 0.5), 3))
