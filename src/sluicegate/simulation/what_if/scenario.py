@@ -83,7 +83,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     answer_s: float = 0.1
     """Seconds that a receiver takes to answer."""
-    messages_max: int | None = 35_000
+    messages_max: int | None = 30_000
     """About how many messages one run may take; `None`: all there are."""
     rate_limit_rps: int = 0
     """Attempts a second to one endpoint; 0 = no limit."""
