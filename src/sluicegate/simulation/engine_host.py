@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
@@ -231,7 +232,9 @@ class EngineHost(Producer):
         loop.trace.note("host.started", life)
         self._failure = None
         try:
-            engine = await self._make_engine(life).__aenter__()
+            made = self._make_engine(life)
+            life.belongings.append(made)
+            engine = await made.__aenter__()
             if self._http:
                 await self._serve(engine)
         except SluicegateError as error:
@@ -327,6 +330,8 @@ class EngineHost(Producer):
                 resolver=resolver,
                 clock=clock,
                 socket_factory=world.network.open_socket,  # type: ignore[arg-type] # as far as it is used
+                # Only a flag here: reading the system's authorities takes longer than a start.
+                tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             )
         self._sender = BuggySender(
             sender, f"{world.seed}:{life.number}", faults=lambda: world.network.faults

@@ -33,6 +33,8 @@ class Life:
         """Set before it dies if nobody hears of its end: a loss of power."""
         self.on_crash: list[Callable[[], None]] = []
         """Called when it dies: what a kernel does for the dead (sockets, descriptors)."""
+        self.belongings: list[object] = []
+        """Kept until the simulation ends: a process that is killed finalizes nothing."""
         self.context = contextvars.Context()
         self.context.run(LIFE.set, self)
 

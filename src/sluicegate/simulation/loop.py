@@ -41,7 +41,7 @@ __all__ = ["SimulationLoop"]
 
 _T = TypeVar("_T")
 
-_CLEAN_EVERY_STEPS = 500_000
+_CLEAN_EVERY_STEPS = 100_000
 """The garbage collector runs finalizers at moments of its own choosing: it is told when."""
 _EXECUTOR_S_MAX = 0.002
 _RESOLUTION_S = 1e-9
@@ -327,6 +327,7 @@ class SimulationLoop(SimulatedSockets):
         if life.dead:
             return
         life.dead = True
+        self._graveyard.append(life)
         self.trace.note("host.crashed", life)
         # Cancelled where they are: asyncio has counted those that are ready.
         for handle in (*self._ready, *self._scheduled):
@@ -357,6 +358,7 @@ class SimulationLoop(SimulatedSockets):
         """End, and let go of the dead. What happens then is not traced. Twice is fine."""
         if self.is_closed():
             return
+        gc.collect()  # tasks that failed unheard in a cycle complain now
         self.trace.freeze()
         for task in self._tasks():
             self._lay_out(task)
@@ -370,6 +372,8 @@ class SimulationLoop(SimulatedSockets):
                 for dead in self._graveyard:
                     if isinstance(dead, NumberedTask):
                         _bury(dead)
+                    elif isinstance(dead, Life):
+                        dead.belongings.clear()
                 self._graveyard.clear()
                 gc.collect()
         finally:

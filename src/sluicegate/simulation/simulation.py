@@ -1,7 +1,6 @@
 """One world under one seed: the public face of the kit."""
 
 import contextlib
-import gc
 import shutil
 import tempfile
 from collections.abc import Coroutine, Iterable
@@ -16,6 +15,7 @@ from sluicegate.simulation.aiohttp_world import within_time
 from sluicegate.simulation.disk import Disk
 from sluicegate.simulation.engine_host import API_KEY, EngineHost
 from sluicegate.simulation.faults import CALM, Faults
+from sluicegate.simulation.garbage import collected_on_cue
 from sluicegate.simulation.lives import Life
 from sluicegate.simulation.logs import traced_logs
 from sluicegate.simulation.loop import SimulationLoop
@@ -91,9 +91,6 @@ class Simulation:
         self.wall = WallClock(self.loop)
         self.trace: Trace = self.loop.trace
         self._direct = direct
-        # Finalizers run when the loop says so, not when so many objects were made.
-        self._collects = gc.isenabled()
-        gc.disable()
         gc.freeze()  # what was there before is not looked through again and again
         self._folder = Path(tempfile.mkdtemp(prefix="sluicegate-simulation-", dir=_memory()))
         self.disk = Disk(self.loop, seed, self._folder)
@@ -101,6 +98,7 @@ class Simulation:
         self._mishaps = tuple(mishaps)
         self._receivers: dict[str, ReceiverHost] = {}
         self._inside = contextlib.ExitStack()
+        self._inside.enter_context(collected_on_cue())
         self._inside.enter_context(within_time(self.loop, self.wall))
         self._inside.enter_context(traced_logs(self.trace))
         self._anyio_kept = False
@@ -110,9 +108,15 @@ class Simulation:
         """Return itself."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """End the world."""
+    def __exit__(self, kind: object, *_: object) -> None:
+        """End the world.
+
+        Raises:
+            UnhandledError: nobody handled an exception in it, and none is on its way already.
+        """
         self.close()
+        if kind is None:
+            self.loop.check()
 
     def close(self) -> None:
         """End the world and remove its files. Twice is fine."""
@@ -122,13 +126,11 @@ class Simulation:
             self._engine.destroy()
         for receiver in self._receivers.values():
             self.loop.crash(receiver.life)
-        self._inside.close()
         self.disk.remove()
         self.loop.close()
+        self._inside.close()
         shutil.rmtree(self._folder, ignore_errors=True)
         gc.unfreeze()
-        if self._collects:
-            gc.enable()
 
     # -- hosts --------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import asyncio
 import io
 import re
 import socket
+import ssl
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,8 @@ class AiohttpSender:
         clock: measures the phases of an attempt.
         socket_factory: opens a socket for an address that is allowed; a simulated network
             brings its own.
+        tls: whom to trust, and how to speak; made by `client_context` from `tls_ca_file` if not
+            given.
         telemetry: is told of addresses that are refused.
 
     Raises:
@@ -78,6 +81,7 @@ class AiohttpSender:
         resolver: Resolver,
         clock: Clock,
         socket_factory: Callable[["AddrInfoType"], socket.socket] = open_socket,
+        tls: ssl.SSLContext | None = None,
         telemetry: Telemetry | None = None,
     ) -> None:
         self._settings = settings
@@ -86,7 +90,7 @@ class AiohttpSender:
         self._clock = clock
         self._socket_factory = socket_factory
         self._telemetry = telemetry if telemetry is not None else NoTelemetry()
-        self._tls = client_context(settings.tls_ca_file)
+        self._tls = tls if tls is not None else client_context(settings.tls_ca_file)
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 

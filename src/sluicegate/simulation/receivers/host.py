@@ -151,6 +151,7 @@ class ReceiverHost:
     async def _run(self, ready: "asyncio.Future[None]") -> None:
         try:
             self.application = self._make(self)
+            self.life.belongings.append(self.application)
             await self.application.start()
             if self._serve is not None:
                 await self._serve(self, self._loop)
