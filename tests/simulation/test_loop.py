@@ -8,15 +8,19 @@ import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sluicegate.app import Engine
 from sluicegate.simulation import (
+    STORM,
     DeadlockError,
     EscapeError,
     LifeEndedError,
     Network,
+    Simulation,
     SimulationLoop,
     UnhandledError,
 )
@@ -466,3 +470,42 @@ def test_eager_tasks_run_at_once_up_to_their_first_wait(loop: SimulationLoop) ->
     loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined,unused-ignore] # 3.12
     loop.run(work())
     assert seen == [1, 2, 3]
+
+
+# -- many simulations ---------------------------------------------------------------------------
+
+
+def a_life(seed: int) -> None:
+    """Deliver a little through storms, with three ends of the process."""
+    with Simulation(seed, faults=STORM) as simulation:
+        shop = simulation.host("shop.example")
+        sluicegate = simulation.engine(retry_slow_s=(5, 20), retry_fast_s=(1, 5))
+
+        async def send(engine: Engine) -> None:
+            endpoint = await engine.create_endpoint(url=shop.url)
+            for number in range(3):
+                await engine.send(endpoint.id, {"number": number})
+
+        simulation.loop.spawn(sluicegate.life, send(sluicegate.engine))
+        simulation.advance(1)
+        for power_loss in (True, False):
+            sluicegate.crash(power_loss=power_loss)
+            shop.crash(power_loss=power_loss)
+            simulation.advance(10)
+
+
+def test_thirty_simulations_leave_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No descriptor, no folder and no growing heap: soaks run thousands in one process."""
+    monkeypatch.setattr("sluicegate.simulation.simulation._memory", lambda: str(tmp_path))
+    for seed in range(3):  # what is cached for good is cached now
+        a_life(seed)
+    gc.collect()
+    descriptors, objects = len(list(Path("/dev/fd").iterdir())), len(gc.get_objects())
+    for seed in range(3, 33):
+        a_life(seed)
+    gc.collect()
+    assert len(list(Path("/dev/fd").iterdir())) == descriptors
+    assert len(gc.get_objects()) - objects < 3000
+    assert not list(tmp_path.iterdir())

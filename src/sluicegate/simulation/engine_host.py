@@ -84,7 +84,7 @@ class EngineHost(Producer):
         self._lives = 0
         self._engine: Engine | None = None
         self._runner: web.AppRunner | None = None
-        self._sender: BuggySender
+        self._sender: BuggySender | None = None
         self._wanted = False
         self._restart: asyncio.TimerHandle | None = None
         self._failure: SluicegateError | None = None
@@ -138,7 +138,7 @@ class EngineHost(Producer):
                 self._world.disk.crash(power_loss=True)
             return
         self.life.silent = power_loss
-        self._engine = self._runner = None
+        self._engine = self._runner = self._sender = None
         self._world.loop.crash(self.life)
         self._world.disk.crash(power_loss=power_loss)
         if self._wanted and self.restart_s is not None:
@@ -251,7 +251,8 @@ class EngineHost(Producer):
         # As `sluicegate serve` ends after a commit of which nobody knows what came of it.
         loop.trace.note("host.failed", life)
         await engine.abort()
-        await self._sender.close()
+        if self._sender is not None:
+            await self._sender.close()
         if self._runner is not None:
             await self._runner.cleanup()
         self._exit(life)
@@ -293,7 +294,8 @@ class EngineHost(Producer):
         engine.readiness.ready = False
         await engine.drain(engine.settings.drain_s)
         await engine.abort()
-        await self._sender.close()
+        if self._sender is not None:
+            await self._sender.close()
         if self._runner is not None:
             await self._runner.cleanup()
         self._world.loop.trace.note("host.stopped", self.life)
@@ -336,6 +338,8 @@ class EngineHost(Producer):
         self._sender = BuggySender(
             sender, f"{world.seed}:{life.number}", faults=lambda: world.network.faults
         )
+        life.belongings += [sender, resolver, storage]
+        life.on_burial.append(self._sender.close)
         return Engine(
             settings,
             clock=clock,

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 __all__ = ["LIFE", "OUTSIDE", "HostDownError", "Life", "is_dead", "life_of"]
 
@@ -35,6 +36,8 @@ class Life:
         """Called when it dies: what a kernel does for the dead (sockets, descriptors)."""
         self.belongings: list[object] = []
         """Kept until the simulation ends: a process that is killed finalizes nothing."""
+        self.on_burial: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        """Begun when the simulation ends: closes what would complain of being collected open."""
         self.context = contextvars.Context()
         self.context.run(LIFE.set, self)
 

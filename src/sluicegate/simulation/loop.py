@@ -17,9 +17,7 @@ import heapq
 import itertools
 import math
 import random
-import sys
 import threading
-import warnings
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
@@ -31,6 +29,7 @@ from sluicegate.simulation.errors import (
     LifeEndedError,
     UnhandledError,
 )
+from sluicegate.simulation.graveyard import Graveyard, muted
 from sluicegate.simulation.lives import OUTSIDE, Life, is_dead
 from sluicegate.simulation.loop_sockets import SimulatedSockets
 from sluicegate.simulation.numbered import NumberedFuture, NumberedTask, NumberedTimer
@@ -92,7 +91,7 @@ class SimulationLoop(SimulatedSockets):
         self._owner = threading.get_ident()
         self._cleaned_at = 0
         self._random = random.Random(f"{seed}:loop")
-        self._graveyard: list[object] = []
+        self._graveyard = Graveyard()
         self._eager = False
         self.steps = 0
         self.trace = Trace(self.time)
@@ -327,7 +326,7 @@ class SimulationLoop(SimulatedSockets):
         if life.dead:
             return
         life.dead = True
-        self._graveyard.append(life)
+        self._graveyard.add(life)
         self.trace.note("host.crashed", life)
         # Cancelled where they are: asyncio has counted those that are ready.
         for handle in (*self._ready, *self._scheduled):
@@ -344,50 +343,36 @@ class SimulationLoop(SimulatedSockets):
         tasks = [each for each in asyncio.all_tasks(self) if isinstance(each, NumberedTask)]
         return sorted(tasks, key=NumberedTask.__hash__)
 
-    # What is dead is kept: a generator runs its `finally` when it is collected.
-
     def _drop(self, handle: asyncio.Handle) -> None:
-        self._graveyard.append((handle._callback, handle._args))  # type: ignore[attr-defined]  # noqa: SLF001 - `cancel` lets go of them
+        self._graveyard.add((handle._callback, handle._args))  # type: ignore[attr-defined]  # noqa: SLF001 - `cancel` lets go of them
         handle.cancel()
 
     def _lay_out(self, task: NumberedTask) -> None:
-        self._graveyard.append(task)
+        self._graveyard.add(task)
         task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio's switch
 
     def close(self) -> None:
         """End, and let go of the dead. What happens then is not traced. Twice is fine."""
         if self.is_closed():
             return
-        gc.collect()  # tasks that failed unheard in a cycle complain now
         self.trace.freeze()
-        for task in self._tasks():
-            self._lay_out(task)
-        super().close()
-        hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
-        problems = len(self.problems)
-        try:
-            # Their `finally` blocks run now, in a world that is no more: nobody wants to know.
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                for dead in self._graveyard:
-                    if isinstance(dead, NumberedTask):
-                        _bury(dead)
-                    elif isinstance(dead, Life):
-                        dead.belongings.clear()
+        with muted():
+            said = len(self.problems)
+            gc.collect()  # tasks that failed unheard, in a cycle, complain now
+            failed = [each for each in self.problems[said:] if each.get("exception") is not None]
+            self.problems[said:] = failed
+            said = len(self.problems)
+            for task in self._tasks():
+                self._lay_out(task)
+            super().close()
+            # Who asks for the loop gets this one, not a real one, which nobody would close.
+            asyncio._set_running_loop(self)  # noqa: SLF001 - meant for those who make loops
+            try:
                 self._graveyard.clear()
                 gc.collect()
-        finally:
-            sys.unraisablehook = hook
-            del self.problems[problems:]
-
-
-def _bury(task: NumberedTask) -> None:
-    coro = task.get_coro()
-    try:
-        if coro is not None:
-            coro.close()
-    except BaseException:  # noqa: BLE001, S110 - what the dead say
-        pass
+            finally:
+                asyncio._set_running_loop(None)  # noqa: SLF001 - same
+            del self.problems[said:]  # what the dead say
 
 
 def _note_problem(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -91,7 +91,6 @@ class Simulation:
         self.wall = WallClock(self.loop)
         self.trace: Trace = self.loop.trace
         self._direct = direct
-        gc.freeze()  # what was there before is not looked through again and again
         self._folder = Path(tempfile.mkdtemp(prefix="sluicegate-simulation-", dir=_memory()))
         self.disk = Disk(self.loop, seed, self._folder)
         self._engine: EngineHost | None = None
@@ -130,7 +129,6 @@ class Simulation:
         self.loop.close()
         self._inside.close()
         shutil.rmtree(self._folder, ignore_errors=True)
-        gc.unfreeze()
 
     # -- hosts --------------------------------------------------------------------------------
 
