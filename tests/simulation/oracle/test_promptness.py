@@ -38,7 +38,7 @@ def test_what_may_hold_a_message_up_is_no_delay(config: dict[str, object]) -> No
 
 def test_trouble_holds_up_and_for_a_while_longer() -> None:
     """A fault, a pause, a start, a long request for patience."""
-    assert late(first=200).event("faults", 5, hang=0.1).event("healed", 150).broken == set()
+    assert late(first=200).event("faults", 5, hang=0.1).event("healed", 170).broken == set()
     assert late(first=200).event("faults", 5, hang=0.1).event("healed", 20).broken != set()
     assert late(first=200).crash(170).broken == set()
     story = late(first=200)
@@ -50,3 +50,18 @@ def test_trouble_holds_up_and_for_a_while_longer() -> None:
     story.arrives(2, "a", status=503, answer=(("Retry-After", "300"),))
     story.arrives(303, "a", no=2)
     assert story.ends("a", "succeeded", "503", "200").broken == set()
+
+
+def test_what_was_asked_for_starts_soon() -> None:
+    """A replay that is forgotten until something else wakes the endpoint."""
+    for operation in ("replay", "retry_now"):
+        for at, lawful in ((55, True), (200, False)):
+            story = Story(circuit_failures=0, retry_slow_s=(1000.0,))
+            story.send(1, "a")
+            story.arrives(2, "a", status=500)
+            story.call(operation, 50, message_id="a")
+            story.arrives(at, "a", no=2)
+            story.ends("a", "succeeded", "500", "200")
+            assert (story.broken == set()) == lawful
+            assert story.broken <= {"what_is_asked_for_starts"}
+            assert story.event("faults", 30, dns_failure=0.1).broken == set()

@@ -2,6 +2,7 @@
 
 from sluicegate.simulation.oracle import (
     acceptance,
+    circuits,
     duplicates,
     endings,
     limits,
@@ -27,6 +28,7 @@ RULES: tuple[Rule, ...] = (
     *pausing.RULES,
     *ordering.RULES,
     *limits.RULES,
+    *circuits.RULES,
     *retries.RULES,
     *promptness.RULES,
     *duplicates.RULES,

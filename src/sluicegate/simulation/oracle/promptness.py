@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sluicegate.simulation.oracle.duplicates import number_of
 from sluicegate.simulation.oracle.facts import EndpointFacts, Facts, MessageFacts
-from sluicegate.simulation.oracle.history import Exchange
+from sluicegate.simulation.oracle.history import Exchange, Operation
 from sluicegate.simulation.oracle.pausing import may_be_paused
 from sluicegate.simulation.oracle.schedule import may_have_opened, most_delay_s
 from sluicegate.simulation.oracle.timing import Span
@@ -14,43 +14,90 @@ __all__ = ["RULES"]
 
 _AFTERMATH_S = 90.0
 """Until what was begun in trouble is over: time limits, name servers, writes tried again."""
+_DIRECT_AFTERMATH_S = 35.0
+"""The same where requests travel as values: a time limit, and some writes tried again."""
 _PATIENCE_S = 10.0
 _EACH_S = 0.2
-"""What every other request of the run may take, with one attempt in flight at a time."""
+"""What every other request may take, with one attempt in flight at a time."""
 
 
 def what_is_due_starts(facts: Facts) -> Iterator[Violation]:
     """A message is attempted soon after it is accepted, and again soon after its retry is due.
 
-    Judged from ninety seconds after the last trouble, on endpoints that for certain are neither
-    ordered nor limited in their rate, nor may have been paused, nor had an open circuit. There
-    is patience for a turn behind all other requests, at their slowest; a receiver that is slow by
-    itself makes it longer.
+    Judged from a while after the last trouble, on endpoints that for certain are neither ordered
+    nor limited in their rate, nor may have been paused, nor had an open circuit. There is patience
+    for a turn behind all requests that arrived meanwhile, at their slowest; a receiver that is
+    slow by itself makes it longer.
     """
-    slowest_s = max(
-        (each.answer.delay_s for each in facts.history.exchanges if each.answer is not None),
-        default=0.0,
-    )
-    patience_s = _PATIENCE_S + len(facts.history.exchanges) * (_EACH_S + slowest_s)
-    for endpoint in facts.endpoints.values():
-        if not _is_free(facts, endpoint):
-            continue
-        messages = [message for message, owner in facts.deliveries() if owner is endpoint]
-        for message in messages:
-            for due_s, exchange in _due(facts, message):
-                begun = facts.timing.begun(exchange)
-                trouble_s = facts.weather.troubled_until(begun.lo)
-                by_s = max(due_s, trouble_s + _AFTERMATH_S) + patience_s
-                if begun.lo <= by_s or may_be_paused(facts, endpoint, due_s - 1, begun.hi):
-                    continue
-                yield Violation(
-                    rule="what_is_due_starts",
-                    at_s=exchange.request.at_s,
-                    text=f"{message.id} was due at {due_s:.3f} s, and began after {begun.lo:.3f} s",
-                    calls=tuple(message.sends),
-                    exchanges=(exchange,),
-                )
+    for message, endpoint in _free_messages(facts):
+        for due_s, exchange in _due(facts, message):
+            began_s = facts.timing.begun(exchange).lo
+            calm_s = facts.weather.troubled_until(began_s) + _aftermath_s(facts)
+            if _is_late(facts, endpoint, exchange, max(due_s, calm_s)):
+                yield _late(message, exchange, f"was due at {due_s:.3f} s, and began", began_s)
                 break
+
+
+def what_is_asked_for_starts(facts: Facts) -> Iterator[Violation]:
+    """A message that was replayed, or whose retry was hastened, is attempted soon.
+
+    Under the same conditions; and nothing may have been wrong since it was asked for, for an
+    attempt that nobody saw would have carried it out.
+    """
+    for message, endpoint in _free_messages(facts):
+        asked = endpoint.succeeded(Operation.REPLAY) + endpoint.succeeded(Operation.RETRY_NOW)
+        for call in asked:
+            following = (e for e in message.exchanges if e.request.at_s > call.began_s)
+            exchange = next(following, None)
+            if call.message_id != message.id or call.ended_s is None or exchange is None:
+                continue
+            began_s = facts.timing.begun(exchange).lo
+            calm_s = facts.weather.troubled_until(began_s) + _aftermath_s(facts)
+            if calm_s < call.began_s and _is_late(facts, endpoint, exchange, call.ended_s):
+                text = f"was asked for by call {call.number} at {call.ended_s:.3f} s, and began"
+                yield _late(message, exchange, text, began_s, "what_is_asked_for_starts")
+
+
+def _free_messages(facts: Facts) -> Iterator[tuple[MessageFacts, EndpointFacts]]:
+    """Yield the messages of endpoints on which nothing waits for another."""
+    free = {name for name, each in facts.endpoints.items() if _is_free(facts, each)}
+    for message, endpoint in facts.deliveries():
+        if endpoint.name in free:
+            yield message, endpoint
+
+
+def _aftermath_s(facts: Facts) -> float:
+    return _DIRECT_AFTERMATH_S if facts.history.direct else _AFTERMATH_S
+
+
+def _is_late(facts: Facts, endpoint: EndpointFacts, exchange: Exchange, due_s: float) -> bool:
+    """Return whether an attempt began later than patience allows, with nothing to hold it up."""
+    begun = facts.timing.begun(exchange)
+    if begun.lo <= due_s + _PATIENCE_S or may_be_paused(facts, endpoint, due_s - 1, begun.hi):
+        return False
+    meanwhile = [
+        each
+        for each in facts.history.exchanges
+        if due_s - _AFTERMATH_S <= each.request.at_s <= begun.hi
+    ]
+    slowest_s = max((e.answer.delay_s for e in meanwhile if e.answer is not None), default=0.0)
+    return begun.lo > due_s + _PATIENCE_S + len(meanwhile) * (_EACH_S + slowest_s)
+
+
+def _late(
+    message: MessageFacts,
+    exchange: Exchange,
+    text: str,
+    began_s: float,
+    rule: str = "what_is_due_starts",
+) -> Violation:
+    return Violation(
+        rule=rule,
+        at_s=exchange.request.at_s,
+        text=f"{message.id} {text} after {began_s:.3f} s",
+        calls=tuple(message.sends),
+        exchanges=(exchange,),
+    )
 
 
 def _is_free(facts: Facts, endpoint: EndpointFacts) -> bool:
@@ -85,4 +132,4 @@ def _is_shifted(facts: Facts, one: Exchange, two: Exchange) -> bool:
     )
 
 
-RULES: tuple[Rule, ...] = (what_is_due_starts,)
+RULES: tuple[Rule, ...] = (what_is_due_starts, what_is_asked_for_starts)

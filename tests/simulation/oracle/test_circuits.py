@@ -1,0 +1,38 @@
+"""An endpoint that fails again and again gets one probe at a time."""
+
+from .story import Story
+
+
+def failing(count: int, *, probes: float = 30) -> Story:
+    """So many failures in a row; then two attempts at once, from `probes` on."""
+    story = Story(circuit_failures=3)
+    for number in range(count):
+        story.send(1 + number / 100, f"m{number}", took=0.001)
+        story.arrives(3 + number, f"m{number}", status=503)
+    for number in range(2):
+        story.send(20 + number / 100, f"p{number}", took=0.001)
+        story.arrives(probes + number, f"p{number}", status=503, after=5)
+    return story
+
+
+def test_after_enough_failures_there_is_one_probe() -> None:
+    """Three in a row open it."""
+    assert failing(2).broken == set()
+    assert failing(3).broken == {"an_open_circuit_lets_one_probe_through"}
+
+
+def test_a_success_or_a_resume_closes_it() -> None:
+    """Also one that may have come in between, and a resume that got no answer."""
+    story = failing(3)
+    story.send(2, "ok", took=0.001)
+    story.arrives(8, "ok", fate="lost")  # type: ignore[arg-type] # a fate by its name
+    assert story.broken == set()
+    story = failing(3)
+    story.call("resume", 10, took=None)
+    assert story.broken == set()
+
+
+def test_a_crash_does_not_close_it() -> None:
+    """It is durable; only what was not recorded does not count."""
+    assert failing(3).crash(10).broken == {"an_open_circuit_lets_one_probe_through"}
+    assert failing(3).crash(5.1).broken == set()
