@@ -97,6 +97,7 @@ def _moment(at_s: float) -> str:
 
 
 def _words(error: BaseException) -> str:
-    text = str(error).strip()
+    # What pytest adds to an assertion's own words is in the error that this one comes from.
+    text = str(error).split("\nassert ", 1)[0].strip()
     name = type(error).__name__
     return f"{name}: {text}" if text else name

@@ -8,7 +8,10 @@ __all__ = ["Mishap", "MishapKind"]
 
 
 class MishapKind(StrEnum):
-    """What can befall one request. After each of them the engine sends it again, but the last."""
+    """What can befall one request, the simplest first.
+
+    After each of them the engine sends the message again, but after the last.
+    """
 
     ANSWER_LOST = "answer_lost"
     """The application acts; the connection breaks before its answer."""
@@ -16,11 +19,11 @@ class MishapKind(StrEnum):
     """The application acts; its answer never comes, and the sender's time limit passes."""
     BUSY = "busy"
     """503, in the application's place, which never sees the request."""
+    CRASH_BEFORE_ANSWER = "crash_before_answer"
+    """The application acts; the receiver's process dies before its answer is sent."""
     CRASH_MIDWAY = "crash_midway"
     """The receiver's process dies where the application first waits for something; nothing
     befalls an application that waits for nothing."""
-    CRASH_BEFORE_ANSWER = "crash_before_answer"
-    """The application acts; the receiver's process dies before its answer is sent."""
     SENDER_CRASH = "sender_crash"
     """The application acts; the engine's process dies before it can take the answer down."""
     CRASH_AFTER_ANSWER = "crash_after_answer"
