@@ -31,7 +31,7 @@ class AsgiApplication:
         Args:
             app: called with `scope`, `receive` and `send`.
             failed: hears of an exception after the answer, which nobody else would.
-            prepare: called before each call of the application.
+            prepare: called before its startup.
         """
         self._prepare = prepare
         self._app = cast("App", app)
@@ -56,7 +56,6 @@ class AsgiApplication:
 
     async def respond(self, request: ReceivedRequest, gone: asyncio.Event) -> Answer:
         """Call it with a request; return what it sent."""
-        self._prepare()
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[Answer] = loop.create_future()
         task = loop.create_task(self._respond(request, gone, answered))

@@ -55,6 +55,8 @@ class ReceivedRequest(msgspec.Struct, frozen=True, kw_only=True):
         timestamp = self.header("webhook-timestamp") or ""
         if not timestamp.isdecimal() or self.header("x-webhook-timestamp") != timestamp:
             return False
+        if self.header("x-webhook-id") != self.message_id:
+            return False
         wanted = dict(
             signature_headers(
                 message_id=self.message_id,

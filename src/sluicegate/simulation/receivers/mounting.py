@@ -33,7 +33,7 @@ def mounted(
         asgi: an application or what makes one; so are the following.
         wsgi: the same.
         aiohttp_app: the same.
-        prepare: called before an ASGI application is.
+        prepare: called when an ASGI application was made, before its startup.
 
     Raises:
         TypeError: something is no application of its kind, nor a function that makes one.
