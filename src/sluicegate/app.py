@@ -22,6 +22,7 @@ from sluicegate.engine.exports import Exports
 from sluicegate.engine.message_operations import MessageOperations
 from sluicegate.engine.messages import Messages
 from sluicegate.engine.ports import Clock, NoTelemetry, Random, Sender, Storage, Telemetry
+from sluicegate.engine.ports.export_files import ExportFiles
 from sluicegate.engine.retention import Retention
 from sluicegate.engine.schedule import RetrySchedule
 from sluicegate.engine.services import Services
@@ -84,6 +85,7 @@ class Engine(ProjectCalls):
         storage: Storage | None = None,
         sender: Sender | None = None,
         resolver: PooledResolver | None = None,
+        export_files: ExportFiles | None = None,
     ) -> None:
         """Put the parts together; nothing is opened or started.
 
@@ -94,6 +96,7 @@ class Engine(ProjectCalls):
             storage: where everything durable lives.
             sender: posts the requests.
             resolver: looks up host names.
+            export_files: where the files of exports live.
 
         Raises:
             SettingError: a setting has a value that is not allowed.
@@ -138,7 +141,7 @@ class Engine(ProjectCalls):
                 telemetry=self.telemetry,
             )
         )
-        self._export_files = LocalExportFiles(
+        self._export_files: ExportFiles = export_files or LocalExportFiles(
             settings.database, free_bytes_min=settings.exports_free_bytes_min
         )
         if counting is not None:

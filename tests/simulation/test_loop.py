@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from sluicegate.app import Engine
+from sluicegate.engine.errors import EndpointUnreachableError, UnavailableError
 from sluicegate.simulation import (
     STORM,
     DeadlockError,
@@ -482,9 +483,10 @@ def a_life(seed: int) -> None:
         sluicegate = simulation.engine(retry_slow_s=(5, 20), retry_fast_s=(1, 5))
 
         async def send(engine: Engine) -> None:
-            endpoint = await engine.create_endpoint(url=shop.url)
-            for number in range(3):
-                await engine.send(endpoint.id, {"number": number})
+            with contextlib.suppress(UnavailableError, EndpointUnreachableError):
+                endpoint = await engine.create_endpoint(url=shop.url)
+                for number in range(3):
+                    await engine.send(endpoint.id, {"number": number})
 
         simulation.loop.spawn(sluicegate.life, send(sluicegate.engine))
         simulation.advance(1)

@@ -1,8 +1,11 @@
 """A whole world: the real engine, delivering, crashing and coming back, twice the same."""
 
+import contextlib
+
 import pytest
 
 from sluicegate.app import Engine
+from sluicegate.engine.errors import UnavailableError
 from sluicegate.simulation import STORM, Simulation
 
 
@@ -15,7 +18,8 @@ def a_life(seed: int, *, direct: bool) -> tuple[str, int]:
         async def send(engine: Engine) -> None:
             endpoint = await engine.create_endpoint(url=shop.url)
             for number in range(10):
-                await engine.send(endpoint.id, {"number": number})
+                with contextlib.suppress(UnavailableError):
+                    await engine.send(endpoint.id, {"number": number})
 
         simulation.loop.spawn(sluicegate.life, send(sluicegate.engine))
         simulation.advance(10)

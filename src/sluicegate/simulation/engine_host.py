@@ -2,54 +2,26 @@
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
-from aiohttp import web
 
 from sluicegate.app import Engine
-from sluicegate.engine.addresses import AddressPolicy
 from sluicegate.engine.errors import SettingError, SluicegateError, StorageVersionError
-from sluicegate.engine.ports import Sender
 from sluicegate.engine.settings import Settings
-from sluicegate.http.outbound.resolver import PooledResolver
-from sluicegate.http.outbound.sender import AiohttpSender
-from sluicegate.http.server import create_app, create_runner
-from sluicegate.simulation.bugs import BuggySender
-from sluicegate.simulation.disk import Disk
+from sluicegate.simulation.engine_process import API_PORT, EngineProcess, World
 from sluicegate.simulation.lives import OUTSIDE, HostDownError, Life
 from sluicegate.simulation.loop import SimulationLoop
-from sluicegate.simulation.network import Network
 from sluicegate.simulation.producer import Producer
-from sluicegate.simulation.threads import VirtualThreads
-from sluicegate.simulation.world import SeededRandom, VirtualClock, WallClock
-from sluicegate.storage import SecretBox, SqliteStorage
 
 __all__ = ["API_KEY", "API_PORT", "EngineHost", "HostDownError"]
 
 API_KEY = "simulated_key_that_opens_nothing"
-API_PORT = 8400
 _RESTART_S = 1.0
 _PATIENCE_S = 3600.0
-_RESERVE_BYTES = 65_536
 
 _T = TypeVar("_T")
-
-
-class World(Protocol):
-    """What a simulation gives to its hosts."""
-
-    seed: int
-    loop: SimulationLoop
-    network: Network
-    disk: Disk
-    wall: WallClock
-
-    def direct_sender(self, life: Life) -> Sender | None:
-        """Return the sender that takes the place of HTTP; `None` for the real one."""
-        ...
 
 
 class EngineHost(Producer):
@@ -82,12 +54,10 @@ class EngineHost(Producer):
         self._world = world
         self._http = http
         self._lives = 0
-        self._engine: Engine | None = None
-        self._runner: web.AppRunner | None = None
-        self._sender: BuggySender | None = None
+        self._process: EngineProcess | None = None
         self._wanted = False
         self._restart: asyncio.TimerHandle | None = None
-        self._failure: SluicegateError | None = None
+        self._failure: Exception | None = None
         self._news: asyncio.Future[None] = world.loop.create_future()
         self.settings = settings
         self.restart_s: float | None = _RESTART_S
@@ -103,14 +73,14 @@ class EngineHost(Producer):
         Raises:
             HostDownError: it is down.
         """
-        if self._engine is None or self.life.dead:
+        if self._process is None or self.life.dead:
             raise HostDownError(f"{self.name} is down")
-        return self._engine
+        return self._process.engine
 
     @property
     def is_up(self) -> bool:
         """Whether the engine is open and its process lives."""
-        return self._engine is not None and not self.life.dead
+        return self._process is not None and not self.life.dead
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -121,7 +91,8 @@ class EngineHost(Producer):
             within_s: virtual seconds, in which it may fail to start any number of times.
 
         Raises:
-            SettingError, StorageVersionError: it can never start like this; it stays down.
+            SettingError, StorageVersionError: it can never start like this; it stays down, as it
+                does after an error that is a bug, which is raised as it is.
             HostDownError: it did not come up in time; the supervisor goes on trying.
         """
         self._wanted = True
@@ -138,7 +109,7 @@ class EngineHost(Producer):
                 self._world.disk.crash(power_loss=True)
             return
         self.life.silent = power_loss
-        self._engine = self._runner = self._sender = None
+        self._process = None
         self._world.loop.crash(self.life)
         self._world.disk.crash(power_loss=power_loss)
         if self._wanted and self.restart_s is not None:
@@ -211,7 +182,7 @@ class EngineHost(Producer):
                     await asyncio.shield(self._news)
             except TimeoutError:
                 raise HostDownError(f"{self.name} did not start: {self._failure}") from None
-            if isinstance(self._failure, SettingError | StorageVersionError):
+            if self._failure is not None and not _passes(self._failure):
                 self._wanted = False
                 raise self._failure
 
@@ -232,29 +203,24 @@ class EngineHost(Producer):
         loop.trace.note("host.started", life)
         self._failure = None
         try:
-            made = self._make_engine(life)
-            life.belongings.append(made)
-            engine = await made.__aenter__()
-            if self._http:
-                await self._serve(engine)
-        except SluicegateError as error:
+            process = EngineProcess(self._world, life, self.settings)
+            life.belongings.append(process)
+            await process.open(http=self._http)
+        except Exception as error:  # noqa: BLE001 - a bug of ours is told, as any program's would be
+            if not isinstance(error, SluicegateError):
+                loop.call_exception_handler({"message": f"{life} crashed", "exception": error})
             loop.trace.note("host.not_started", life, type(error).__name__)
             self._failure = error
             self._exit(life)
             self._tell()
             return
-        engine.readiness.ready = True
-        self._engine = engine
+        self._process = process
         loop.trace.note("host.ready", life)
         self._tell()
-        await engine.failed.wait()
+        await process.engine.failed.wait()
         # As `sluicegate serve` ends after a commit of which nobody knows what came of it.
         loop.trace.note("host.failed", life)
-        await engine.abort()
-        if self._sender is not None:
-            await self._sender.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await process.close()
         self._exit(life)
 
     def _tell(self) -> None:
@@ -271,83 +237,18 @@ class EngineHost(Producer):
 
         self._world.loop.call_soon(end, context=OUTSIDE.copy())
 
-    async def _serve(self, engine: Engine) -> None:
-        app = create_app(
-            engine.services,
-            settings=engine.settings,
-            clock=engine.clock,
-            random=engine.random,
-            readiness=engine.readiness,
-            telemetry=engine.telemetry,
-            exposition=engine.exposition,
-        )
-        self._runner = create_runner(
-            app,
-            random=engine.random,
-            connections_max=engine.settings.connections_max,
-        )
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self.name, API_PORT).start()
-
     async def _close(self) -> None:
-        engine = self.engine
-        engine.readiness.ready = False
-        await engine.drain(engine.settings.drain_s)
-        await engine.abort()
-        if self._sender is not None:
-            await self._sender.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        assert self._process is not None
+        await self._process.engine.drain(self._process.engine.settings.drain_s)
+        await self._process.close()
         self._world.loop.trace.note("host.stopped", self.life)
 
-    def _make_engine(self, life: Life) -> Engine:
-        world = self._world
-        clock = VirtualClock(world.loop, world.wall)
-        chance = SeededRandom(f"{world.seed}:engine:{life.number}", world.wall)
-        settings = msgspec.structs.replace(self.settings, database=world.disk.database)
-        storage = SqliteStorage(
-            settings.database,
-            secret_box=SecretBox.for_database(
-                settings.database, secret_key=settings.secret_key, random=chance
-            ),
-            clock=clock,
-            pending_bytes_max=settings.pending_bytes_max,
-            window_payload_bytes_max=settings.window_payload_bytes_max,
-            reserve_bytes=_RESERVE_BYTES,
-            connect=world.disk.connect,
-        )
-        resolver = PooledResolver(
-            settings,
-            clock=clock,
-            getaddrinfo=world.network.look_up,
-            threads=VirtualThreads(world.loop, world.network.look_up_s),
-        )
-        sender: Sender | None = world.direct_sender(life)
-        if sender is None:
-            sender = AiohttpSender(
-                settings,
-                policy=AddressPolicy(
-                    allow_internal=settings.dev, allowed_networks=settings.allowed_networks
-                ),
-                resolver=resolver,
-                clock=clock,
-                socket_factory=world.network.open_socket,  # type: ignore[arg-type] # as far as it is used
-                # Only a flag here: reading the system's authorities takes longer than a start.
-                tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-            )
-        self._sender = BuggySender(
-            sender, f"{world.seed}:{life.number}", faults=lambda: world.network.faults
-        )
-        life.belongings += [sender, resolver, storage]
-        life.on_burial.append(self._sender.close)
-        return Engine(
-            settings,
-            clock=clock,
-            random=chance,
-            storage=storage,
-            sender=self._sender,
-            resolver=resolver,
-        )
+
+def _passes(error: Exception) -> bool:
+    """Return whether a start that failed like this may succeed when it is tried again."""
+    return isinstance(error, SluicegateError) and not isinstance(
+        error, SettingError | StorageVersionError
+    )
 
 
 async def _until_over(loop: SimulationLoop, life: Life, coro: Coroutine[Any, Any, _T]) -> _T:

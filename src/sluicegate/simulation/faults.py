@@ -65,15 +65,21 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     # -- the disk ---------------------------------------------------------------------------
 
     write_error: Rate = 0.0
-    """Of commits: an I/O error, and nothing is stored."""
+    """Of transactions: an I/O error at one of its statements or its commit; nothing is stored."""
     unknown_outcome: Rate = 0.0
-    """Of commits: stored, and yet an error is reported (a failed fsync)."""
+    """Of commits: stored and synced, and yet an error is reported."""
+    sync_error: Rate = 0.0
+    """Of commits: the sync fails; what was written is in the log without it, or is not."""
     read_error: Rate = 0.0
-    """Of reads: an I/O error."""
+    """Of statements that read, outside of writing transactions: an I/O error."""
     busy: Rate = 0.0
-    """Of commits: another program holds the file for a moment."""
+    """Of transactions: another program holds the file for a moment."""
+    open_error: Rate = 0.0
+    """Of connections to the file: it cannot be opened."""
+    disk_full: Rate = 0.0
+    """Of transactions: something else fills the disk for five seconds to two minutes."""
     slow_disk: Rate = 0.0
-    """Of commits: they take up to five seconds."""
+    """Of operations, reads among them: they take up to five seconds."""
 
     # -- programs ---------------------------------------------------------------------------
 
@@ -105,9 +111,12 @@ STORM = Faults(
     drip=0.01,
     interim_flood=0.01,
     write_error=0.003,
-    unknown_outcome=0.003,
+    unknown_outcome=0.002,
+    sync_error=0.002,
     read_error=0.003,
     busy=0.01,
+    open_error=0.02,
+    disk_full=0.002,
     slow_disk=0.01,
     cancel=0.03,
     bug=0.003,

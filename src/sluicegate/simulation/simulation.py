@@ -125,8 +125,8 @@ class Simulation:
             self._engine.destroy()
         for receiver in self._receivers.values():
             self.loop.crash(receiver.life)
+        self.loop.close()  # what the dead have left to say, before their files are closed
         self.disk.remove()
-        self.loop.close()
         self._inside.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -15,6 +15,7 @@ from sluicegate.engine.ids import is_message_id
 from sluicegate.engine.log import log
 from sluicegate.engine.ports.export_files import ExportFileError
 from sluicegate.storage.database_file import real_path
+from sluicegate.storage.disk_space import FreeBytes, free_bytes
 
 __all__ = ["LocalExportFiles"]
 
@@ -34,13 +35,17 @@ class LocalExportFiles:
     process out of the folder, and no two databases share one.
     """
 
-    def __init__(self, database: str, *, free_bytes_min: int) -> None:
+    def __init__(
+        self, database: str, *, free_bytes_min: int, free_bytes: FreeBytes = free_bytes
+    ) -> None:
         """Take what it needs; nothing is made yet.
 
         Args:
             database: the path of the database file.
             free_bytes_min: what is left free on the disk for the database, whatever is exported.
+            free_bytes: tells how much is free.
         """
+        self._free_bytes = free_bytes
         self._folder = Path(f"{real_path(database)}.exports")
         self._free_bytes_min = free_bytes_min
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="sluicegate-exports")
@@ -115,8 +120,7 @@ class LocalExportFiles:
             raise _failed(error) from error
 
     def _require_room(self, size_bytes: int) -> None:
-        disk = os.statvfs(self._folder)
-        if disk.f_bavail * disk.f_frsize - size_bytes < self._free_bytes_min:
+        if self._free_bytes(self._folder) - size_bytes < self._free_bytes_min:
             raise ExportFileError(
                 f"the disk is nearly full: exports leave {self._free_bytes_min} bytes free"
             )

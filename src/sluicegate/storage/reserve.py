@@ -4,6 +4,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from sluicegate.storage.disk_space import FreeBytes, free_bytes
+
 __all__ = ["RESERVE_BYTES", "Reserve"]
 
 RESERVE_BYTES = 4 << 20
@@ -18,9 +20,10 @@ class Reserve:
     Called on the writing connection's thread only; each call may block on the disk.
     """
 
-    def __init__(self, path: str, *, size_bytes: int) -> None:
-        """Take the file's path and its size; nothing is written yet."""
+    def __init__(self, path: str, *, size_bytes: int, free_bytes: FreeBytes = free_bytes) -> None:
+        """Take the file's path, its size, and who knows of room; nothing is written yet."""
         self._path = Path(path)
+        self._free_bytes = free_bytes
         self._size_bytes = size_bytes
         self.held = False
         """Whether the space is put aside."""
@@ -52,8 +55,7 @@ class Reserve:
         return True
 
     def _write(self) -> None:
-        disk = os.statvfs(self._path.parent)
-        if disk.f_bavail * disk.f_frsize < 2 * self._size_bytes:
+        if self._free_bytes(self._path.parent) < 2 * self._size_bytes:
             raise OSError(f"no room for {self._path}")
         fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:

@@ -12,6 +12,7 @@ from sluicegate.engine.ports import Telemetry
 from sluicegate.storage.bridge import Connect, call
 from sluicegate.storage.database import prepare_reader, prepare_writer
 from sluicegate.storage.database_file import create_file, refuse_foreign, refuse_unfit
+from sluicegate.storage.disk_space import FreeBytes
 from sluicegate.storage.file_lock import FileLock
 from sluicegate.storage.readers import Readers
 from sluicegate.storage.reserve import Reserve
@@ -35,6 +36,7 @@ class Session:
         readers: int,
         reserve_bytes: int,
         connect: Connect,
+        free_bytes: FreeBytes,
     ) -> None:
         """Take what it needs, `path` as `real_path` gives it; nothing is opened yet."""
         self._path = path
@@ -42,7 +44,7 @@ class Session:
         self._readers_count = readers
         self._connect = connect
         self._lock = FileLock(path)
-        self._reserve = Reserve(f"{path}.reserve", size_bytes=reserve_bytes)
+        self._reserve = Reserve(f"{path}.reserve", size_bytes=reserve_bytes, free_bytes=free_bytes)
         self._connections: list[aiosqlite.Connection] = []
 
     async def open(

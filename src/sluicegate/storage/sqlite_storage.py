@@ -11,6 +11,7 @@ from sluicegate.storage.bridge import Connect, connect_sqlite
 from sluicegate.storage.control_storage import SqliteControlStorage
 from sluicegate.storage.database_file import real_path
 from sluicegate.storage.delivery_storage import SqliteDeliveryStorage
+from sluicegate.storage.disk_space import FreeBytes, free_bytes
 from sluicegate.storage.endpoint_storage import SqliteEndpointStorage
 from sluicegate.storage.export_storage import SqliteExportStorage
 from sluicegate.storage.message_storage import SqliteMessageStorage
@@ -55,6 +56,7 @@ class SqliteStorage(
         readers: int = 3,
         reserve_bytes: int = RESERVE_BYTES,
         connect: Connect = connect_sqlite,
+        free_bytes: FreeBytes = free_bytes,
     ) -> None:
         """Take what it needs; nothing is opened yet.
 
@@ -67,6 +69,7 @@ class SqliteStorage(
             readers: how many connections read, at least 2: one is the delivery loop's own.
             reserve_bytes: disk space put aside for the results of attempts.
             connect: makes a connection to a database file.
+            free_bytes: tells how much room there is on the disk.
         """
         self._box = secret_box
         self._window_payload_bytes_max = window_payload_bytes_max
@@ -79,6 +82,7 @@ class SqliteStorage(
             readers=readers,
             reserve_bytes=reserve_bytes,
             connect=connect,
+            free_bytes=free_bytes,
         )
         self._clock = clock
         self._telemetry: Telemetry = NoTelemetry()

@@ -1,4 +1,4 @@
-"""A SQLite connection that asks before it commits, and may be refused."""
+"""A SQLite connection that asks before it does anything, and may be refused."""
 
 import sqlite3
 from collections.abc import Callable
@@ -10,46 +10,47 @@ __all__ = ["Keeper", "Statements", "failure"]
 class Keeper(Protocol):
     """Whom a connection asks. Implemented by `Disk`."""
 
-    checkpoints: bool
-
-    def commit(self, db: "Statements", commit: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
-        """Carry out a commit, or not."""
-        ...
-
-    def begin(self) -> None:
-        """Let a transaction begin, or raise."""
+    def carry_out(
+        self, db: "Statements", sql: str, run: Callable[[], sqlite3.Cursor]
+    ) -> sqlite3.Cursor:
+        """Carry out a statement, or raise what comes of it instead."""
         ...
 
 
 class Statements(sqlite3.Connection):
-    """A connection whose transactions begin and end only as its keeper lets them.
-
-    Checkpoints are off unless the keeper has them: what survives a loss of power is then a matter
-    of the log alone, up to where it was synced. A clean close still brings the log into the file.
-    """
+    """A connection whose statements are carried out only as its keeper lets them."""
 
     keeper: Keeper | None = None
+    only_reads = False
+    """Whether it may not write: `PRAGMA query_only` was set."""
+    limited = False
+    """Whether its transactions may use only so many pages."""
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:  # noqa: ANN401 - sqlite3's signature
         """Run one statement."""
         if self.keeper is None:
             return super().execute(sql, parameters)
-        if sql == "COMMIT":
-            return self.keeper.commit(self, lambda: super(Statements, self).execute(sql))
-        if sql == "BEGIN IMMEDIATE":
-            self.keeper.begin()
-        elif self.keeper.checkpoints:
-            return super().execute(sql, parameters)
-        elif sql.startswith("PRAGMA wal_checkpoint"):
-            return super().execute("SELECT 0, 0, 0")
-        elif sql.startswith("PRAGMA wal_autocheckpoint"):
-            return super().execute("PRAGMA wal_autocheckpoint = 0")
+        return self.keeper.carry_out(self, sql, lambda: self.itself(sql, parameters))
+
+    def executemany(self, sql: str, parameters: Any, /) -> sqlite3.Cursor:  # noqa: ANN401 - sqlite3's signature
+        """Run one statement for each of many parameters."""
+        if self.keeper is None:
+            return super().executemany(sql, parameters)
+        return self.keeper.carry_out(
+            self, sql, lambda: super(Statements, self).executemany(sql, parameters)
+        )
+
+    def itself(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:  # noqa: ANN401 - sqlite3's
+        """Run one statement without asking anybody."""
         return super().execute(sql, parameters)
+
+    def number(self, pragma: str) -> int:
+        """Return the number that a pragma tells, without asking anybody."""
+        return int(self.itself(f"PRAGMA {pragma}").fetchone()[0])
 
     def syncs(self) -> bool:
         """Return whether a commit is synced to the disk before it returns."""
-        (level,) = super().execute("PRAGMA synchronous").fetchone()
-        return int(level) >= 2  # noqa: PLR2004 - FULL, https://sqlite.org/pragma.html#pragma_synchronous
+        return self.number("synchronous") >= 2  # noqa: PLR2004 - FULL, https://sqlite.org/pragma.html#pragma_synchronous
 
 
 def failure(code: int, name: str, text: str) -> sqlite3.OperationalError:

@@ -12,7 +12,16 @@ from sluicegate.simulation.runs.scene import Scene
 
 __all__ = ["Player"]
 
-_DISK_FAULTS = ("write_error", "unknown_outcome", "read_error", "busy", "slow_disk")
+_DISK_FAULTS = (
+    "write_error",
+    "unknown_outcome",
+    "sync_error",
+    "read_error",
+    "busy",
+    "open_error",
+    "disk_full",
+    "slow_disk",
+)
 
 
 class Player:
@@ -125,10 +134,7 @@ class Player:
 
     def _disk_full(self, step: steps.DiskFull) -> None:
         disk, scene = self._simulation.disk, self._scene
-        scene.disk_harmed = disk.full = True
+        scene.disk_harmed = True
+        disk.fill()
         scene.recorder.event(EventKind.DISK_FULL)
-
-        def free() -> None:
-            disk.full = False
-
-        scene.later(step.seconds, free)
+        scene.later(step.seconds, disk.make_room)

@@ -49,6 +49,9 @@ _PEOPLE = 12
 _RARE_FAULTS = {
     "write_error": 0.1,
     "unknown_outcome": 0.05,
+    "sync_error": 0.05,
+    "open_error": 0.3,
+    "disk_full": 0.05,
     "read_error": 0.1,
     "busy": 0.3,
     "slow_disk": 0.3,

@@ -70,7 +70,6 @@ def play(
     with _World(scenario.seed, direct=True) as world:
         # Each of a million messages would be logged into the trace, where nobody looks.
         logging.getLogger("sluicegate").setLevel(logging.ERROR)
-        world.disk.checkpoints = True
         day = _Day(world, scenario, sample)
         world.receivers = day.receivers
         host = world.engine(**settings)
