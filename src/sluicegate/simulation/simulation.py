@@ -23,7 +23,7 @@ from sluicegate.simulation.network import Network
 from sluicegate.simulation.receivers import Answer, Mishap, ReceiverHost
 from sluicegate.simulation.receivers.anyio_threads import inline_anyio_threads, is_anyio_here
 from sluicegate.simulation.receivers.application import Script
-from sluicegate.simulation.receivers.direct import DirectSender
+from sluicegate.simulation.receivers.direct import DirectSender, listen_directly
 from sluicegate.simulation.receivers.http import serve_receiver
 from sluicegate.simulation.receivers.mounting import mounted
 from sluicegate.simulation.settling import Settled, longest_cycle_s, settle
@@ -202,7 +202,7 @@ class Simulation:
                 aiohttp_app=aiohttp_app,
                 prepare=self._keep_anyio,
             ),
-            serve=None if self._direct else serve_receiver,
+            serve=listen_directly if self._direct else serve_receiver,
             faults=lambda: self.network.faults,
             crash_sender=self._crash_engine,
         )
@@ -231,13 +231,13 @@ class Simulation:
 
     def direct_sender(self, life: Life) -> Sender | None:
         """Return the sender of a life of the engine; `None` for the real one."""
-        if not self._direct:
+        if not self._direct or self._engine is None:
             return None
         return DirectSender(
-            self.loop,
+            self.network,
             f"{self.seed}:{life.number}",
             receiver=self._receivers.get,
-            faults=lambda: self.network.faults,
+            settings=self._engine.settings,
         )
 
     # -- time ---------------------------------------------------------------------------------

@@ -268,13 +268,9 @@ class Network:
             ssl.SSLCertVerificationError: the certificate is not accepted, by a fault.
         """
         protocol = factory()
-        life, there = LIFE.get(), self.name(address[0])
+        life = LIFE.get()
         if tls:
-            faults = self.faults_between(name_of(life), there)
-            await asyncio.sleep(2 * self._traffic.latency_s(faults))
-            if self._happens(faults.tls_failure):
-                self.loop.trace.note("connection.untrusted", there)
-                raise _untrusted()
+            await self.trust(address[0])
         server = self._servers.get(address)
         if server is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, "connection refused")
@@ -304,6 +300,19 @@ class Network:
         near.set_protocol(protocol)
         protocol.connection_made(near)
         return near, protocol
+
+    async def trust(self, address: str) -> None:
+        """Do the TLS handshake with a host that was `reach`ed.
+
+        Raises:
+            ssl.SSLCertVerificationError: the certificate is not accepted, by a fault.
+        """
+        there = self.name(address)
+        faults = self.faults_between(_here(), there)
+        await asyncio.sleep(2 * self._traffic.latency_s(faults))
+        if self._happens(faults.tls_failure):
+            self.loop.trace.note("connection.untrusted", there)
+            raise _untrusted()
 
     def _next_port(self) -> int:
         """Return a port that was not given for long."""

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from sluicegate.simulation.loop import SimulationLoop
     from sluicegate.simulation.network.transport import SimulatedTransport
 
-__all__ = ["Mark", "Traffic"]
+__all__ = ["STALL_S", "Mark", "Traffic", "name_of", "reset_error"]
 
-_STALL_S = (1.0, 10.0)
+STALL_S = (1.0, 10.0)
+"""How late a piece comes that was lost once: least and greatest, in seconds."""
 _RESEND_S = (0.2, 3.0)
 """How long it takes until a kernel tries again to send what was not taken."""
 _GIVES_UP_S = 924.0
@@ -91,7 +92,7 @@ class Traffic:
                 piece = Mark.RESET
             if self._happens(faults.stall):
                 self._loop.trace.note("connection.stalled", sender.host)
-                delay_s += self._random.uniform(*_STALL_S)
+                delay_s += self._random.uniform(*STALL_S)
         if isinstance(piece, bytes) and len(piece) > 1 and self._happens(faults.split):
             cut = self._random.randrange(1, len(piece))
             self._send(sender, piece[:cut], delay_s)

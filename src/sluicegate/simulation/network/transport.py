@@ -238,6 +238,7 @@ class SimulatedTransport(asyncio.Transport):
                     "protocol": self._protocol,
                 }
             )
+            self.abort()
             self.lose(error)
 
     def _take(self, piece: bytes | Mark) -> None:

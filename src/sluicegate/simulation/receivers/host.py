@@ -176,7 +176,9 @@ class ReceiverHost:
         )
 
     def _break(self) -> None:
-        """Let those who wait for an answer know that there is none."""
+        """Let those who wait for an answer know that there is none, unless the power is lost."""
+        if self.life.silent:
+            return
         for answered in self.waiting:
             if not answered.done():
                 answered.set_exception(ConnectionResetError())

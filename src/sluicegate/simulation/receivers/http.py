@@ -6,12 +6,13 @@ from aiohttp import StreamReader, web
 from aiohttp.web_protocol import RequestHandler
 from multidict import CIMultiDict
 
+from sluicegate.simulation.lives import LIFE
 from sluicegate.simulation.loop import SimulationLoop
 from sluicegate.simulation.receivers.aiohttp_app import AiohttpApplication
 from sluicegate.simulation.receivers.exchange import Answer, Fate, ReceivedRequest
 from sluicegate.simulation.receivers.host import ReceiverHost
 
-__all__ = ["HTTP_PORT", "TLS_PORT", "serve_receiver"]
+__all__ = ["HTTP_PORT", "TLS_PORT", "serve_receiver", "slow_head"]
 
 TLS_PORT = 443
 HTTP_PORT = 80
@@ -125,7 +126,7 @@ async def _respond(
             case Fate.LOST:
                 transport.abort()
             case Fate.NEVER:
-                await asyncio.Event().wait()
+                await _for_ever()
             case Fate.FLOODED:
                 transport.write(_INTERIM)
             case Fate.DRIP:
@@ -135,9 +136,24 @@ async def _respond(
     return made
 
 
+async def _for_ever() -> None:
+    """Wait as a process does that hangs: until it dies, and not until nobody remembers it."""
+    never = asyncio.get_running_loop().create_future()
+    life = LIFE.get()
+    assert life is not None
+    life.belongings.append(never)
+    await never
+
+
+def slow_head(answer: Answer) -> bytes:
+    """Return the head of an answer that is sent a byte a second."""
+    length = ("Content-Length", str(len(answer.body)))
+    headers = "".join(f"{name}: {value}\r\n" for name, value in (*answer.headers, length))
+    return f"HTTP/1.1 {answer.status} Slow\r\n{headers}\r\n".encode()
+
+
 async def _drip(transport: asyncio.WriteTransport, answer: Answer) -> None:
-    head = f"HTTP/1.1 {answer.status} Slow\r\nContent-Length: {len(answer.body)}\r\n\r\n"
-    for byte in head.encode() + answer.body:
+    for byte in slow_head(answer) + answer.body:
         if transport.is_closing():
             return
         transport.write(bytes([byte]))
