@@ -50,9 +50,10 @@ class Town:
             writer.write(data)
         writer.close()
 
-    async def mute(self, reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    async def mute(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(100_000):
             self.seen.append(data)
+        writer.close()
 
 
 @pytest.fixture
@@ -187,6 +188,7 @@ def test_process_that_dies_leaves_a_kernel_that_ends_its_connections(town: Town)
     async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"last words")
         town.loop.call_soon(town.dies)
+        await asyncio.sleep(1)
 
     town.serve(speak)
 
@@ -332,11 +334,12 @@ def test_hanging_name_server_takes_its_time(town: Town) -> None:
 def test_reset_is_seen_by_both_ends(town: Town) -> None:
     """The writer at once, the other a little later."""
 
-    async def listen(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await reader.read()
         except ConnectionResetError as error:
             town.seen.append(type(error))
+            writer.close()
 
     town.serve(listen)
 
