@@ -324,6 +324,23 @@ def test_nothing_is_traced_or_complained_of_after_the_end(loop: SimulationLoop) 
     assert not loop.problems
 
 
+def test_the_dead_who_ask_for_a_loop_get_no_real_one(loop: SimulationLoop) -> None:
+    """One that is made when a coroutine is closed would be closed by nobody."""
+    life, seen = Life("shop"), list[object]()
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            seen.append(asyncio.get_running_loop())
+
+    loop.spawn(life, work())
+    loop.advance(1)
+    loop.crash(life)
+    loop.close()
+    assert seen == [loop]
+
+
 # -- the real world -------------------------------------------------------------------------------
 
 
