@@ -24,7 +24,7 @@ def outcome(
     with Simulation(5, direct=direct) as simulation:
         shop = simulation.host("shop.example", responses=responses)
         sluicegate = simulation.engine()
-        sender: Sender = sluicegate._sender  # type: ignore[assignment]  # noqa: SLF001 - what the engine has
+        sender: Sender = sluicegate._process._sender  # type: ignore[union-attr]  # noqa: SLF001 - what the engine has
         set_up(simulation, shop)
         request = Request(url=url, headers=(("webhook-id", "m"),), body=b"{}", timeout_s=timeout_s)
         began_s = simulation.loop.time()

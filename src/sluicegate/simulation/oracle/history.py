@@ -146,7 +146,7 @@ class History(msgspec.Struct, kw_only=True):
     """Read through the API after the run; empty before."""
     sightings: list[Sighting] = []
     direct: bool = False
-    """Whether requests travelled as values: without DNS hangs, stalls, splits and partitions."""
+    """Whether requests travelled as values, and without DNS hangs, stalls and partitions."""
     retry_slow_s: tuple[float, ...] = ()
     retry_fast_s: tuple[float, ...] = ()
     retry_jitter: float = 0.0

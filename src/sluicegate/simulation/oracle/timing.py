@@ -90,7 +90,7 @@ class Timing:
         arrives_s = self.answer_by(exchange)
         faults = self._weather.worst(begun.lo, arrives_s, host)
         astray = faults.bug > 0 or faults.receiver_crash > 0 or exchange.mishap is not None
-        astray = astray or (not self._direct and faults.reset > 0)
+        astray = astray or faults.reset > 0
         late = arrives_s - begun.lo >= self._timeouts_s(exchange).lo - TICK_S
         return not (
             astray
@@ -165,12 +165,11 @@ class Timing:
         host = exchange.request.host
         faults = self._weather.worst(sent.lo - _LOOK_BACK_S, sent.hi, host)
         before_s = _READ_S + (_SLOW_READ_S if faults.slow_disk else 0.0)
-        if self._direct:
-            before_s += faults.latency_s[1]
-        else:
-            # A look-up, TCP's and TLS's handshakes there and back, and once more if one address
-            # of a name does not answer.
-            before_s += 10 * faults.latency_s[1] + (_DNS_S if faults.dns_hang else 0.0)
+        # A look-up, TCP's and TLS's handshakes there and back.
+        before_s += 5 * faults.latency_s[1]
+        if not self._direct:
+            # Once more if one address of a name does not answer.
+            before_s += 5 * faults.latency_s[1] + (_DNS_S if faults.dns_hang else 0.0)
             if self._may_connect_slowly(faults, sent, host):
                 before_s += _CONNECT_S
         return Span(sent.lo - before_s, sent.hi)
