@@ -10,11 +10,24 @@ from sluicegate.simulation.runs.runner import run
 from sluicegate.simulation.runs.setup import Setup
 from sluicegate.simulation.runs.soak import Job, soak
 
+_SEEDS_IN_CI = 300
+
 
 def reports_of(*jobs: Job, processes: int = 2) -> dict[int, Report]:
     """Run jobs; return their reports by seed."""
     reports = soak(jobs, processes=processes)
     return {report.seed: report for report in reports if report is not None}
+
+
+@pytest.mark.timeout(1800)  # on two quiet cores one or two minutes
+def test_hundreds_of_seeds_keep_every_promise() -> None:
+    """Each seed is another world that goes wrong in other ways; one of ten is all HTTP."""
+    found = reports_of(*(Job(seed=seed) for seed in range(1, _SEEDS_IN_CI + 1)))
+    failures = [line for report in found.values() if report.failed for line in report.lines()]
+    assert not failures, "\n".join(failures)
+    assert len(found) == _SEEDS_IN_CI
+    assert sum(report.mode == "http" for report in found.values()) == _SEEDS_IN_CI // 10
+    assert sum(report.messages for report in found.values()) > 10 * _SEEDS_IN_CI
 
 
 @pytest.mark.timeout(120)
