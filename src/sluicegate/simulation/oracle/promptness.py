@@ -32,7 +32,9 @@ def what_is_due_starts(facts: Facts) -> Iterator[Violation]:
     for message, endpoint in _free_messages(facts):
         for due_s, exchange in _due(facts, message):
             began_s = facts.timing.begun(exchange).lo
-            calm_s = facts.weather.troubled_until(began_s) + _aftermath_s(facts)
+            calm_s = facts.weather.troubled_until(facts.timing.begun(exchange).hi) + _aftermath_s(
+                facts
+            )
             if _is_late(facts, endpoint, exchange, max(due_s, calm_s)):
                 yield _late(message, exchange, f"was due at {due_s:.3f} s, and began", began_s)
                 break
@@ -52,7 +54,9 @@ def what_is_asked_for_starts(facts: Facts) -> Iterator[Violation]:
             if call.message_id != message.id or call.ended_s is None or exchange is None:
                 continue
             began_s = facts.timing.begun(exchange).lo
-            calm_s = facts.weather.troubled_until(began_s) + _aftermath_s(facts)
+            calm_s = facts.weather.troubled_until(facts.timing.begun(exchange).hi) + _aftermath_s(
+                facts
+            )
             if calm_s < call.began_s and _is_late(facts, endpoint, exchange, call.ended_s):
                 text = f"was asked for by call {call.number} at {call.ended_s:.3f} s, and began"
                 yield _late(message, exchange, text, began_s, "what_is_asked_for_starts")

@@ -67,7 +67,7 @@ def retries_wait_long_enough(facts: Facts) -> Iterator[Violation]:
             if earlier is None or number <= 1:
                 continue
             delay_s = least_delay_s(facts, message, number - 1, earlier)
-            due_s = min(facts.timing.ended(each).lo for each in earlier) + delay_s
+            due_s = min(_over_s(facts, each) for each in earlier) + delay_s
             since_s = min(facts.timing.begun(each).lo for each in earlier)
             for exchange in later:
                 by_s = facts.timing.begun(exchange).hi
@@ -75,6 +75,16 @@ def retries_wait_long_enough(facts: Facts) -> Iterator[Violation]:
                     continue
                 text = f"attempt {number} began by {by_s:.3f} s, due at {due_s:.3f} s or later"
                 yield _about(message, exchange, "retries_wait_long_enough", text)
+
+
+def _over_s(facts: Facts, exchange: Exchange) -> float:
+    """Return when an attempt was over at the earliest.
+
+    If the process ended first, that is when: the next one makes it again under the same number,
+    perhaps without a receiver that sees it.
+    """
+    death_s = facts.weather.death_after(facts.timing.begun(exchange).lo)
+    return min(facts.timing.ended(exchange).lo, death_s)
 
 
 def attempts_listed_were_seen(facts: Facts) -> Iterator[Violation]:

@@ -212,6 +212,9 @@ class Scene:
         _, event, facts = f"{line} ".split(" ", 2)
         if event in {"log.error", "log.critical"}:
             self.logged.append(line)
+        elif event == "disk.filled":
+            self.disk_harmed = True
+            self.recorder.event(EventKind.DISK_FULL)
         elif event == "host.crashed" and not facts.startswith(f"{EngineHost.name}#"):
             self.recorder.event(EventKind.RECEIVER_CRASHED, facts.split("#")[0])
         elif event in {"disk.sync_failed", "disk.write_failed"}:
