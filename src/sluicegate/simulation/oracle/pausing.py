@@ -43,7 +43,9 @@ def may_be_paused(facts: Facts, endpoint: EndpointFacts, from_s: float, to_s: fl
 
     By a client, by a receiver's 410, or because it had failed for too long.
     """
-    if to_s >= facts.history.circuit_pause_after_s > 0:
+    ahead_s = sum(max(0.0, event.jump_s) for event in facts.history.events if event.at_s <= to_s)
+    # A start sets the steady clock by the wall clock: what has failed since seems to for longer.
+    if to_s + ahead_s >= facts.history.circuit_pause_after_s > 0:
         return True
     for exchange in endpoint.exchanges:
         said = exchange.answer
