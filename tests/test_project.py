@@ -8,14 +8,17 @@ import sys
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 
 from sluicegate.cli import main
 from sluicegate.cli.generated_docs import (
     NOTHING_STORED,
     settings_page,
+    with_faults,
     with_lifecycle,
     with_metrics,
+    with_rules,
 )
 from sluicegate.cli.openapi import openapi_text
 from sluicegate.telemetry.counting import Counting
@@ -116,6 +119,14 @@ def test_the_table_of_the_metrics_is_up_to_date() -> None:
     assert page == with_metrics(page)
 
 
+def test_the_tables_of_the_simulation_are_up_to_date() -> None:
+    """`docs/simulation.md` has every rule of the oracle and every fault, and no other."""
+    page = (ROOT / "docs" / "simulation.md").read_text(encoding="utf-8")
+    assert "| `nothing_starts_while_paused` |" in page
+    assert "| `unknown_outcome` |" in page
+    assert page == with_rules(with_faults(page))
+
+
 def metrics_told() -> set[str]:
     """Return the names of all samples that a scrape may have."""
     live = Live(in_flight=lambda: 0, in_flight_max=0, actors=lambda: 0, version="")
@@ -153,7 +164,7 @@ def test_the_commands_that_a_page_names_exist(page: Path) -> None:
     code += "\n" + "\n".join(re.findall(r"`([^`\n]+)`", text))
     assert set(re.findall(r"^make ([a-z-]+)", code, re.MULTILINE)) <= make_targets()
     commands = set(re.findall(r"^sluicegate ([a-z-]+)", code, re.MULTILINE))
-    assert commands <= main.commands.keys()
+    assert commands <= set(main.list_commands(click.Context(main)))
     files = re.findall(r"^python3 (\S+)", code, re.MULTILINE)
     links = re.findall(r"\]\(([^)#:]+)\)", text)
     assert [each for each in files if not (ROOT / each).is_file()] == []
@@ -192,3 +203,12 @@ def test_the_package_stands_beside_the_standard_librarys_http() -> None:
         check=True,
     )
     assert "sluicegate" not in done.stdout
+
+
+def test_a_server_does_not_bring_the_simulation_along() -> None:
+    """It costs time at each start, and memory for as long as the server runs."""
+    code = "import sys, sluicegate.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603 - this interpreter
+    loaded = set(done.stdout.split())
+    assert "sluicegate.app" in loaded
+    assert not {name for name in loaded if name.startswith("sluicegate.simulation")}

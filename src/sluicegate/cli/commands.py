@@ -1,5 +1,6 @@
 """The commands and their options; what they do is in the modules beside this one."""
 
+import importlib
 import sys
 
 import click
@@ -14,14 +15,35 @@ from sluicegate.cli.logs import configure_logs
 from sluicegate.cli.openapi import openapi
 from sluicegate.cli.options import Flags, with_settings
 from sluicegate.cli.serve import run_server
-from sluicegate.cli.simulate import simulate
-from sluicegate.cli.what_if import what_if
 from sluicegate.engine.errors import SettingError
 
 __all__ = ["main"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+_LATER = {
+    "simulate": ("sluicegate.cli.simulate", "simulate"),
+    "what-if": ("sluicegate.cli.what_if", "what_if"),
+}
+"""Commands that bring the simulation along: no server is to wait for that, or hold it in memory."""
+
+
+class _Commands(click.Group):
+    """The commands, some of which are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted((*super().list_commands(ctx), *_LATER))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name."""
+        if cmd_name not in _LATER:
+            return super().get_command(ctx, cmd_name)
+        module, name = _LATER[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="sluicegate %(version)s")
 def main() -> None:
     """Deliver webhooks; hold what is paused, lose nothing."""
@@ -60,5 +82,3 @@ main.add_command(config)
 main.add_command(doctor)
 main.add_command(keys)
 main.add_command(openapi)
-main.add_command(simulate)
-main.add_command(what_if)

@@ -15,10 +15,20 @@ from sluicegate.engine.lifecycle_diagram import mermaid
 from sluicegate.engine.ports import Overview
 from sluicegate.engine.setting_rules import allowed_text, setting_types
 from sluicegate.engine.settings import Settings
+from sluicegate.simulation.faults import STORM, Faults
+from sluicegate.simulation.oracle.judge import RULES
 from sluicegate.telemetry.counting import Counting
 from sluicegate.telemetry.gauges import Live, gauges
 
-__all__ = ["NOTHING_STORED", "settings_page", "with_lifecycle", "with_metrics", "write_docs"]
+__all__ = [
+    "NOTHING_STORED",
+    "settings_page",
+    "with_faults",
+    "with_lifecycle",
+    "with_metrics",
+    "with_rules",
+    "write_docs",
+]
 
 _BEGIN = "<!-- {}:begin -->\n"
 _END = "<!-- {}:end -->"
@@ -67,7 +77,7 @@ The units: names that end in `_s` are seconds, in `_bytes_max` bytes. Bounds are
 def settings_page() -> str:
     """Return the page. Reads the source of `Settings`, where the descriptions are."""
     lines = [_INTRODUCTION]
-    descriptions = dict(_descriptions())
+    descriptions = dict(_descriptions(Settings))
     for field in msgspec.structs.fields(Settings):
         name = field.name
         lines += [
@@ -83,9 +93,9 @@ def settings_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _descriptions() -> Iterator[tuple[str, str]]:
-    """Yield each field with the line under it."""
-    body = ast.parse(inspect.getsource(Settings)).body[0]
+def _descriptions(record: type[msgspec.Struct]) -> Iterator[tuple[str, str]]:
+    """Yield each field with what stands under it."""
+    body = ast.parse(inspect.getsource(record)).body[0]
     assert isinstance(body, ast.ClassDef)
     for field, below in zip(body.body, body.body[1:], strict=False):
         match field, below:
@@ -137,6 +147,34 @@ def with_metrics(page: str) -> str:
     return _with(page, "metrics", "\n".join(lines) + "\n")
 
 
+def with_faults(page: str) -> str:
+    """Return `page` with a table of all that a simulation can let go wrong, in its place.
+
+    Raises:
+        ValueError: a marker is missing.
+    """
+    lines = ["| rate | of what, and what happens | in a storm |", "|---|---|---|"]
+    for name, text in _descriptions(Faults):
+        if isinstance(rate := getattr(STORM, name), float):
+            lines.append(f"| `{name}` | {' '.join(text.split())} | {rate:g} |")
+    return _with(page, "faults", "\n".join(lines) + "\n")
+
+
+def with_rules(page: str) -> str:
+    """Return `page` with a table of the oracle's rules, by theme, in its place.
+
+    Raises:
+        ValueError: a marker is missing.
+    """
+    lines = ["| about | rule | what it says |", "|---|---|---|"]
+    theme = ""
+    for rule in RULES:
+        before, theme = theme, rule.__module__.rpartition(".")[2]
+        sentence = inspect.cleandoc(rule.__doc__ or "").partition("\n")[0]
+        lines.append(f"| {theme if theme != before else ''} | `{rule.__name__}` | {sentence} |")
+    return _with(page, "rules", "\n".join(lines) + "\n")
+
+
 def _with(page: str, part: str, text: str) -> str:
     begin = page.index(_BEGIN.format(part)) + len(_BEGIN.format(part))
     return page[:begin] + text + page[page.index(_END.format(part), begin) :]
@@ -146,7 +184,12 @@ def write_docs(folder: Path) -> None:
     """Write what is made from the code into `folder`. Blocks on small files."""
     (folder / "settings.md").write_text(settings_page(), encoding="utf-8")
     (folder / "openapi.json").write_text(openapi_text(), encoding="utf-8")
-    for name, remade in (("architecture.md", with_lifecycle), ("monitoring.md", with_metrics)):
+    for name, remade in (
+        ("architecture.md", with_lifecycle),
+        ("monitoring.md", with_metrics),
+        ("simulation.md", with_faults),
+        ("simulation.md", with_rules),
+    ):
         page = folder / name
         page.write_text(remade(page.read_text(encoding="utf-8")), encoding="utf-8")
 
