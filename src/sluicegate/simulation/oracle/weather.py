@@ -13,7 +13,16 @@ from sluicegate.simulation.oracle.history import Event, EventKind
 __all__ = ["Weather"]
 
 _DEATHS = (EventKind.CRASHED, EventKind.LOST_POWER, EventKind.STOPPED)
-_DISK_RATES = ("write_error", "unknown_outcome", "read_error", "busy", "slow_disk")
+_DISK_RATES = (
+    "write_error",
+    "unknown_outcome",
+    "sync_error",
+    "read_error",
+    "busy",
+    "open_error",
+    "disk_full",
+    "slow_disk",
+)
 
 
 class _Span(msgspec.Struct, frozen=True):
@@ -84,14 +93,8 @@ class Weather:
 
     def _worst(self, from_s: float, to_s: float, host: str = "") -> Faults:
         """Return the highest rate of each fault in force at some moment of a stretch."""
-        met = [CALM, *(s.faults for s in self._faults if s.touches(from_s, to_s, host))]
-        rates = {
-            name: max(getattr(faults, name) for faults in met)
-            for name in Faults.__struct_fields__
-            if name != "latency_s"
-        }
-        latency_s = (min(f.latency_s[0] for f in met), max(f.latency_s[1] for f in met))
-        return Faults(latency_s=latency_s, **rates)
+        met = (s.faults for s in self._faults if s.touches(from_s, to_s, host))
+        return _worst_of(tuple(dict.fromkeys((CALM, *met))))
 
     def partition_since(self, from_s: float, to_s: float, host: str) -> float | None:
         """Return when the earliest partition from a host began that touches a stretch."""
@@ -147,3 +150,15 @@ def _is_trouble(faults: Faults) -> bool:
 
 def _any_within(moments: list[float], from_s: float, to_s: float) -> bool:
     return bisect_left(moments, from_s) < bisect_right(moments, to_s)
+
+
+@functools.lru_cache(maxsize=1024)
+def _worst_of(met: tuple[Faults, ...]) -> Faults:
+    """Return the highest rate of each fault. Few differ in a run, and it is asked often."""
+    rates = {
+        name: max(getattr(faults, name) for faults in met)
+        for name in Faults.__struct_fields__
+        if name != "latency_s"
+    }
+    latency_s = (min(f.latency_s[0] for f in met), max(f.latency_s[1] for f in met))
+    return Faults(latency_s=latency_s, **rates)
