@@ -1,42 +1,74 @@
 """Runs seeds against a planted bug until one turns red."""
 
-from collections.abc import Iterable
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
 
 import msgspec
 
-from sluicegate.simulation.runs.runner import Mode, run
+from sluicegate.clock import SystemClock
+from sluicegate.simulation.runs import Mode, run
 
 from .catalogue import MUTANTS
 
-__all__ = ["Find", "hunt"]
+__all__ = ["Find", "hunt", "hunters"]
 
 
 class Find(msgspec.Struct, frozen=True, kw_only=True):
     """What a hunt came to."""
 
-    mutant: str
     seed: int | None
     """The first that was red; `None`: none was."""
-    runs: int
     rules: tuple[str, ...] = ()
-    """Which rules it broke, in the order of their names."""
-    texts: tuple[str, ...] = ()
-    """What was said of the first few."""
+    """Which rules it broke, the one that showed first before the others."""
+    text: str = ""
+    """What was said first."""
+    took_s: float
+    """Real seconds, of all its seeds."""
 
 
-def hunt(name: str, seeds: Iterable[int], *, mode: Mode = "direct") -> Find:
-    """Plant the bug called `name` and run seeds in order, up to the first that is red."""
-    runs = 0
-    with MUTANTS[name].planted():
-        for seed in seeds:
-            runs += 1
-            over = run(seed, mode=mode)
-            if over.violations:
+def hunt(name: str | None, seeds_max: int, mode: Mode = "direct") -> Find:
+    """Plant the bug called `name` and run seeds from 1 up to the first that is red.
+
+    Args:
+        name: of a mutant; `None`: the engine as it is.
+        seeds_max: the last seed to run.
+        mode: how the seeds are run.
+    """
+    clock = SystemClock()
+    began_s = clock.monotonic_s()
+    with nullcontext() if name is None else MUTANTS[name].planted():
+        for seed in range(1, seeds_max + 1):
+            violations = run(seed, mode=mode).violations
+            if violations:
                 return Find(
-                    mutant=name,
                     seed=seed,
-                    runs=runs,
-                    rules=tuple(sorted(over.rules)),
-                    texts=tuple(each.text for each in over.violations[:3]),
+                    rules=tuple(dict.fromkeys(each.rule for each in violations)),
+                    text=violations[0].text,
+                    took_s=clock.monotonic_s() - began_s,
                 )
-    return Find(mutant=name, seed=None, runs=runs)
+    return Find(seed=None, took_s=clock.monotonic_s() - began_s)
+
+
+class Hunters:
+    """Hunts in processes of their own, so that no planted bug reaches another hunt."""
+
+    def __init__(self, executor: ProcessPoolExecutor) -> None:
+        """Use an executor."""
+        self._executor = executor
+
+    def begin(self, name: str | None, seeds_max: int, mode: Mode = "direct") -> Future[Find]:
+        """Begin a hunt: see `hunt`."""
+        return self._executor.submit(hunt, name, seeds_max, mode)
+
+
+@contextmanager
+def hunters(jobs: int) -> Iterator[Hunters]:
+    """Provide `jobs` processes that hunt; what has not begun is dropped at the end."""
+    spawn = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(jobs, mp_context=spawn)
+    try:
+        yield Hunters(executor)
+    finally:
+        executor.shutdown(cancel_futures=True)

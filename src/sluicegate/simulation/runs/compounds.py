@@ -38,10 +38,15 @@ def _fail_then(chance: random.Random) -> Iterator[Step]:
     yield Pass(seconds=round(chance.uniform(0.05, 3), 3))
     for _ in range(chance.randint(1, 3)):
         operation = chance.choice(_OPERATIONS)
-        yield OnMessage(endpoint=endpoint, operation=operation, which=chance.choice((0, 0, 1, 2)))
+        yield OnMessage(
+            endpoint=endpoint,
+            operation=operation,
+            status=chance.choice(("pending_retry", "pending_retry", "pending_retry", None)),
+            which=chance.choice((0, 0, 1, 2)),
+        )
     yield Pass(seconds=round(chance.uniform(0.02, 1), 3))
     yield Weather(faults=CALM)
-    yield Pass(seconds=round(chance.choice((0.1, 10.0, 60.0)), 3))
+    yield Pass(seconds=chance.choice((1.0, 8.0, 40.0)))
 
 
 def _pause_what_fails(chance: random.Random) -> Iterator[Step]:
@@ -71,7 +76,7 @@ def _pause_what_is_slow(chance: random.Random) -> Iterator[Step]:
         yield OnMessage(
             endpoint=endpoint,
             operation=chance.choice(("replay", "delete_message", "cancel")),
-            status="delivering",
+            status=chance.choice(("delivering", "delivering", None)),
         )
     yield Toggle(endpoint=endpoint, times=chance.choice((2, 2, 4)))
     yield Pass(seconds=round(chance.uniform(0.05, 2), 3))
@@ -120,9 +125,9 @@ def _rotate_amid_sends(chance: random.Random) -> Iterator[Step]:
 
 
 COMPOUNDS: tuple[tuple[float, Callable[[random.Random], Iterator[Step]]], ...] = (
-    (3, _fail_then),
+    (6, _fail_then),
     (2, _pause_what_fails),
-    (2, _pause_what_is_slow),
+    (4, _pause_what_is_slow),
     (2, _pause_what_connects),
     (1, _command_what_waits_for_its_rate),
     (1.5, _rotate_amid_sends),
