@@ -36,3 +36,27 @@ def test_a_crash_does_not_close_it() -> None:
     """It is durable; only what was not recorded does not count."""
     assert failing(3).crash(10).broken == {"an_open_circuit_lets_one_probe_through"}
     assert failing(3).crash(5.1).broken == set()
+
+
+def closed_again(*, fails: int = 1, succeeds: bool = True) -> Story:
+    """Failures that open it, a success in calm, failures again; then one that waits till 250 s."""
+    story = Story(circuit_failures=3, retry_slow_s=(1000.0,))
+    for number in range(3):
+        story.send(1 + number / 100, f"m{number}", took=0.001)
+        story.arrives(3 + number, f"m{number}", status=503)
+    story.send(99, "ok", took=0.001)
+    story.arrives(100, "ok", status=200 if succeeds else 404)
+    for number in range(fails):
+        story.send(120 + number / 100, f"n{number}", took=0.001)
+        story.arrives(121 + number, f"n{number}", status=503)
+    story.send(130, "late", took=0.001)
+    story.arrives(250, "late")
+    return story
+
+
+def test_behind_a_success_nothing_waits_for_the_retry_of_another() -> None:
+    """Unless it was none, or so many failed again that the circuit is open once more."""
+    assert closed_again().broken == {"a_success_closes_the_circuit"}
+    assert closed_again(succeeds=False).broken == set()
+    assert closed_again(fails=3).broken == set()
+    assert closed_again().crash(200).broken == set()

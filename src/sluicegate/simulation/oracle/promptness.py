@@ -10,7 +10,7 @@ from sluicegate.simulation.oracle.schedule import may_have_opened, most_delay_s
 from sluicegate.simulation.oracle.timing import Span
 from sluicegate.simulation.oracle.violation import Rule, Violation
 
-__all__ = ["RULES"]
+__all__ = ["RULES", "calm_since_s", "is_late", "waits_for_others"]
 
 _AFTERMATH_S = 90.0
 """Until what was begun in trouble is over: time limits, name servers, writes tried again."""
@@ -32,10 +32,8 @@ def what_is_due_starts(facts: Facts) -> Iterator[Violation]:
     for message, endpoint in _free_messages(facts):
         for due_s, exchange in _due(facts, message):
             began_s = facts.timing.begun(exchange).lo
-            calm_s = facts.weather.troubled_until(facts.timing.begun(exchange).hi) + _aftermath_s(
-                facts
-            )
-            if _is_late(facts, endpoint, exchange, max(due_s, calm_s)):
+            calm_s = calm_since_s(facts, facts.timing.begun(exchange).hi)
+            if is_late(facts, endpoint, exchange, max(due_s, calm_s)):
                 yield _late(message, exchange, f"was due at {due_s:.3f} s, and began", began_s)
                 break
 
@@ -54,10 +52,8 @@ def what_is_asked_for_starts(facts: Facts) -> Iterator[Violation]:
             if call.message_id != message.id or call.ended_s is None or exchange is None:
                 continue
             began_s = facts.timing.begun(exchange).lo
-            calm_s = facts.weather.troubled_until(facts.timing.begun(exchange).hi) + _aftermath_s(
-                facts
-            )
-            if calm_s < call.began_s and _is_late(facts, endpoint, exchange, call.ended_s):
+            calm_s = calm_since_s(facts, facts.timing.begun(exchange).hi)
+            if calm_s < call.began_s and is_late(facts, endpoint, exchange, call.ended_s):
                 text = f"was asked for by call {call.number} at {call.ended_s:.3f} s, and began"
                 yield _late(message, exchange, text, began_s, "what_is_asked_for_starts")
 
@@ -70,11 +66,13 @@ def _free_messages(facts: Facts) -> Iterator[tuple[MessageFacts, EndpointFacts]]
             yield message, endpoint
 
 
-def _aftermath_s(facts: Facts) -> float:
-    return _DIRECT_AFTERMATH_S if facts.history.direct else _AFTERMATH_S
+def calm_since_s(facts: Facts, to_s: float) -> float:
+    """Return since when nothing was wrong up to a moment, nor its aftermath was felt."""
+    aftermath_s = _DIRECT_AFTERMATH_S if facts.history.direct else _AFTERMATH_S
+    return facts.weather.troubled_until(to_s) + aftermath_s
 
 
-def _is_late(facts: Facts, endpoint: EndpointFacts, exchange: Exchange, due_s: float) -> bool:
+def is_late(facts: Facts, endpoint: EndpointFacts, exchange: Exchange, due_s: float) -> bool:
     """Return whether an attempt began later than patience allows, with nothing to hold it up."""
     begun = facts.timing.begun(exchange)
     if begun.lo <= due_s + _PATIENCE_S or may_be_paused(facts, endpoint, due_s - 1, begun.hi):
@@ -105,12 +103,15 @@ def _late(
 
 
 def _is_free(facts: Facts, endpoint: EndpointFacts) -> bool:
+    return not (waits_for_others(facts, endpoint) or may_have_opened(facts, endpoint))
+
+
+def waits_for_others(facts: Facts, endpoint: EndpointFacts) -> bool:
+    """Return whether an endpoint may ever have been ordered, or limited in its rate."""
     always = Span(0.0, facts.ends_s)
-    return not (
-        any(endpoint.values("ordered", False, always.lo, always.hi))  # noqa: FBT003 - the default
-        or any(endpoint.numbers("rate_limit_rps", 0, always.lo, always.hi))
-        or may_have_opened(facts, endpoint)
-    )
+    return any(
+        endpoint.values("ordered", False, always.lo, always.hi)  # noqa: FBT003 - the default
+    ) or any(endpoint.numbers("rate_limit_rps", 0, always.lo, always.hi))
 
 
 def _due(facts: Facts, message: MessageFacts) -> Iterator[tuple[float, Exchange]]:

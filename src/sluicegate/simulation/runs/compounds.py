@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from sluicegate.simulation.faults import CALM, Faults
 from sluicegate.simulation.runs.steps import (
+    Behave,
     Heal,
     OnMessage,
     Pass,
@@ -23,6 +24,7 @@ __all__ = ["COMPOUNDS", "draw_ending"]
 
 _PEOPLE = 12
 _ENDPOINTS = 6
+_RECEIVERS = 3
 _OPERATIONS = ("retry_now", "cancel", "replay", "delete_message")
 
 
@@ -124,6 +126,39 @@ def _rotate_amid_sends(chance: random.Random) -> Iterator[Step]:
     yield Pass(seconds=round(chance.uniform(0.03, 1), 3))
 
 
+def _open_and_close_a_circuit(chance: random.Random) -> Iterator[Step]:
+    """Let an endpoint fail slowly until its circuit is open; then succeed, and fail once more."""
+    endpoint = _someone(chance)
+    free: dict[str, object] = {
+        "ordered": False,
+        "max_in_flight": 16,
+        "rate_limit_rps": 0,
+        "timeout_s": 30.0,
+    }
+    yield Reconfigure(endpoint=endpoint, changes=free)
+    yield Resume(endpoint=endpoint)
+    yield Weather(faults=Faults(slow=0.9))
+    yield from _behave_everywhere(500, 60)
+    yield Send(endpoint=endpoint, count=chance.randint(6, 12))
+    yield Pass(seconds=chance.choice((30.0, 70.0)))
+    yield from _behave_everywhere(200, 0)
+    yield Weather(faults=CALM)
+    yield Pass(seconds=45)
+    yield Send(endpoint=endpoint)
+    yield Pass(seconds=1)
+    yield from _behave_everywhere(500, 1)
+    yield Send(endpoint=endpoint)
+    yield Pass(seconds=round(chance.uniform(0.1, 1), 3))
+    yield from _behave_everywhere(200, 0)
+    yield Send(endpoint=endpoint, count=2)
+    yield Pass(seconds=40)
+
+
+def _behave_everywhere(status: int, count: int) -> Iterator[Step]:
+    for receiver in range(_RECEIVERS):
+        yield Behave(receiver=receiver, status=status, count=count)
+
+
 COMPOUNDS: tuple[tuple[float, Callable[[random.Random], Iterator[Step]]], ...] = (
     (6, _fail_then),
     (2, _pause_what_fails),
@@ -131,6 +166,7 @@ COMPOUNDS: tuple[tuple[float, Callable[[random.Random], Iterator[Step]]], ...] =
     (2, _pause_what_connects),
     (1, _command_what_waits_for_its_rate),
     (1.5, _rotate_amid_sends),
+    (2, _open_and_close_a_circuit),
 )
 """How often each is drawn, in proportion to the simple rules."""
 
