@@ -139,11 +139,12 @@ def _open_and_close_a_circuit(chance: random.Random) -> Iterator[Step]:
     yield Resume(endpoint=endpoint)
     yield Weather(faults=Faults(slow=0.9))
     yield from _behave_everywhere(500, 60)
-    yield Send(endpoint=endpoint, count=chance.randint(6, 12))
+    yield Send(endpoint=endpoint, count=chance.randint(10, 16))
     yield Pass(seconds=chance.choice((30.0, 70.0)))
     yield from _behave_everywhere(200, 0)
     yield Weather(faults=CALM)
-    yield Pass(seconds=45)
+    yield Pass(seconds=100)
+    yield OnMessage(endpoint=endpoint, operation="retry_now", status="pending_retry")
     yield Send(endpoint=endpoint)
     yield Pass(seconds=1)
     yield from _behave_everywhere(500, 1)
@@ -166,7 +167,7 @@ COMPOUNDS: tuple[tuple[float, Callable[[random.Random], Iterator[Step]]], ...] =
     (2, _pause_what_connects),
     (1, _command_what_waits_for_its_rate),
     (1.5, _rotate_amid_sends),
-    (2, _open_and_close_a_circuit),
+    (3, _open_and_close_a_circuit),
 )
 """How often each is drawn, in proportion to the simple rules."""
 
