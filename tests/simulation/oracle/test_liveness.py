@@ -62,3 +62,28 @@ def test_nothing_waits_of_what_was_deleted() -> None:
     assert story.broken == set()
     story.history.messages.clear()
     assert "what_was_deleted_is_over" in story.ends("a", "queued").broken
+
+
+def test_a_replay_gives_as_many_attempts_as_a_message_has_at_first() -> None:
+    """Three; a message that is given up earlier had kept those of the cycle before."""
+    story = Story(circuit_failures=0)
+    story.send(1, "a")
+    story.arrives(2, "a")
+    story.call("replay", 5, message_id="a")
+    for number in (2, 3, 4):
+        story.arrives((0, 0, 6, 30, 130)[number], "a", no=number, status=500)
+    story.ends("a", "failed_permanent", "200", "500", "500", "500")
+    assert story.settles().broken == set()
+    del story.history.exchanges[-1], story.history.messages[-1]
+    story.ends("a", "failed_permanent", "200", "500", "500")
+    assert story.broken == {"a_replay_begins_a_new_cycle"}
+
+
+def test_an_attempt_without_an_answer_needs_a_fault() -> None:
+    """Such as one that a pause recalled, and that must not count."""
+    story = Story(circuit_failures=0)
+    story.send(60, "a")
+    story.arrives(72, "a", no=2)
+    story.ends("a", "succeeded", "connection_error", "200")
+    assert story.broken == {"failures_in_calm_were_seen"}
+    assert story.event("faults", 50, refuse=0.1).event("healed", 51).broken == set()

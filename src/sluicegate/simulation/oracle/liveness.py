@@ -3,9 +3,11 @@
 import math
 from collections.abc import Iterator
 
+from sluicegate.simulation.oracle.duplicates import number_of
 from sluicegate.simulation.oracle.facts import EndpointFacts, Facts, MessageFacts
 from sluicegate.simulation.oracle.history import Operation
 from sluicegate.simulation.oracle.pausing import may_be_paused
+from sluicegate.simulation.oracle.promptness import calm_since_s
 from sluicegate.simulation.oracle.statuses import is_permanent
 from sluicegate.simulation.oracle.violation import Rule, Violation
 
@@ -61,6 +63,52 @@ def failures_have_a_reason(facts: Facts) -> Iterator[Violation]:
             yield _about(facts, message, "failures_have_a_reason", text)
 
 
+def a_replay_begins_a_new_cycle(facts: Facts) -> Iterator[Violation]:
+    """What failed for good behind a replay was tried `attempts_max` times since, or had a reason.
+
+    Judged of messages whose last replay was answered, from the first attempt behind it that a
+    receiver saw. Reasons are those of `failures_have_a_reason`.
+    """
+    for message, endpoint in facts.deliveries():
+        view = message.view
+        replays = message.effective(Operation.REPLAY)
+        if view is None or view.status != "failed_permanent" or not replays:
+            continue
+        last = max(replays, key=lambda call: call.began_s)
+        behind = [e for e in message.exchanges if e.request.at_s > last.began_s]
+        first = next((number_of(e) for e in behind), None)
+        if first is None or any(e.answer and is_permanent(e.answer.status) for e in behind):
+            continue
+        if _may_be_withdrawn(facts, message) or view.attempts - first + 1 >= (
+            facts.history.attempts_max
+        ):
+            continue
+        before = facts.timing.begun(behind[0])
+        if before.lo < last.began_s:  # it may be the last one of the cycle before
+            continue
+        text = f"failed for good {view.attempts - first + 1} attempts behind a replay"
+        yield _about(facts, message, "a_replay_begins_a_new_cycle", f"{text} to {endpoint.name}")
+
+
+def failures_in_calm_were_seen(facts: Facts) -> Iterator[Violation]:
+    """In calm every attempt that is listed was answered: none ended without a status.
+
+    A pause recalls an attempt before anything is sent; that is none. Judged of messages that
+    succeeded, and had nothing wrong from a while before they were sent until then.
+    """
+    for message, _ in facts.deliveries():
+        view = message.view
+        if view is None or view.status != "succeeded" or not message.exchanges:
+            continue
+        over_s = max(facts.timing.ended(each).hi for each in message.exchanges)
+        if calm_since_s(facts, over_s) > message.accepted().lo or message.may_be_replayed:
+            continue
+        unseen = [outcome for outcome in view.outcomes if not outcome.isdecimal()]
+        if unseen:
+            text = f"lists {unseen[0]}, with nothing wrong"
+            yield _about(facts, message, "failures_in_calm_were_seen", text)
+
+
 def replays_are_carried_out(facts: Facts) -> Iterator[Violation]:
     """Once all has settled, a replay that was answered has led to an attempt.
 
@@ -102,6 +150,11 @@ def what_was_deleted_is_over(facts: Facts) -> Iterator[Violation]:
             yield _about(facts, message, "what_was_deleted_is_over", text)
 
 
+def _may_be_withdrawn(facts: Facts, message: MessageFacts) -> bool:
+    buggy = facts.weather.worst(message.accepted().lo, facts.ends_s, "").bug > 0
+    return buggy or bool(message.effective(Operation.CANCEL)) or facts.is_withdrawn(message)
+
+
 def _may_be_parked(facts: Facts) -> bool:
     return facts.weather.worst(facts.weather.last_start_s, facts.ends_s, "").bug > 0
 
@@ -127,6 +180,8 @@ def _about(facts: Facts, message: MessageFacts, rule: str, text: str) -> Violati
 RULES: tuple[Rule, ...] = (
     everything_finishes,
     failures_have_a_reason,
+    a_replay_begins_a_new_cycle,
+    failures_in_calm_were_seen,
     replays_are_carried_out,
     what_was_deleted_is_over,
 )

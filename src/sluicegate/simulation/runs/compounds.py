@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from sluicegate.simulation.faults import CALM, Faults
 from sluicegate.simulation.runs.steps import (
     Behave,
+    Crash,
     Heal,
     OnMessage,
     Pass,
     Pause,
     PauseAmidSends,
     Reconfigure,
+    Resend,
     Resume,
     RotateKey,
     Send,
@@ -108,10 +110,13 @@ def _command_what_waits_for_its_rate(chance: random.Random) -> Iterator[Step]:
     yield Send(endpoint=endpoint, count=chance.randint(10, 20))
     for _ in range(chance.randint(2, 4)):
         yield Pass(seconds=round(chance.uniform(0.02, 0.2), 3))
-        if chance.random() < 0.5:  # noqa: PLR2004 - a weight
-            yield RotateKey(endpoint=endpoint, remove=chance.random() < 0.5)  # noqa: PLR2004
-        else:
-            yield Reconfigure(endpoint=endpoint, changes={"description": "again"})
+        yield chance.choice(
+            (
+                RotateKey(endpoint=endpoint, remove=chance.random() < 0.5),  # noqa: PLR2004 - a weight
+                Reconfigure(endpoint=endpoint, changes={"description": "again"}),
+                OnMessage(endpoint=endpoint, operation="delete_message", status="queued"),
+            )
+        )
     yield Pass(seconds=1)
 
 
@@ -124,6 +129,59 @@ def _rotate_amid_sends(chance: random.Random) -> Iterator[Step]:
         yield Pass(seconds=round(chance.uniform(0.03, 1), 3))
     yield Send(endpoint=endpoint, count=2)
     yield Pass(seconds=round(chance.uniform(0.03, 1), 3))
+
+
+def _hasten_in_calm(chance: random.Random) -> Iterator[Step]:
+    """Ask for an attempt of what has failed once, when nothing else is wrong."""
+    endpoint = _someone(chance)
+    yield Weather(faults=CALM)
+    yield Pass(seconds=100)
+    yield from _behave_everywhere(500, 1)
+    yield Send(endpoint=endpoint)
+    yield Pass(seconds=0.3)
+    yield from _behave_everywhere(200, 0)
+    operation = chance.choice(("retry_now", "retry_now", "replay"))
+    yield OnMessage(endpoint=endpoint, operation=operation, status="pending_retry")
+    yield Pass(seconds=60)
+
+
+def _replay_what_is_tried_again(chance: random.Random) -> Iterator[Step]:
+    """Replay a message whose second attempt is in flight."""
+    endpoint = _someone(chance)
+    yield from _behave_everywhere(500, 2)
+    yield Send(endpoint=endpoint, count=2)
+    yield Pass(seconds=0.3)
+    yield from _behave_everywhere(200, 0)
+    yield Weather(faults=Faults(slow=0.9))
+    yield OnMessage(endpoint=endpoint, operation="retry_now", status="pending_retry")
+    yield Pass(seconds=0.2)
+    for operation in ("replay", "cancel", "retry_now"):
+        yield OnMessage(endpoint=endpoint, operation=operation, status="delivering")
+    yield Pass(seconds=10)
+    yield Weather(faults=CALM)
+
+
+def _replay_what_goes_on_failing(chance: random.Random) -> Iterator[Step]:
+    """Replay a message that succeeded, to a receiver that fails from then on."""
+    endpoint = _someone(chance)
+    yield Send(endpoint=endpoint)
+    yield Pass(seconds=1)
+    yield Weather(faults=Faults(server_error=1.0))
+    yield OnMessage(endpoint=endpoint, operation="replay", status="succeeded")
+    yield Pass(seconds=chance.choice((30.0, 1000.0)))
+    yield Weather(faults=CALM)
+
+
+def _send_again_with_the_key(chance: random.Random) -> Iterator[Step]:
+    """Send with a key, and again: at the same moment, or with an end of the process between."""
+    yield Send(endpoint=_someone(chance), keyed=True)
+    if chance.random() < 0.5:  # noqa: PLR2004 - a weight
+        yield Resend(which=0, times=2)
+        return
+    yield Pass(seconds=0.1)
+    yield Crash(power_loss=chance.random() < 0.5)  # noqa: PLR2004 - a weight
+    yield Pass(seconds=2)
+    yield Resend(which=0)
 
 
 def _open_and_close_a_circuit(chance: random.Random) -> Iterator[Step]:
@@ -168,6 +226,10 @@ COMPOUNDS: tuple[tuple[float, Callable[[random.Random], Iterator[Step]]], ...] =
     (1, _command_what_waits_for_its_rate),
     (1.5, _rotate_amid_sends),
     (3, _open_and_close_a_circuit),
+    (3, _send_again_with_the_key),
+    (2, _hasten_in_calm),
+    (2, _replay_what_is_tried_again),
+    (2, _replay_what_goes_on_failing),
 )
 """How often each is drawn, in proportion to the simple rules."""
 
