@@ -113,3 +113,17 @@ def test_an_endpoint_that_may_not_have_been_ordered_is_not_judged_so() -> None:
     story.arrives(5, "b")
     story.arrives(15, "a", no=2)
     assert story.broken == set()
+
+
+def test_what_had_failed_before_a_pause_keeps_its_place_behind_the_resume() -> None:
+    """`a` was tried and held; `b` was held untried."""
+    for first, second in (("a", "b"), ("b", "a")):
+        story = two()
+        story.arrives(3, "a", status=500)
+        story.call("pause", 4)
+        story.send(5, "c", took=0.001)
+        story.call("resume", 40, requeued=3)
+        numbers = {"a": 2, "b": 1}
+        story.arrives(41, first, no=numbers[first])
+        story.arrives(43, second, no=numbers[second])
+        assert ("resumes_keep_the_order" in story.broken) == (first == "b")

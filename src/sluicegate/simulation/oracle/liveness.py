@@ -13,6 +13,8 @@ from sluicegate.simulation.oracle.violation import Rule, Violation
 
 __all__ = ["RULES"]
 
+_DOWN_S = 600.0
+"""How long a receiver that has crashed may stay away: nobody tells of its return."""
 _FAR_S = 0.1
 """Packets travel so long that a few of them may take a second, the shortest time limit."""
 _OVER = ("succeeded", "failed_permanent")
@@ -105,6 +107,10 @@ def failures_in_calm_were_seen(facts: Facts) -> Iterator[Violation]:
             continue
         over_s = max(facts.timing.ended(each).hi for each in message.exchanges)
         if calm_since_s(facts, over_s) > message.accepted().lo or message.may_be_replayed:
+            continue
+        hosts = {each.request.host for each in message.exchanges}
+        since_s = message.accepted().lo - _DOWN_S
+        if any(facts.weather.receiver_death(since_s, over_s, host) is not None for host in hosts):
             continue
         far_s = facts.weather.worst(message.accepted().lo, over_s).latency_s[1]
         excused = {"timeout"} if far_s > _FAR_S else set()

@@ -1,10 +1,12 @@
 """The order of acceptance: of starts, and on ordered endpoints of whole deliveries."""
 
+import math
 from collections.abc import Iterator
 
 from sluicegate.simulation.oracle.facts import EndpointFacts, Facts, MessageFacts
-from sluicegate.simulation.oracle.history import Exchange
+from sluicegate.simulation.oracle.history import Call, Exchange, Operation
 from sluicegate.simulation.oracle.pausing import may_be_paused
+from sluicegate.simulation.oracle.timing import TICK_S
 from sluicegate.simulation.oracle.violation import Rule, Violation
 
 __all__ = ["RULES"]
@@ -39,6 +41,66 @@ def starts_follow_acceptance(facts: Facts) -> Iterator[Violation]:
                         exchanges=(went, waited),
                     )
                     break
+
+
+def resumes_keep_the_order(facts: Facts) -> Iterator[Violation]:
+    """What was held is attempted in the order of acceptance, also what had failed before.
+
+    Judged by the first attempts behind a resume, if they are the next ones of their messages (an
+    attempt that nobody saw may have been between), of messages that no client has operated on.
+    Excuses are as for the very first attempts.
+    """
+    for endpoint in facts.endpoints.values():
+        messages = [each for each, owner in facts.deliveries() if owner is endpoint]
+        for resume in endpoint.succeeded(Operation.RESUME):
+            pairs = [(m, e) for m in messages if (e := _next_behind(facts, m, resume)) is not None]
+            pairs.sort(key=lambda pair: facts.timing.begun(pair[1]).hi)
+            since_s = (resume.ended_s or math.inf) + TICK_S
+            found = _overtaken(facts, endpoint, pairs, since_s=since_s)
+            if found is not None:
+                (later, went), (earlier, waited) = found
+                yield Violation(
+                    rule="resumes_keep_the_order",
+                    at_s=went.request.at_s,
+                    text=f"{later.id} went to {endpoint.name} by {facts.timing.begun(went).hi:.3f}"
+                    f" s, and {earlier.id}, held like it and accepted before it, only after"
+                    f" {facts.timing.begun(waited).lo:.3f} s",
+                    calls=(resume,),
+                    exchanges=(went, waited),
+                )
+
+
+_Attempt = tuple[MessageFacts, Exchange]
+
+
+def _overtaken(
+    facts: Facts, endpoint: EndpointFacts, pairs: list[_Attempt], *, since_s: float
+) -> tuple[_Attempt, _Attempt] | None:
+    for index, (later, went) in enumerate(pairs):
+        for earlier, waited in pairs[index + 1 :]:
+            overtook = facts.timing.begun(waited).lo > facts.timing.begun(went).hi
+            if not overtook or not earlier.accepted_before(later):
+                continue
+            if not _is_excused(facts, endpoint, went, waited, since_s=since_s):
+                return (later, went), (earlier, waited)
+    return None
+
+
+def _next_behind(facts: Facts, message: MessageFacts, resume: Call) -> Exchange | None:
+    """Return the attempt that a resume has set free, if for certain it is the first behind it."""
+    ended_s = resume.ended_s or math.inf
+    operated = (Operation.REPLAY, Operation.RETRY_NOW, Operation.CANCEL, Operation.DELETE_MESSAGE)
+    if message.accepted().hi >= resume.began_s or any(map(message.effective, operated)):
+        return None
+    before = [e for e in message.exchanges if facts.timing.begun(e).hi < resume.began_s]
+    behind = message.exchanges[len(before) : len(before) + 1]
+    if not behind or facts.timing.begun(behind[0]).lo <= ended_s:
+        return None
+    if any(facts.timing.ended(each).hi + 1 >= resume.began_s for each in before):
+        return None
+    return (
+        behind[0] if behind[0].request.header("x-webhook-attempt") == f"{len(before) + 1}" else None
+    )
 
 
 def ordered_messages_wait(facts: Facts) -> Iterator[Violation]:
@@ -86,8 +148,16 @@ def _first_attempts(facts: Facts, endpoint: EndpointFacts) -> list[tuple[Message
     return found
 
 
-def _is_excused(facts: Facts, endpoint: EndpointFacts, went: Exchange, waited: Exchange) -> bool:
-    from_s = facts.timing.begun(went).lo - 1
+def _is_excused(
+    facts: Facts,
+    endpoint: EndpointFacts,
+    went: Exchange,
+    waited: Exchange,
+    *,
+    since_s: float = -math.inf,
+) -> bool:
+    """Return whether an attempt may have been taken back between two others, after `since_s`."""
+    from_s = max(since_s, facts.timing.begun(went).lo - 1)
     to_s = facts.timing.begun(waited).hi
     return (
         facts.weather.ends_life(from_s, to_s)
@@ -114,4 +184,8 @@ def _open_after(facts: Facts, message: MessageFacts, at_s: float) -> float | Non
     return None
 
 
-RULES: tuple[Rule, ...] = (starts_follow_acceptance, ordered_messages_wait)
+RULES: tuple[Rule, ...] = (
+    starts_follow_acceptance,
+    resumes_keep_the_order,
+    ordered_messages_wait,
+)

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 
 from sluicegate.simulation.oracle.facts import EndpointFacts, Facts, MessageFacts
-from sluicegate.simulation.oracle.history import Call, Operation
+from sluicegate.simulation.oracle.history import Call, Exchange, Operation
 from sluicegate.simulation.oracle.statuses import is_final
 from sluicegate.simulation.oracle.timing import Span
 from sluicegate.simulation.oracle.violation import Rule, Violation
@@ -202,6 +202,8 @@ def _may_wait(facts: Facts, message: MessageFacts, resume: Call) -> bool:
         return False
     if message.may_happen(Operation.REPLAY, -math.inf, math.inf):
         return True
+    if any(_is_in_flight(facts, exchange, resume) for exchange in message.exchanges):
+        return False
     for exchange in message.exchanges:
         said = exchange.answer
         if said is not None and is_final(said.status) and facts.timing.answer_known(exchange):
@@ -211,6 +213,14 @@ def _may_wait(facts: Facts, message: MessageFacts, resume: Call) -> bool:
         call.succeeded and call.ended_s is not None and call.ended_s < resume.began_s
         for call in withdrawn
     )
+
+
+def _is_in_flight(facts: Facts, exchange: Exchange, resume: Call) -> bool:
+    """Return whether an attempt was under way all through a resume, for certain."""
+    begun, over_s = facts.timing.begun(exchange), facts.timing.ended(exchange).lo
+    ended_s = resume.ended_s or math.inf
+    through = begun.hi < resume.began_s and ended_s < over_s
+    return through and not facts.weather.ends_life(begun.lo, ended_s)
 
 
 def what_is_held_reads_paused(facts: Facts) -> Iterator[Violation]:

@@ -7,6 +7,7 @@ from sluicegate.simulation.faults import CALM, Faults
 from sluicegate.simulation.runs.steps import (
     Behave,
     Crash,
+    CreateEndpoint,
     Heal,
     OnMessage,
     Pass,
@@ -27,6 +28,8 @@ __all__ = ["COMPOUNDS", "draw_ending"]
 _PEOPLE = 12
 _ENDPOINTS = 6
 _RECEIVERS = 3
+_NEWEST = -1
+"""Numbers count around: this endpoint was created last."""
 _OPERATIONS = ("retry_now", "cancel", "replay", "delete_message")
 
 
@@ -131,18 +134,32 @@ def _rotate_amid_sends(chance: random.Random) -> Iterator[Step]:
     yield Pass(seconds=round(chance.uniform(0.03, 1), 3))
 
 
+def _create_in_calm(chance: random.Random) -> Iterator[Step]:
+    """Create an endpoint that nothing holds up, and let an old trouble's aftermath be over."""
+    yield Weather(faults=CALM)
+    yield CreateEndpoint(receiver=_someone(chance), config={})
+    yield Pass(seconds=100)
+
+
 def _hasten_in_calm(chance: random.Random) -> Iterator[Step]:
     """Ask for an attempt of what has failed once, when nothing else is wrong."""
-    endpoint = _someone(chance)
-    yield Weather(faults=CALM)
-    yield Pass(seconds=100)
+    yield from _create_in_calm(chance)
     yield from _behave_everywhere(500, 1)
-    yield Send(endpoint=endpoint)
+    yield Send(endpoint=_NEWEST)
     yield Pass(seconds=0.3)
     yield from _behave_everywhere(200, 0)
     operation = chance.choice(("retry_now", "retry_now", "replay"))
-    yield OnMessage(endpoint=endpoint, operation=operation, status="pending_retry")
+    yield OnMessage(endpoint=_NEWEST, operation=operation, status="pending_retry")
     yield Pass(seconds=60)
+
+
+def _trickle_in_calm(chance: random.Random) -> Iterator[Step]:
+    """Send now and then, when nothing is wrong: nothing else wakes what is forgotten."""
+    yield from _create_in_calm(chance)
+    apart_s = chance.choice((0.001, 0.002, 0.003))
+    for _ in range(chance.randint(2, 4)):
+        yield Send(endpoint=_NEWEST, count=chance.randint(2, 6), apart_s=apart_s)
+        yield Pass(seconds=20)
 
 
 def _replay_what_is_tried_again(chance: random.Random) -> Iterator[Step]:
@@ -186,15 +203,9 @@ def _send_again_with_the_key(chance: random.Random) -> Iterator[Step]:
 
 def _open_and_close_a_circuit(chance: random.Random) -> Iterator[Step]:
     """Let an endpoint fail slowly until its circuit is open; then succeed, and fail once more."""
-    endpoint = _someone(chance)
-    free: dict[str, object] = {
-        "ordered": False,
-        "max_in_flight": 16,
-        "rate_limit_rps": 0,
-        "timeout_s": 30.0,
-    }
-    yield Reconfigure(endpoint=endpoint, changes=free)
-    yield Resume(endpoint=endpoint)
+    endpoint = _NEWEST
+    yield CreateEndpoint(receiver=_someone(chance), config={})
+    yield Pass(seconds=1)
     yield Weather(faults=Faults(slow=0.9))
     yield from _behave_everywhere(500, 60)
     yield Send(endpoint=endpoint, count=chance.randint(10, 16))
@@ -228,6 +239,7 @@ COMPOUNDS: tuple[tuple[float, Callable[[random.Random], Iterator[Step]]], ...] =
     (3, _open_and_close_a_circuit),
     (3, _send_again_with_the_key),
     (2, _hasten_in_calm),
+    (2, _trickle_in_calm),
     (2, _replay_what_is_tried_again),
     (2, _replay_what_goes_on_failing),
 )
