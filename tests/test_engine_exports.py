@@ -78,16 +78,6 @@ async def test_an_export_is_a_file_that_can_be_read(engine: Engine, tmp_path: Pa
         await engine.export_file(export.id)
 
 
-async def test_what_is_asked_for_is_begun_at_once(engine: Engine) -> None:
-    """Not when the chore would come round by itself, a minute later."""
-    await completed(engine)
-    due_s, loop = engine._chores._due_s, asyncio.get_running_loop()  # noqa: SLF001 - told nowhere
-    async with asyncio.timeout(20):
-        while not 30 < due_s["exports"] - loop.time() < 100:
-            await engine.list_exports()
-    await completed(engine)
-
-
 async def test_two_engines_keep_their_files_apart(engine: Engine, tmp_path: Path) -> None:
     """With databases beside each other; neither tidies up after the other."""
     mine = await completed(engine)

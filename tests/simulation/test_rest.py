@@ -1,12 +1,18 @@
 """A process at rest does nothing: no polling of what cannot have changed."""
 
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
 
 from sluicegate.app import Engine
 from sluicegate.engine.errors import RetentionExpiredError
+from sluicegate.engine.export_model import ExportStatus
 from sluicegate.simulation import Simulation
 
 DAY_S = 86_400.0
+FIRST = datetime(2026, 1, 1, tzinfo=UTC)
+LAST = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def test_an_engine_at_rest_looks_once_an_hour() -> None:
@@ -51,3 +57,39 @@ def test_a_payload_goes_on_time_from_an_engine_at_rest(hours: int) -> None:
         assert simulation.run(sluicegate.call(has_payload))
         simulation.advance(75)
         assert not simulation.run(sluicegate.call(has_payload))
+
+
+def test_an_export_that_is_asked_for_while_the_chores_rest_is_begun_at_once() -> None:
+    """Not when its chore would come round by itself, an hour later."""
+    with Simulation(6, direct=True) as simulation:
+        sluicegate = simulation.engine()
+        simulation.advance(2000)
+
+        async def create(engine: Engine) -> str:
+            return (await engine.create_export(start_time=FIRST, end_time=LAST)).id
+
+        async def status(engine: Engine) -> ExportStatus:
+            return (await engine.get_export(export_id)).status
+
+        export_id = simulation.run(sluicegate.call(create))
+        simulation.advance(1)
+        assert simulation.run(sluicegate.call(status)) is ExportStatus.COMPLETED
+
+
+def test_an_export_expires_on_time_from_an_engine_at_rest() -> None:
+    """Within a minute of the moment that was foreseen."""
+    with Simulation(7, direct=True) as simulation:
+        sluicegate = simulation.engine(exports_keep_days=1)
+
+        async def create(engine: Engine) -> str:
+            return (await engine.create_export(start_time=FIRST, end_time=LAST)).id
+
+        def has_file() -> bool:
+            return bool(list(Path(f"{simulation.disk.database}.exports").glob("*.csv")))
+
+        simulation.advance(3000)
+        simulation.run(sluicegate.call(create))
+        simulation.advance(DAY_S - 10)
+        assert has_file()
+        simulation.advance(75)
+        assert not has_file()

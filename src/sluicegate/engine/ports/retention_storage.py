@@ -55,7 +55,8 @@ class RetentionStorage(Protocol):
     async def next_removal_ms(self, kept_for: KeptFor) -> int | None:
         """Return when `remove_expired` will have something to remove; `None` if nothing waits.
 
-        In milliseconds since the Unix epoch. Of what finishes later it knows nothing.
+        In milliseconds since the Unix epoch; never later than it will be, and a moment past where
+        that is too much to look up. Of what finishes later it knows nothing.
         """
         ...
 
