@@ -12,7 +12,8 @@ def collected_on_cue() -> Iterator[None]:
     """Let Python collect garbage only when it is told to, while the context lasts.
 
     When it does by itself depends on everything that the process has done before. What is there
-    already is left alone meanwhile, which makes a collection cheap.
+    already is left alone meanwhile, which makes a collection cheap. What others have frozen
+    (`gc.freeze`) is thawed in the end, too: Python knows only one such place.
     """
     enabled = gc.isenabled()
     gc.disable()

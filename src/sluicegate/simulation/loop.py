@@ -367,13 +367,14 @@ class SimulationLoop(SimulatedSockets):
             for task in self._tasks():
                 self._lay_out(task)
             super().close()
+            outer = asyncio._get_running_loop()  # noqa: SLF001 - as below
             # Who asks for the loop gets this one, not a real one, which nobody would close.
             asyncio._set_running_loop(self)  # noqa: SLF001 - meant for those who make loops
             try:
                 self._graveyard.clear()
                 gc.collect()
             finally:
-                asyncio._set_running_loop(None)  # noqa: SLF001 - same
+                asyncio._set_running_loop(outer)  # noqa: SLF001 - same
             del self.problems[said:]  # what the dead say
 
 

@@ -1,25 +1,22 @@
 """One world under one seed: the public face of the kit."""
 
 import contextlib
-import shutil
-import tempfile
+import os
+import weakref
 from collections.abc import Coroutine, Iterable
-from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
 import msgspec
 
 from sluicegate.engine.ports import Sender
 from sluicegate.engine.settings import Settings
-from sluicegate.simulation.aiohttp_world import within_time
 from sluicegate.simulation.disk import Disk
 from sluicegate.simulation.engine_host import API_KEY, EngineHost
 from sluicegate.simulation.faults import CALM, Faults
-from sluicegate.simulation.garbage import collected_on_cue
 from sluicegate.simulation.lives import Life
-from sluicegate.simulation.logs import traced_logs
 from sluicegate.simulation.loop import SimulationLoop
 from sluicegate.simulation.network import Network
+from sluicegate.simulation.one_world import abandon, changed_process, check_alone, own_folder
 from sluicegate.simulation.receivers import Answer, Mishap, ReceiverHost
 from sluicegate.simulation.receivers.anyio_threads import inline_anyio_threads, is_anyio_here
 from sluicegate.simulation.receivers.application import Script
@@ -52,7 +49,10 @@ class Crashable(Protocol):
 class Simulation:
     """A world with a clock of its own, a network, a disk, and whatever hosts are put in it.
 
-    A context manager. Used from one thread, outside of any event loop:
+    A context manager. Used from one thread, outside of any event loop. A process has one at a
+    time, for it changes aiohttp's clock, the logger `sluicegate` and the garbage collector until
+    it is closed. One that is dropped instead is cleaned up when it is collected, at the latest
+    when the process ends, with a `ResourceWarning`.
 
         with Simulation(seed=7) as simulation:
             shop = simulation.host("shop", responses=[500, 200])
@@ -84,22 +84,29 @@ class Simulation:
             direct: deliver requests as values instead of through HTTP: an order faster, and
                 without what only bytes can do. An aiohttp application cannot do without.
             mishaps: what befalls single requests, beside `faults`.
+
+        Raises:
+            RuntimeError: another world is open in this process.
+            TypeError: `faults` or a mishap is something else.
         """
+        self._mishaps = _checked(faults, mishaps)
+        check_alone()
         self.seed = seed
-        self.loop = SimulationLoop(seed)
-        self.network = Network(self.loop, seed)
-        self.wall = WallClock(self.loop)
-        self.trace: Trace = self.loop.trace
         self._direct = direct
-        self._folder = Path(tempfile.mkdtemp(prefix="sluicegate-simulation-", dir=_memory()))
-        self.disk = Disk(self.loop, seed, self._folder)
         self._engine: EngineHost | None = None
-        self._mishaps = tuple(mishaps)
         self._receivers: dict[str, ReceiverHost] = {}
-        self._inside = contextlib.ExitStack()
-        self._inside.enter_context(collected_on_cue())
-        self._inside.enter_context(within_time(self.loop, self.wall))
-        self._inside.enter_context(traced_logs(self.trace))
+        with contextlib.ExitStack() as inside:
+            folder = inside.enter_context(own_folder())
+            self.loop = SimulationLoop(seed)
+            self.network = Network(self.loop, seed)
+            self.wall = WallClock(self.loop)
+            self.trace: Trace = self.loop.trace
+            self.disk = Disk(self.loop, seed, folder)
+            inside.callback(self.disk.remove)
+            inside.callback(self.loop.close)
+            inside.enter_context(changed_process(seed, self.loop, self.wall))
+            self._inside = inside.pop_all()
+        self._dropped = weakref.finalize(self, abandon, self._inside, seed, os.getpid())
         self._anyio_kept = False
         self.set_faults(faults)
 
@@ -121,14 +128,16 @@ class Simulation:
         """End the world and remove its files. Twice is fine."""
         if self.loop.is_closed():
             return
-        if self._engine is not None:
-            self._engine.destroy()
-        for receiver in self._receivers.values():
-            self.loop.crash(receiver.life)
-        self.loop.close()  # what the dead have left to say, before their files are closed
-        self.disk.remove()
-        self._inside.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            if self._engine is not None:
+                self._engine.destroy()
+            for receiver in self._receivers.values():
+                self.loop.crash(receiver.life)
+            self.loop.close()  # what the dead have left to say, before their files are closed
+            self.disk.remove()
+        finally:
+            self._dropped.detach()
+            self._inside.close()
 
     # -- hosts --------------------------------------------------------------------------------
 
@@ -326,6 +335,12 @@ def _name(host: Named | str) -> str:
     return host if isinstance(host, str) else host.name
 
 
-def _memory() -> str | None:
-    """Return a folder in memory, if there is one: the disk's speed is simulated, too."""
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a folder made by mkdtemp
+def _checked(faults: object, mishaps: Iterable[Mishap]) -> tuple[Mishap, ...]:
+    """Return the mishaps; see that they are some, and that faults are."""
+    if not isinstance(faults, Faults):
+        raise TypeError(f"faults: {faults!r} is no `Faults`")
+    planned = tuple(mishaps)
+    for mishap in planned:
+        if not isinstance(mishap, Mishap):
+            raise TypeError(f"mishaps: {mishap!r} is no `Mishap`")
+    return planned
