@@ -137,6 +137,42 @@ def test_a_failure_shows_its_seed_its_repetition_and_its_trace(pytester: pytest.
     again.assert_outcomes(failed=1)
 
 
+def test_a_failure_around_a_test_shows_the_same(pytester: pytest.Pytester) -> None:
+    """What nobody handled is raised when the world ends; another fixture may fail before that."""
+    result = run(
+        pytester,
+        """
+        import pytest
+
+        def test_unhandled(simulation):
+            def fail():
+                raise ValueError("nobody handles this")
+            simulation.loop.call_soon(fail)
+            simulation.advance(1)
+
+        @pytest.fixture
+        def shop(simulation):
+            shop = simulation.host("shop.example")
+            raise ValueError("no shop")
+
+        def test_never_begun(simulation, shop):
+            pass
+        """,
+        "--simulation-seed=6",
+    )
+    result.assert_outcomes(passed=1, errors=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR at teardown of test_unhandled*",
+            "*- simulation, seed 6 -*",
+            'to repeat it: pytest "*.py::test_unhandled" --simulation-seed 6',
+            "*loop.problem*",
+            "*ERROR at setup of test_never_begun*",
+            "*- simulation, seed 6 -*",
+        ]
+    )
+
+
 def test_it_lives_beside_asyncio_and_hypothesis(pytester: pytest.Pytester) -> None:
     """Asynchronous tests go on as they were, and `@given` tests make their own worlds."""
     result = run(

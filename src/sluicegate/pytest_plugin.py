@@ -96,9 +96,13 @@ def simulation(request: pytest.FixtureRequest, simulation_seed: int) -> "Iterato
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show with a failure which seed it was, how to repeat it, and what happened last."""
+    """Show with a failure which seed it was, how to repeat it, and what happened last.
+
+    Also before and after the test itself: what nobody handled is raised when the world ends.
+    """
+    del call
     report = yield
-    if report.failed and call.when == "call":
+    if report.failed:
         for world in _worlds(item):
             report.sections.append((f"simulation, seed {world.seed}", _account(item, world)))
     return report
