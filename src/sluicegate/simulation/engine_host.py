@@ -5,12 +5,11 @@ import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-import msgspec
-
 from sluicegate.app import Engine
 from sluicegate.engine.errors import SettingError, SluicegateError, StorageVersionError
 from sluicegate.engine.settings import Settings
 from sluicegate.simulation.engine_process import API_PORT, EngineProcess, World
+from sluicegate.simulation.engine_settings import changed_settings
 from sluicegate.simulation.lives import OUTSIDE, HostDownError, Life
 from sluicegate.simulation.loop import SimulationLoop
 from sluicegate.simulation.producer import Producer
@@ -143,9 +142,9 @@ class EngineHost(Producer):
         """Stop it in good order and start it again, with some settings changed.
 
         Raises:
-            SettingError: a value is not allowed; nothing was stopped.
+            SettingError: there is no such setting, or a value is not allowed; nothing was stopped.
         """
-        changed = msgspec.structs.replace(self.settings, **settings)
+        changed = changed_settings(self.settings, settings)
         self.stop()
         self.settings = changed
         self.start()

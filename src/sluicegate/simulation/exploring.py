@@ -1,5 +1,6 @@
 """Looking for the few faults that break somebody's receiver."""
 
+import contextlib
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -91,6 +92,7 @@ def explore(
 
     Raises:
         CounterexampleError: there are faults under which it fails.
+        RuntimeError: a world is open already, such as that of the fixture `simulation`.
         Exception: what the scenario raises without any fault.
     """
     assert mishaps_max >= 1, mishaps_max
@@ -101,7 +103,7 @@ def explore(
             expected = _requests(scenario, Simulation(seed, direct=direct))
         plan = _plan(seed, expected, kinds, mishaps_max)
         runs += 1
-        with Simulation(seed, mishaps=plan, direct=direct) as simulation:
+        with _world(seed, plan, direct=direct) as simulation:
             failure = _failure(scenario, simulation, plan)
             mishaps += sum(_befallen(simulation))
             repeated += _repeated(simulation)
@@ -110,6 +112,14 @@ def explore(
                 failure.error
             )
     return Explored(runs=runs, mishaps=mishaps, repeated=repeated)
+
+
+@contextlib.contextmanager
+def _world(seed: int, plan: Sequence[Mishap], *, direct: bool) -> Iterator[Simulation]:
+    """Make a world whose mishaps may find no host: a scenario can fail before it makes one."""
+    with contextlib.closing(Simulation(seed, mishaps=plan, direct=direct)) as simulation:
+        yield simulation
+    simulation.loop.check()
 
 
 def _requests(scenario: Scenario, world: Simulation) -> list[tuple[str, int]]:
@@ -173,7 +183,7 @@ def _shrunk(
         progress = False
         for smaller in _smaller(plan):
             shrinking += 1
-            with Simulation(seed, mishaps=smaller, direct=direct) as simulation:
+            with _world(seed, smaller, direct=direct) as simulation:
                 found = _failure(scenario, simulation, smaller)
             if found is not None and type(found.error) is type(failure.error):
                 plan, failure, progress = smaller, found, True

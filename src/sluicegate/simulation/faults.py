@@ -1,5 +1,6 @@
 """What may go wrong, and how often."""
 
+import math
 from typing import Annotated
 
 import msgspec
@@ -14,6 +15,9 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     """Rates of faults: each is the probability, from 0 to 1, that one event goes wrong.
 
     Everything is drawn from the simulation's seed. Nothing goes wrong by default.
+
+    Raises:
+        ValueError: a rate is not from 0 to 1, or the latencies are no two times in order.
     """
 
     # -- the network ------------------------------------------------------------------------
@@ -87,6 +91,23 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     """Of calls: the client goes away before the answer."""
     bug: Rate = 0.0
     """Of attempts: our own code raises what nobody expected, and the endpoint's actor crashes."""
+
+    def __post_init__(self) -> None:
+        """Hold every value to its bounds, which msgspec does only for what it decodes."""
+        match self.latency_s:
+            case (int() | float() as least, int() | float() as greatest) if (
+                0 <= least <= greatest < math.inf
+            ):
+                pass
+            case _:
+                raise ValueError(
+                    f"latency_s: {self.latency_s!r} is not allowed: the least and the greatest time"
+                    " in seconds, from 0"
+                )
+        for name in self.__struct_fields__[1:]:
+            rate = getattr(self, name)
+            if not (isinstance(rate, int | float) and 0 <= rate <= 1):
+                raise ValueError(f"{name}: {rate!r} is not allowed: a rate is a number from 0 to 1")
 
 
 CALM = Faults()

@@ -136,7 +136,13 @@ class SimulationLoop(SimulatedSockets):
         return task.result()
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, and everything happen that is due meanwhile."""
+        """Let time pass, and everything happen that is due meanwhile.
+
+        Raises:
+            ValueError: `seconds` is negative, infinite or no number.
+        """
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"seconds: {seconds!r} is not allowed: time passes from 0 s on")
         self.advance_to(self._now_s + seconds)
 
     def advance_to(self, moment_s: float) -> None:

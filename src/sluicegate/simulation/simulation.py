@@ -6,16 +6,15 @@ import weakref
 from collections.abc import Coroutine, Iterable
 from typing import Any, Protocol, Self, TypeVar
 
-import msgspec
-
 from sluicegate.engine.ports import Sender
 from sluicegate.engine.settings import Settings
 from sluicegate.simulation.disk import Disk
 from sluicegate.simulation.engine_host import API_KEY, EngineHost
+from sluicegate.simulation.engine_settings import changed_settings
 from sluicegate.simulation.faults import CALM, Faults
 from sluicegate.simulation.lives import Life
 from sluicegate.simulation.loop import SimulationLoop
-from sluicegate.simulation.network import Network
+from sluicegate.simulation.network import OUTSIDE_NAME, Network, check_host_name
 from sluicegate.simulation.one_world import abandon, changed_process, check_alone, own_folder
 from sluicegate.simulation.receivers import Answer, Mishap, ReceiverHost
 from sluicegate.simulation.receivers.anyio_threads import inline_anyio_threads, is_anyio_here
@@ -119,10 +118,22 @@ class Simulation:
 
         Raises:
             UnhandledError: nobody handled an exception in it, and none is on its way already.
+            ValueError: mishaps were planned for a host that was never there.
         """
         self.close()
         if kind is None:
             self.loop.check()
+            self._check_mishaps()
+
+    def _check_mishaps(self) -> None:
+        missing = dict.fromkeys(
+            each.host for each in self._mishaps if each.host not in self._receivers
+        )
+        if missing:
+            raise ValueError(
+                f"mishaps: there was never a host {', '.join(map(repr, missing))}"
+                f" (there was {', '.join(map(repr, self._receivers)) or 'none'})"
+            )
 
     def close(self) -> None:
         """End the world and remove its files. Twice is fine."""
@@ -146,20 +157,17 @@ class Simulation:
 
         Args:
             http: whether its HTTP API listens, at `http://sluicegate:8400`.
-            settings: see `sluicegate.engine.settings.Settings`; metrics are off.
+            settings: see `sluicegate.engine.settings.Settings`; metrics are off, and `database`
+                is the simulated disk's.
 
         Raises:
-            SettingError: a value is not allowed.
+            SettingError: there is no such setting, or a value is not allowed.
             RuntimeError: there is one already.
         """
         if self._engine is not None:
             raise RuntimeError("a simulation has one engine")
-        values = {"bootstrap_api_key": API_KEY, "metrics": False, "docs": False} | settings
-        self._engine = EngineHost(
-            self,
-            msgspec.convert(values, Settings, strict=False),
-            http=http,
-        )
+        by_default = Settings(bootstrap_api_key=API_KEY, metrics=False, docs=False)
+        self._engine = EngineHost(self, changed_settings(by_default, settings), http=http)
         self._engine.start()
         return self._engine
 
@@ -182,7 +190,7 @@ class Simulation:
         run inline; one that blocks (`time.sleep`, a real socket) blocks the whole world.
 
         Args:
-            name: a host name, unique in this world.
+            name: a host name in lower case, unique in this world.
             responses: a status, an `Answer`, a list of them (the last one goes on for ever), or
                 a function of the request that returns an `Answer`, or awaits one.
             asgi: an ASGI 3 application (FastAPI, Starlette, Django, …).
@@ -191,10 +199,11 @@ class Simulation:
 
         Raises:
             TypeError: something is neither an application of its kind nor makes one.
-            ValueError: the name is taken, more than one is given, there is no response in the
-                list, or an aiohttp application is to do without HTTP.
+            ValueError: the name is no host name, or taken, more than one is given, there is no
+                response in the list, or an aiohttp application is to do without HTTP.
             Exception: what the application's startup raised.
         """
+        check_host_name(name)
         if name in self._receivers or name == EngineHost.name:
             raise ValueError(f"host {name!r} exists already")
         if aiohttp_app is not None and self._direct:
@@ -256,7 +265,11 @@ class Simulation:
         return self.loop.run(coro)
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Let time pass.
+
+        Raises:
+            ValueError: `seconds` is negative, infinite or no number.
+        """
         self.loop.advance(seconds)
 
     # -- faults -------------------------------------------------------------------------------
@@ -290,8 +303,18 @@ class Simulation:
         Args:
             one: a host, or its name.
             other: the same.
+
+        Raises:
+            ValueError: there is no such host.
         """
-        self.network.partition(_name(one), _name(other))
+        self.network.partition(self._known(one), self._known(other))
+
+    def _known(self, host: Named | str) -> str:
+        name = host if isinstance(host, str) else host.name
+        known = {EngineHost.name: None, OUTSIDE_NAME: None} | dict.fromkeys(self.network.host_names)
+        if name not in known:
+            raise ValueError(f"there is no host {name!r}, but {', '.join(map(repr, known))}")
+        return name
 
     def heal(self) -> None:
         """End every fault and partition; what is down comes up by itself."""
@@ -329,10 +352,6 @@ class Simulation:
     def digest(self) -> str:
         """Return 32 hexadecimal digits that stand for everything that happened."""
         return self.trace.digest()
-
-
-def _name(host: Named | str) -> str:
-    return host if isinstance(host, str) else host.name
 
 
 def _checked(faults: object, mishaps: Iterable[Mishap]) -> tuple[Mishap, ...]:

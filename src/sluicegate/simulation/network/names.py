@@ -1,12 +1,15 @@
 """Names and addresses: the DNS of a simulation."""
 
+import re
 import socket
 from collections.abc import Sequence
 
-__all__ = ["OUTSIDE_NAME", "Names"]
+__all__ = ["OUTSIDE_NAME", "Names", "check_host_name"]
 
 OUTSIDE_NAME = "outside"
 """What the world outside of all hosts is called: where the tester's own connections come from."""
+_HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.(?!\Z)|\Z))+")
+"""RFC 1123 §2.1, in lower case, as a URL's host is compared."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "::1", "::"})  # noqa: S104 - names, of no real machine
 
 
@@ -32,6 +35,11 @@ class Names:
             known = self._addresses[name] = f"44.0.{number >> 8}.{number & 255}"
             self._names[known] = name
         return known
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names of the hosts that have an address, in the order in which they got it."""
+        return tuple(self._addresses)
 
     def name(self, address: str) -> str:
         """Return the name of the host at an address; the address if nobody is there."""
@@ -66,3 +74,19 @@ class Names:
 def unknown_name() -> socket.gaierror:
     """Return what a look-up raises that finds nothing."""
     return socket.gaierror(socket.EAI_NONAME, "name or service not known")
+
+
+def check_host_name(name: str) -> None:
+    """Refuse what no host can be called.
+
+    Raises:
+        ValueError: it is no host name in lower case, an address, or stands for something else.
+    """
+    if _HOST_NAME.fullmatch(name) is None:
+        raise ValueError(
+            f"{name!r} is no host name: letters in lower case, digits, hyphens; dots between"
+        )
+    if name.replace(".", "").isdigit():
+        raise ValueError(f"{name!r} is an address: give a host name, the host gets an address")
+    if name == OUTSIDE_NAME or name in _LOOPBACK:
+        raise ValueError(f"no host can be called {name!r}: it is what others call something else")

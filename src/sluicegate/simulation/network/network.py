@@ -66,6 +66,11 @@ class Network:
         """Return the name of the host at an address; the address if nobody is there."""
         return self._names.name(address)
 
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """The names of the hosts that have an address, in the order in which they got it."""
+        return self._names.hosts
+
     def publish(self, name: str, hosts: Sequence[str]) -> None:
         """Let a name lead to these hosts from now on, in this order; to none: it is unknown."""
         self._names.publish(name, hosts)

@@ -12,7 +12,7 @@ from sluicegate.simulation.loop import SimulationLoop
 from sluicegate.simulation.receivers.application import Application
 from sluicegate.simulation.receivers.chance import ReceiverChance
 from sluicegate.simulation.receivers.exchange import Answer, Exchange, Fate, ReceivedRequest
-from sluicegate.simulation.receivers.mishaps import Mishap, MishapKind
+from sluicegate.simulation.receivers.mishaps import Mishap, MishapKind, check_number
 
 if TYPE_CHECKING:
     from sluicegate.simulation.network import Network
@@ -186,8 +186,12 @@ class ReceiverHost:
     # -- planned faults -------------------------------------------------------------------------
 
     def plan(self, kind: "MishapKind | str", *, nth: int = 1) -> Mishap:
-        """Let something befall the `nth` request from now, counted from 1; return the plan."""
-        assert nth >= 1, nth
+        """Let something befall the `nth` request from now, counted from 1; return the plan.
+
+        Raises:
+            ValueError: `nth` is not from 1, or there is no such kind.
+        """
+        check_number(nth)
         kind, number = MishapKind(kind), len(self.requests) + nth
         self._plan.setdefault(number, []).append(kind)
         return Mishap(host=self.name, request=number, kind=kind)

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-__all__ = ["Mishap", "MishapKind"]
+__all__ = ["Mishap", "MishapKind", "check_number"]
 
 
 class MishapKind(StrEnum):
@@ -39,3 +39,25 @@ class Mishap(msgspec.Struct, frozen=True, kw_only=True, order=True):
     request: int
     """The number of the request it befalls, among all that this receiver gets, from 1."""
     kind: MishapKind
+    """Its value, such as `busy`, will do."""
+
+    def __post_init__(self) -> None:
+        """Hold every value to its bounds.
+
+        Raises:
+            ValueError: `host` is empty, `request` is not from 1, or there is no such kind.
+        """
+        if not self.host:
+            raise ValueError(f"host: {self.host!r} is not allowed: the name of a receiver")
+        check_number(self.request)
+        MishapKind(self.kind)
+
+
+def check_number(request: int) -> None:
+    """Refuse what is no number of a request, from 1.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if type(request) is not int or request < 1:
+        raise ValueError(f"request: {request!r} is not allowed: requests are counted from 1")
