@@ -517,7 +517,7 @@ def test_thirty_simulations_leave_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No descriptor, no folder and no growing heap: soaks run thousands in one process."""
-    monkeypatch.setattr("sluicegate.simulation.simulation._memory", lambda: str(tmp_path))
+    monkeypatch.setattr("sluicegate.simulation.one_world._memory", lambda: str(tmp_path))
     for seed in range(3):  # what is cached for good is cached now
         a_life(seed)
     gc.collect()
