@@ -1,9 +1,11 @@
 """Runs seeds against a planted bug until one turns red."""
 
 import multiprocessing
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 import msgspec
 
@@ -66,9 +68,12 @@ class Hunters:
 @contextmanager
 def hunters(jobs: int) -> Iterator[Hunters]:
     """Provide `jobs` processes that hunt; what has not begun is dropped at the end."""
-    spawn = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(jobs, mp_context=spawn)
+    # pytest imports this module under a name that a new process would not find.
+    folder = str(Path(__file__).parents[__name__.count(".")])
+    executor = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    sys.path.insert(0, folder)
     try:
         yield Hunters(executor)
     finally:
+        sys.path.remove(folder)
         executor.shutdown(cancel_futures=True)

@@ -55,7 +55,7 @@ def a_cancelled_retry_comes_all_the_same(patch: Patch) -> None:
     patch.replace(endpoint, "adopt_moves", kept)
 
 
-@planted(promise="a deleted message is never sent again")
+@planted(promise="a deleted message is never sent again", seeds_max=300)
 def a_deleted_message_is_sent_all_the_same(patch: Patch) -> None:
     """Its payload is removed from the database, and stands in the actor's window."""
     adopt = message_commands.adopt_moves
@@ -94,7 +94,7 @@ def a_replay_of_a_message_forgets_the_cycle(patch: Patch) -> None:
     )
 
 
-@planted(promise="retry-now makes the retry due at once")
+@planted(promise="retry-now makes the retry due at once", seeds_max=300)
 def a_hastened_retry_waits_on(patch: Patch) -> None:
     """The moment in the row is moved, and the actor keeps the one it knows."""
     adopt = message_commands.adopt_moves

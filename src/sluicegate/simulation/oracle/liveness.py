@@ -7,8 +7,8 @@ from sluicegate.simulation.oracle.duplicates import number_of
 from sluicegate.simulation.oracle.facts import EndpointFacts, Facts, MessageFacts
 from sluicegate.simulation.oracle.history import Operation
 from sluicegate.simulation.oracle.pausing import may_be_paused
-from sluicegate.simulation.oracle.promptness import calm_since_s
-from sluicegate.simulation.oracle.statuses import is_permanent
+from sluicegate.simulation.oracle.promptness import calm_since_s, may_be_parked
+from sluicegate.simulation.oracle.statuses import is_final, is_permanent
 from sluicegate.simulation.oracle.violation import Rule, Violation
 
 __all__ = ["RULES"]
@@ -33,7 +33,7 @@ def everything_finishes(facts: Facts) -> Iterator[Violation]:
         view = message.view
         if view is None or view.status in _OVER or message.accepted().lo > settled_s:
             continue
-        if _may_be_parked(facts):
+        if may_be_parked(facts, endpoint, facts.ends_s):
             continue
         held = view.status == "paused" and may_be_paused(facts, endpoint, settled_s, facts.ends_s)
         if not held:
@@ -87,9 +87,12 @@ def a_replay_begins_a_new_cycle(facts: Facts) -> Iterator[Violation]:
             facts.history.attempts_max
         ):
             continue
-        before = facts.timing.begun(behind[0])
-        if before.lo < last.began_s:  # it may be the last one of the cycle before
-            continue
+        ended = any(
+            number_of(each) == first - 1 and each.answer and is_final(each.answer.status)
+            for each in message.exchanges
+        )
+        if not ended and facts.timing.begun(behind[0]).lo < last.began_s:
+            continue  # it may be the last one of the cycle before
         text = f"failed for good {view.attempts - first + 1} attempts behind a replay"
         yield _about(facts, message, "a_replay_begins_a_new_cycle", f"{text} to {endpoint.name}")
 
@@ -127,10 +130,12 @@ def replays_are_carried_out(facts: Facts) -> Iterator[Violation]:
     parked is not judged.
     """
     settled_s = facts.weather.settled_s
-    if settled_s is None or _may_be_parked(facts):
+    if settled_s is None:
         return
     for message, endpoint in facts.deliveries():
         if message.view is None or message.view.status == "failed_permanent":
+            continue
+        if may_be_parked(facts, endpoint, facts.ends_s):
             continue
         if _may_be_given_up(facts, message, endpoint):
             continue
@@ -164,10 +169,6 @@ def what_was_deleted_is_over(facts: Facts) -> Iterator[Violation]:
 def _may_be_withdrawn(facts: Facts, message: MessageFacts) -> bool:
     buggy = facts.weather.worst(message.accepted().lo, facts.ends_s, "").bug > 0
     return buggy or bool(message.effective(Operation.CANCEL)) or facts.is_withdrawn(message)
-
-
-def _may_be_parked(facts: Facts) -> bool:
-    return facts.weather.worst(facts.weather.last_start_s, facts.ends_s, "").bug > 0
 
 
 def _may_be_given_up(facts: Facts, message: MessageFacts, endpoint: EndpointFacts) -> bool:

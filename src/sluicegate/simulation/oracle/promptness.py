@@ -10,13 +10,14 @@ from sluicegate.simulation.oracle.schedule import may_have_opened, most_delay_s
 from sluicegate.simulation.oracle.timing import Span
 from sluicegate.simulation.oracle.violation import Rule, Violation
 
-__all__ = ["RULES", "calm_since_s", "is_late", "waits_for_others"]
+__all__ = ["RULES", "calm_since_s", "is_late", "may_be_parked", "waits_for_others"]
 
 _AFTERMATH_S = 90.0
 """Until what was begun in trouble is over: time limits, name servers, writes tried again."""
 _DIRECT_AFTERMATH_S = 35.0
 """The same where requests travel as values: a time limit, and some writes tried again."""
 _PATIENCE_S = 10.0
+_REVIVALS = (Operation.UPDATE_ENDPOINT, Operation.PAUSE, Operation.RESUME, Operation.ADD_KEY)
 _EACH_S = 0.2
 """What every other request may take, with one attempt in flight at a time."""
 
@@ -72,9 +73,28 @@ def calm_since_s(facts: Facts, to_s: float) -> float:
     return facts.weather.troubled_until(to_s) + aftermath_s
 
 
+def may_be_parked(facts: Facts, endpoint: EndpointFacts, at_s: float) -> bool:
+    """Return whether bugs on purpose may have parked an endpoint, some time before `at_s`.
+
+    That is, since the last start, or since the last command, which takes it up again.
+    """
+    revivals_s = [
+        call.ended_s
+        for operation in _REVIVALS
+        for call in endpoint.succeeded(operation)
+        if call.ended_s is not None and call.ended_s <= at_s - _PATIENCE_S
+    ]
+    last_start_s = facts.weather.last_start_s
+    if last_start_s <= at_s - _PATIENCE_S:
+        revivals_s.append(last_start_s)
+    return facts.weather.worst(max(revivals_s, default=0.0), at_s, "").bug > 0
+
+
 def is_late(facts: Facts, endpoint: EndpointFacts, exchange: Exchange, due_s: float) -> bool:
     """Return whether an attempt began later than patience allows, with nothing to hold it up."""
     begun = facts.timing.begun(exchange)
+    if may_be_parked(facts, endpoint, begun.lo):
+        return False
     if begun.lo <= due_s + _PATIENCE_S or may_be_paused(facts, endpoint, due_s - 1, begun.hi):
         return False
     meanwhile = [

@@ -117,7 +117,7 @@ def _command_what_waits_for_its_rate(chance: random.Random) -> Iterator[Step]:
             (
                 RotateKey(endpoint=endpoint, remove=chance.random() < 0.5),  # noqa: PLR2004 - a weight
                 Reconfigure(endpoint=endpoint, changes={"description": "again"}),
-                OnMessage(endpoint=endpoint, operation="delete_message", status="queued"),
+                OnMessage(endpoint=endpoint, operation="delete_message", status="queued", which=-1),
             )
         )
     yield Pass(seconds=1)
@@ -189,6 +189,19 @@ def _replay_what_goes_on_failing(chance: random.Random) -> Iterator[Step]:
     yield Weather(faults=CALM)
 
 
+def _crash_actors(chance: random.Random) -> Iterator[Step]:
+    """Let our own code fail while other attempts are in flight, or being recorded slowly."""
+    endpoint = _someone(chance)
+    slow, slow_disk = chance.choice(((0.8, 0.0), (0.0, 0.6), (0.3, 0.3)))
+    yield Weather(faults=Faults(bug=0.25, slow=slow, slow_disk=slow_disk))
+    yield Send(
+        endpoint=endpoint, count=chance.randint(5, 12), apart_s=chance.choice((0.0, 0.05, 0.4))
+    )
+    yield Pass(seconds=chance.choice((5.0, 15.0)))
+    yield Weather(faults=CALM)
+    yield Pass(seconds=round(chance.uniform(1, 10), 3))
+
+
 def _send_again_with_the_key(chance: random.Random) -> Iterator[Step]:
     """Send with a key, and again: at the same moment, or with an end of the process between."""
     yield Send(endpoint=_someone(chance), keyed=True)
@@ -238,6 +251,7 @@ COMPOUNDS: tuple[tuple[float, Callable[[random.Random], Iterator[Step]]], ...] =
     (1.5, _rotate_amid_sends),
     (3, _open_and_close_a_circuit),
     (3, _send_again_with_the_key),
+    (2, _crash_actors),
     (2, _hasten_in_calm),
     (2, _trickle_in_calm),
     (2, _replay_what_is_tried_again),

@@ -36,8 +36,8 @@ def end_run(scene: Scene, asking: Asking) -> None:
         if endpoint.number not in scene.setup.left_paused:
             _finish(scene, partial(_resume, scene, asking, endpoint))
     for endpoint in alive:
-        if any("endpoint.parked" in line and endpoint.id in line for line in scene.logged):
-            # An operator who saw the alarm: a command revives it.
+        if scene.buggy:
+            # An operator who saw the alarms: a command revives what is parked.
             _finish(scene, partial(asking.ask_update, endpoint, {"description": "seen"}))
     _inspect(scene)
     scene.simulation.advance(_bound_s(scene))

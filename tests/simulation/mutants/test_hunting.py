@@ -1,0 +1,46 @@
+"""The suite finds bugs: each one that is planted turns it red, within a stated number of seeds."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+
+import pytest
+
+from .catalogue import MUTANTS, Mutant
+from .hunt import Find, Hunters, hunters
+from .mutant import IN_CI_SEEDS
+
+_HUNT_S = 900
+"""All of them are hunted at once: the first test may have to wait for the others' hunts."""
+_HUNTED = [mutant for mutant in MUTANTS.values() if mutant.seeds_max <= IN_CI_SEEDS]
+
+
+@pytest.fixture(scope="module")
+def them() -> Iterator[Hunters]:
+    """Two processes."""
+    with hunters(2) as both:
+        yield both
+
+
+@pytest.fixture(scope="module")
+def hunts(them: Hunters) -> dict[str, Future[Find]]:
+    """Begin every hunt."""
+    return {mutant.name: them.begin(mutant.name, mutant.seeds_max) for mutant in _HUNTED}
+
+
+@pytest.mark.timeout(_HUNT_S)
+@pytest.mark.parametrize("mutant", _HUNTED, ids=lambda mutant: mutant.name)
+def test_a_planted_bug_turns_the_suite_red(mutant: Mutant, hunts: dict[str, Future[Find]]) -> None:
+    """Seeds from 1 on, up to the bug's own bound; docs/simulation.md has the figures."""
+    found = hunts[mutant.name].result(_HUNT_S)
+    assert found.seed is not None, f"not found within {mutant.seeds_max} seeds: {mutant.story}"
+    assert "run_crashed" not in found.rules, found.text
+
+
+@pytest.mark.timeout(_HUNT_S)
+def test_the_engine_as_it_is_stays_green_on_the_same_seeds(
+    them: Hunters, hunts: dict[str, Future[Find]]
+) -> None:
+    """What finds a bug must not be red without it."""
+    last = max(hunt.result(_HUNT_S).seed or 1 for hunt in hunts.values())
+    found = them.begin(None, last).result(_HUNT_S)
+    assert found.seed is None, f"seed {found.seed}: {found.rules}: {found.text}"
