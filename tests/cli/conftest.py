@@ -15,7 +15,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "src"
 API_KEY = "sg_test_0123456789abcdefghij"
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 def command(*arguments: str) -> list[str]:

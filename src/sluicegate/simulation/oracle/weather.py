@@ -13,6 +13,8 @@ from sluicegate.simulation.oracle.history import Event, EventKind
 __all__ = ["Weather"]
 
 _DEATHS = (EventKind.CRASHED, EventKind.LOST_POWER, EventKind.STOPPED)
+_SLOW_S = 15.0
+"""For how long operations that were begun on a slow disk may last: some, one after another."""
 _DISK_RATES = (
     "write_error",
     "unknown_outcome",
@@ -104,6 +106,8 @@ class Weather:
     def disk_fails(self, from_s: float, to_s: float) -> bool:
         """Return whether a write may have failed, or taken long."""
         faults = self.worst(from_s, to_s, "")
+        if self.worst(from_s - _SLOW_S, to_s, "").slow_disk:
+            return True  # what is slow goes on, whatever the weather is by then
         return any(getattr(faults, rate) for rate in _DISK_RATES) or any(
             span.touches(from_s, to_s, "") for span in self._full
         )
