@@ -355,7 +355,13 @@ class Window:
         order.more = len(rows) >= self._size or order.stale
         if rows:
             order.cursor = rows[-1].seq
-        fresh = [row for row in rows if row.seq not in touched and row.seq not in flying]
+        # What was put here while nothing more was stored may stand behind the cursor, too.
+        known = {row.seq for row in order.rows}
+        fresh = [
+            row
+            for row in rows
+            if row.seq not in touched and row.seq not in flying and row.seq not in known
+        ]
         if fresh:
             order.rows = sorted([*order.rows, *fresh], key=_by_seq)
 
