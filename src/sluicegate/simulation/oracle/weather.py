@@ -83,10 +83,7 @@ class Weather:
                     self._full.append(_Span(event.at_s, next(starts, math.inf), ""))
                 case EventKind.FAULTS if event.faults is not None:
                     others = (
-                        e.at_s
-                        for e in later
-                        if e.kind is EventKind.FAULTS
-                        and (e.host if e.host in receivers else "") == host
+                        e.at_s for e in later if e.kind is EventKind.FAULTS and e.host == event.host
                     )
                     ended = min(healed, next(others, math.inf))
                     self._faults.append(_Span(event.at_s, ended, host, event.faults))
