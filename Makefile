@@ -78,6 +78,10 @@ fuzz: $(VENV)/.ready ## Ask the server all that openapi.json allows, and much th
 soak: $(VENV)/.ready ## Run simulated worlds, other ones each time (SECONDS=600 JOBS=2)
 	@$(VENV)/bin/sluicegate simulate --seconds $(or $(SECONDS),600) --jobs $(or $(JOBS),2) $(ARGS)
 
+.PHONY: hunt
+hunt: $(VENV)/.ready ## Plant every bug that there is, one at a time: each must turn the simulation red
+	@SLUICEGATE_HUNT=all $(VENV)/bin/python -m pytest -q tests/simulation/mutants/test_hunting.py
+
 .PHONY: lock
 lock: ## Re-make the hashed lock file
 	@python=$(or $(PYTHON),$(find_python)); test -d .venvs/tools || $$python -m venv .venvs/tools
