@@ -157,7 +157,7 @@ def a_resume_counts_what_is_in_flight(patch: Patch) -> None:
     patch.replace(endpoint_writes, "waiting_seqs", all_of_them)
 
 
-@planted(promise="a resume makes everything held due, in the order of acceptance")
+@planted(promise="a resume makes everything held due, in the order of acceptance", seeds_max=300)
 def a_resume_lets_new_messages_go_first(patch: Patch) -> None:
     """What had failed before the pause is queued again behind what had not."""
     choose = Window.next

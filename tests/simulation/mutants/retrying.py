@@ -141,7 +141,7 @@ def attempts_are_counted_from_zero_after_a_restart(patch: Patch) -> None:
     patch.reword(attempts, "_MOVE_ON", "cycle_attempts = cycle_attempts + 1,", "")
 
 
-@planted(promise="a jump of the wall clock loses nothing and bursts nothing", seeds_max=300)
+@planted(promise="a jump of the wall clock loses nothing and bursts nothing")
 def retries_go_by_the_wall_clock(patch: Patch) -> None:
     """The moment of a retry is taken from the clock that people set."""
     decide = decision.decide
@@ -153,7 +153,7 @@ def retries_go_by_the_wall_clock(patch: Patch) -> None:
     patch.replace(attempt, "decide", by_the_wall)
 
 
-@planted(promise="a result is recorded, however often storage is busy", seeds_max=300)
+@planted(promise="a result is recorded, however often storage is busy")
 def a_result_that_cannot_be_written_is_dropped(patch: Patch) -> None:
     """When the result of an attempt cannot be recorded at once, the attempt is made again."""
 

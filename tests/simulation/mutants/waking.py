@@ -72,7 +72,7 @@ def a_retired_actor_forgets_its_next_retry(patch: Patch) -> None:
     patch.replace(Alarms, "set", deaf)
 
 
-@planted(promise="a retry comes when it is due, also after a crash")
+@planted(promise="a retry comes when it is due, also after a crash", seeds_max=300)
 def a_restart_forgets_the_retries(patch: Patch) -> None:
     """At the start only endpoints with untried messages are looked for."""
     patch.reword(
