@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-__all__ = ["CALM", "STORM", "Faults"]
+__all__ = ["CALM", "DISK_FAULTS", "STORM", "Faults"]
 
 Rate = Annotated[float, Meta(ge=0, le=1)]
 
@@ -109,6 +109,18 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
             if not (isinstance(rate, int | float) and 0 <= rate <= 1):
                 raise ValueError(f"{name}: {rate!r} is not allowed: a rate is a number from 0 to 1")
 
+
+DISK_FAULTS = (
+    "write_error",
+    "unknown_outcome",
+    "sync_error",
+    "read_error",
+    "busy",
+    "open_error",
+    "disk_full",
+    "slow_disk",
+)
+"""Those after which a write may have failed, or taken long."""
 
 CALM = Faults()
 """Nothing goes wrong."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from sluicegate.simulation.faults import CALM, Faults
+from sluicegate.simulation.faults import CALM, DISK_FAULTS, Faults
 from sluicegate.simulation.oracle.history import Event, EventKind
 
 __all__ = ["Weather"]
@@ -15,16 +15,6 @@ __all__ = ["Weather"]
 _DEATHS = (EventKind.CRASHED, EventKind.LOST_POWER, EventKind.STOPPED)
 _SLOW_S = 15.0
 """For how long operations that were begun on a slow disk may last: some, one after another."""
-_DISK_RATES = (
-    "write_error",
-    "unknown_outcome",
-    "sync_error",
-    "read_error",
-    "busy",
-    "open_error",
-    "disk_full",
-    "slow_disk",
-)
 
 
 class _Span(msgspec.Struct, frozen=True):
@@ -105,7 +95,7 @@ class Weather:
         faults = self.worst(from_s, to_s, "")
         if self.worst(from_s - _SLOW_S, to_s, "").slow_disk:
             return True  # what is slow goes on, whatever the weather is by then
-        return any(getattr(faults, rate) for rate in _DISK_RATES) or any(
+        return any(getattr(faults, rate) for rate in DISK_FAULTS) or any(
             span.touches(from_s, to_s, "") for span in self._full
         )
 

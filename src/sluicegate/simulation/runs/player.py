@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from sluicegate.simulation.faults import Faults
+from sluicegate.simulation.faults import DISK_FAULTS, Faults
 from sluicegate.simulation.oracle.history import EventKind
 from sluicegate.simulation.runs import steps
 from sluicegate.simulation.runs.asking import Asking
@@ -13,17 +13,6 @@ from sluicegate.simulation.runs.http_client import CLIENT
 from sluicegate.simulation.runs.scene import Scene
 
 __all__ = ["Player"]
-
-_DISK_FAULTS = (
-    "write_error",
-    "unknown_outcome",
-    "sync_error",
-    "read_error",
-    "busy",
-    "open_error",
-    "disk_full",
-    "slow_disk",
-)
 
 
 class Player:
@@ -98,7 +87,7 @@ class Player:
 
     def _weather(self, step: steps.Weather) -> None:
         scene = self._scene
-        scene.disk_harmed |= any(getattr(step.faults, name) for name in _DISK_FAULTS)
+        scene.disk_harmed |= any(getattr(step.faults, name) for name in DISK_FAULTS)
         scene.buggy |= step.faults.bug > 0
         faults = step.faults
         if not scene.http:
