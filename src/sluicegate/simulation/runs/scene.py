@@ -9,7 +9,7 @@ import msgspec
 from sluicegate.engine.settings import Settings
 from sluicegate.simulation.engine_host import EngineHost
 from sluicegate.simulation.faults import CALM
-from sluicegate.simulation.lives import OUTSIDE
+from sluicegate.simulation.lives import OUTSIDE, Life
 from sluicegate.simulation.oracle.history import EventKind, History
 from sluicegate.simulation.receivers.exchange import Answer, ReceivedRequest
 from sluicegate.simulation.receivers.host import ReceiverHost
@@ -171,7 +171,11 @@ class Scene:
         self.loop.call_later(seconds, act, context=OUTSIDE.copy())
 
     def finish(self, work: Callable[[], Coroutine[Any, Any, None]], *, within_s: float) -> bool:
-        """Let a client do something to its end; return whether it ended in time."""
+        """Let a client do something to its end; return whether it ended in time.
+
+        A program in the engine's process dies with it, and hears nothing: its next one begins
+        anew, as soon as it is up.
+        """
         done: list[bool] = []
 
         async def finishing() -> None:
@@ -179,8 +183,12 @@ class Scene:
             done.append(True)
 
         deadline_s = self.loop.time() + within_s
-        self.begin(finishing)
+        asked: Life | None = None
         while not done and self.loop.time() < deadline_s:
+            died = asked is not self.engine.life and not self.http
+            if self.client.is_up and (asked is None or died):
+                asked = self.engine.life
+                self.begin(finishing)
             self.simulation.advance(_LOOK_AGAIN_S)
         return bool(done)
 
