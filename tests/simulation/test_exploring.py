@@ -1,5 +1,7 @@
 """The kit finds what breaks a receiver, makes it small, and tells it in plain words."""
 
+from collections.abc import Callable
+
 import pytest
 
 from sluicegate.simulation import (
@@ -9,6 +11,7 @@ from sluicegate.simulation import (
     MishapKind,
     ReceivedRequest,
     Simulation,
+    UnhandledError,
     explore,
 )
 
@@ -107,3 +110,67 @@ def test_a_scenario_that_fails_by_itself_is_not_blamed_on_faults() -> None:
     with pytest.raises(LookupError, match="mistake") as found:
         explore(scenario)
     assert found.value.__notes__ == ["The scenario fails with no fault at all."]
+
+
+def test_what_pytest_fails_is_shrunk_like_any_failure() -> None:
+    """`pytest.fail` raises what is no `Exception`."""
+
+    def scenario(simulation: Simulation) -> None:
+        try:
+            counting(simulation, repeats=True)
+        except AssertionError:
+            pytest.fail("a number was counted twice")
+
+    with pytest.raises(CounterexampleError, match="Failed: a number was counted twice") as found:
+        explore(scenario, direct=True)
+    (mishap,) = found.value.mishaps
+    assert (mishap.request, mishap.kind) == (1, MishapKind.ANSWER_LOST)
+    assert isinstance(found.value.__cause__, pytest.fail.Exception)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "ending"),
+    [
+        (pytest.skip, pytest.skip.Exception),
+        (pytest.xfail, pytest.xfail.Exception),
+        (pytest.exit, pytest.exit.Exception),
+    ],
+    ids=["skip", "xfail", "exit"],
+)
+def test_what_pytest_raises_to_end_a_test_is_no_failure(
+    verdict: Callable[[str], object], ending: type[BaseException]
+) -> None:
+    """A skip, an expected failure and an exit reach pytest as they are."""
+
+    def scenario(simulation: Simulation) -> None:
+        simulation.host("till.example")
+        verdict("not today")
+
+    with pytest.raises(ending, match="not today"):
+        explore(scenario, direct=True)
+
+
+def test_what_nobody_handled_at_the_end_of_the_world_is_shrunk() -> None:
+    """The scenario itself sees nothing wrong; a callback that it left behind raises."""
+
+    def scenario(simulation: Simulation) -> None:
+        known: set[str] = set()
+
+        def act(request: ReceivedRequest) -> Answer:
+            if request.message_id in known:
+                simulation.loop.call_soon(known.remove, "never there")
+            known.add(request.message_id)
+            return Answer()
+
+        host = simulation.host("till.example", responses=act)
+        sluicegate = simulation.engine(retry_slow_s=(60,) * 7)
+        endpoint = sluicegate.create_endpoint(host.url)
+        for number in range(3):
+            sluicegate.send(endpoint.id, number)
+        simulation.settle()
+
+    with pytest.raises(CounterexampleError, match="nobody has handled KeyError") as found:
+        explore(scenario, direct=True)
+    (mishap,) = found.value.mishaps
+    assert mishap.request == 1
+    assert isinstance(found.value.__cause__, UnhandledError)

@@ -2,11 +2,14 @@
 
 import contextlib
 import random
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
+from sluicegate.simulation.errors import UnhandledError
 from sluicegate.simulation.receivers import Mishap, MishapKind
+from sluicegate.simulation.shrinking import OverError, shrink_plan
 from sluicegate.simulation.simulation import Simulation
 from sluicegate.simulation.story import story_of
 
@@ -57,12 +60,18 @@ class CounterexampleError(AssertionError):
         self.runs = runs
 
 
-class _Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """A run whose scenario did not hold."""
+class _Ran(msgspec.Struct, frozen=True, kw_only=True):
+    """A run, whose world has ended."""
 
-    error: Exception
-    story: str
-    trace: list[str]
+    world: Simulation
+    error: BaseException | None
+    """Why its scenario did not hold: what it raised, else what nobody handled."""
+
+    @property
+    def kinds(self) -> set[type[BaseException]]:
+        """What the error is, or, of a world's end, what is in it."""
+        inside = self.error.exceptions if isinstance(self.error, UnhandledError) else [self.error]
+        return {type(each) for each in inside if each is not None}
 
 
 def explore(
@@ -78,6 +87,8 @@ def explore(
     It is run once with no fault at all, to see that it holds and which requests there are; then
     with each seed, under one to `mishaps_max` faults. The first failure is shrunk: faults are
     left out, moved to earlier requests and made simpler, as long as the scenario still fails.
+    To fail is to raise (`assert`, `pytest.fail`), or to leave an exception that nobody handled
+    at the end of the world.
 
     Args:
         scenario: called with a world that has no hosts yet; it is called many times, so whatever
@@ -93,44 +104,64 @@ def explore(
     Raises:
         CounterexampleError: there are faults under which it fails.
         RuntimeError: a world is open already, such as that of the fixture `simulation`.
-        Exception: what the scenario raises without any fault.
+        BaseException: what the scenario raises without any fault, or what nobody handled then.
     """
     assert mishaps_max >= 1, mishaps_max
     runs = mishaps = repeated = 0
     expected: list[tuple[str, int]] = []
     for seed in seeds:
         if not expected:
-            expected = _requests(scenario, Simulation(seed, direct=direct))
+            expected = _requests(scenario, seed, direct=direct)
         plan = _plan(seed, expected, kinds, mishaps_max)
         runs += 1
-        with _world(seed, plan, direct=direct) as simulation:
-            failure = _failure(scenario, simulation, plan)
-            mishaps += sum(_befallen(simulation))
-            repeated += _repeated(simulation)
-        if failure is not None:
-            raise _shrunk(scenario, seed, plan, failure, runs=runs, direct=direct) from (
-                failure.error
-            )
+        ran = _run(scenario, seed, plan, direct=direct)
+        mishaps += sum(_befallen(ran.world))
+        repeated += _repeated(ran.world)
+        if ran.error is not None:
+            raise _shrunk(scenario, plan, ran, runs=runs, direct=direct)
     return Explored(runs=runs, mishaps=mishaps, repeated=repeated)
 
 
-@contextlib.contextmanager
-def _world(seed: int, plan: Sequence[Mishap], *, direct: bool) -> Iterator[Simulation]:
-    """Make a world whose mishaps may find no host: a scenario can fail before it makes one."""
-    with contextlib.closing(Simulation(seed, mishaps=plan, direct=direct)) as simulation:
-        yield simulation
-    simulation.loop.check()
+def _run(scenario: Scenario, seed: int, plan: Sequence[Mishap], *, direct: bool) -> _Ran:
+    """Run a scenario in a world of its own, to the world's end.
 
-
-def _requests(scenario: Scenario, world: Simulation) -> list[tuple[str, int]]:
-    """Return the hosts and how many requests each gets when nothing goes wrong."""
-    with world as simulation:
+    Its mishaps may find no host: a scenario can fail before it makes one.
+    """
+    error: BaseException | None = None
+    with contextlib.closing(Simulation(seed, mishaps=plan, direct=direct)) as world:
         try:
-            scenario(simulation)
-        except Exception as error:
-            error.add_note("The scenario fails with no fault at all.")
+            scenario(world)
+        except _passing():
             raise
-        return [(host.name, len(host.requests) + _BEYOND) for host in simulation.hosts]
+        except _failing() as raised:
+            error = raised
+    if error is None:
+        try:
+            world.loop.check()
+        except UnhandledError as unhandled:
+            error = unhandled
+    return _Ran(world=world, error=error)
+
+
+def _failing() -> tuple[type[BaseException], ...]:
+    """Return what a scenario raises that does not hold."""
+    pytest = sys.modules.get("pytest")  # whose `fail` raises what is no `Exception`
+    return (Exception,) if pytest is None else (Exception, pytest.fail.Exception)
+
+
+def _passing() -> tuple[type[BaseException], ...]:
+    """Return what pytest raises to say that a test is to end, not that something is wrong."""
+    pytest = sys.modules.get("pytest")
+    return () if pytest is None else (pytest.exit.Exception, pytest.xfail.Exception)
+
+
+def _requests(scenario: Scenario, seed: int, *, direct: bool) -> list[tuple[str, int]]:
+    """Return the hosts and how many requests each gets when nothing goes wrong."""
+    ran = _run(scenario, seed, (), direct=direct)
+    if ran.error is not None:
+        ran.error.add_note("The scenario fails with no fault at all.")
+        raise ran.error
+    return [(host.name, len(host.requests) + _BEYOND) for host in ran.world.hosts]
 
 
 def _plan(
@@ -143,15 +174,6 @@ def _plan(
         mishap = Mishap(host=name, request=chance.randint(1, count), kind=chance.choice(kinds))
         plan.setdefault((name, mishap.request), mishap)
     return sorted(plan.values())
-
-
-def _failure(scenario: Scenario, simulation: Simulation, plan: Sequence[Mishap]) -> _Failure | None:
-    try:
-        scenario(simulation)
-    except Exception as error:  # noqa: BLE001 - whatever it raises, it did not hold
-        story = story_of(simulation, plan, error)
-        return _Failure(error=error, story=story, trace=simulation.trace.tail())
-    return None
 
 
 def _befallen(simulation: Simulation) -> Iterator[bool]:
@@ -168,44 +190,50 @@ def _repeated(simulation: Simulation) -> int:
 
 
 def _shrunk(
-    scenario: Scenario,
-    seed: int,
-    plan: list[Mishap],
-    failure: _Failure,
-    *,
-    runs: int,
-    direct: bool,
+    scenario: Scenario, plan: list[Mishap], failed: _Ran, *, runs: int, direct: bool
 ) -> CounterexampleError:
     """Return the counterexample, as small as it gets."""
-    at_first = len(plan)
-    shrinking, progress = 0, True
-    while progress and shrinking < _SHRINK_RUNS_MAX:
-        progress = False
-        for smaller in _smaller(plan):
-            shrinking += 1
-            with _world(seed, smaller, direct=direct) as simulation:
-                found = _failure(scenario, simulation, smaller)
-            if found is not None and type(found.error) is type(failure.error):
-                plan, failure, progress = smaller, found, True
-                break
-            if shrinking >= _SHRINK_RUNS_MAX:
-                break
-    faults = "1 fault is" if len(plan) == 1 else f"{len(plan)} faults are"
+    best, shrinking, seed = failed, 0, failed.world.seed
+
+    def fails(smaller: Sequence[Mishap]) -> bool:
+        nonlocal best, shrinking
+        if shrinking >= _SHRINK_RUNS_MAX:
+            raise OverError
+        shrinking += 1
+        ran = _run(scenario, seed, smaller, direct=direct)
+        if not ran.kinds & failed.kinds:
+            return False
+        best = ran
+        return True
+
+    smallest = shrink_plan(
+        plan,
+        steps_of=lambda mishaps: mishaps,
+        with_steps=lambda _, mishaps: list(mishaps),
+        simpler=_simpler,
+        fails=fails,
+    )
+    assert best.error is not None
+    faults = "1 fault is" if len(smallest) == 1 else f"{len(smallest)} faults are"
     story = (
         f"{faults} enough to break it"
-        f" (found with seed {seed} in run {runs}, shrunk from {at_first} in {shrinking} more).\n\n"
-        f"{failure.story}\n\n"
-        f"To repeat it: Simulation({seed}, mishaps={_as_code(plan)}{', direct=True' * direct})"
+        f" (found with seed {seed} in run {runs}, shrunk from {len(plan)} in {shrinking} more).\n\n"
+        f"{story_of(best.world, smallest, best.error)}\n\n"
+        f"To repeat it: Simulation({seed}, mishaps={_as_code(smallest)}{', direct=True' * direct})"
     )
-    return CounterexampleError(
-        seed=seed, mishaps=plan, story=story, trace=failure.trace, runs=runs + shrinking
+    found = CounterexampleError(
+        seed=seed,
+        mishaps=smallest,
+        story=story,
+        trace=best.world.trace.tail(),
+        runs=runs + shrinking,
     )
+    found.__cause__ = best.error
+    return found
 
 
-def _smaller(plan: list[Mishap]) -> Iterator[list[Mishap]]:
-    """Yield plans that are simpler than `plan`, the simplest first."""
-    for at in range(len(plan)):
-        yield plan[:at] + plan[at + 1 :]
+def _simpler(plan: list[Mishap]) -> Iterator[list[Mishap]]:
+    """Yield plans of which one fault comes earlier, or is simpler."""
     for at, mishap in enumerate(plan):
         others = plan[:at] + plan[at + 1 :]
         taken = {(each.host, each.request) for each in others}

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from sluicegate.simulation.errors import UnhandledError
 from sluicegate.simulation.receivers import Exchange, Fate, Mishap, MishapKind, ReceiverHost
 from sluicegate.simulation.simulation import Simulation
 
@@ -37,9 +38,9 @@ def story_of(simulation: Simulation, mishaps: Sequence[Mishap], error: BaseExcep
     Messages that arrived once, without incident, are only counted, unless there are few requests.
 
     Args:
-        simulation: the world, still open.
+        simulation: the world.
         mishaps: what was planned for it.
-        error: what the scenario raised.
+        error: what the scenario raised, or what nobody handled.
     """
     told = [(host, exchange) for host in simulation.hosts for exchange in host.exchanges]
     told.sort(key=lambda each: each[1].request.at_s)
@@ -97,6 +98,9 @@ def _moment(at_s: float) -> str:
 
 
 def _words(error: BaseException) -> str:
+    if isinstance(error, UnhandledError):
+        told = "; ".join(map(_words, error.exceptions))
+        return f"at the end of the world nobody has handled {told}"
     # What pytest adds to an assertion's own words is in the error that this one comes from.
     text = str(error).split("\nassert ", 1)[0].strip()
     name = type(error).__name__

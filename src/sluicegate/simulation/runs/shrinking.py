@@ -8,6 +8,7 @@ from sluicegate.simulation.faults import CALM
 from sluicegate.simulation.runs.plan import Plan
 from sluicegate.simulation.runs.runner import Run, run
 from sluicegate.simulation.runs.steps import Step
+from sluicegate.simulation.shrinking import OverError, shrink_plan
 
 __all__ = ["shrink"]
 
@@ -15,65 +16,32 @@ __all__ = ["shrink"]
 def shrink(failed: Run, *, is_over: Callable[[], bool]) -> Run:
     """Return a run with a smaller plan that breaks one of the same rules.
 
-    First steps are left out, by delta debugging (Zeller and Hildebrandt, 2002); then what is
-    left is made simpler. Each try is a whole run.
+    Each try is a whole run; see `shrink_plan`.
 
     Args:
         failed: a run that broke a rule.
         is_over: asked before each try; when it says yes, the smallest plan so far is returned.
     """
-    return _Shrinking(failed, is_over).result()
+    best = failed
 
-
-class _OverError(Exception):
-    """There is no more time."""
-
-
-class _Shrinking:
-    def __init__(self, failed: Run, is_over: Callable[[], bool]) -> None:
-        self._best = failed
-        self._wanted = failed.rules
-        self._is_over = is_over
-
-    def result(self) -> Run:
-        try:
-            self._leave_out()
-            while self._simplify():
-                pass
-            self._leave_out()
-        except _OverError:
-            pass
-        return self._best
-
-    def _fails(self, plan: Plan) -> bool:
-        """Try a plan, and keep it if it fails in the same way."""
-        if self._is_over():
-            raise _OverError
-        tried = run(self._best.seed, mode=self._best.mode, plan=plan)
-        if not tried.rules & self._wanted:
+    def fails(plan: Plan) -> bool:
+        nonlocal best
+        if is_over():
+            raise OverError
+        tried = run(failed.seed, mode=failed.mode, plan=plan)
+        if not tried.rules & failed.rules:
             return False
-        self._best = tried
+        best = tried
         return True
 
-    def _leave_out(self) -> None:
-        """Leave out as many steps as can be, in pieces that become smaller."""
-        pieces = 2
-        while self._best.plan.steps:
-            steps = self._best.plan.steps
-            size = -(-len(steps) // pieces)
-            for start in range(0, len(steps), size):
-                rest = steps[:start] + steps[start + size :]
-                if self._fails(msgspec.structs.replace(self._best.plan, steps=rest)):
-                    pieces = max(pieces - 1, 2)
-                    break
-            else:
-                if size == 1:
-                    return
-                pieces = min(2 * pieces, len(steps))
-
-    def _simplify(self) -> bool:
-        """Make one thing simpler; return whether anything could be."""
-        return any(self._fails(plan) for plan in _simpler(self._best.plan))
+    shrink_plan(
+        failed.plan,
+        steps_of=lambda plan: plan.steps,
+        with_steps=lambda plan, steps: msgspec.structs.replace(plan, steps=tuple(steps)),
+        simpler=_simpler,
+        fails=fails,
+    )
+    return best
 
 
 def _simpler(plan: Plan) -> Iterator[Plan]:
