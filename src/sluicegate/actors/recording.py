@@ -48,7 +48,10 @@ async def record(
 
 def _log(result: AttemptResult) -> None:
     outcome, verdict = result.outcome, result.verdict
-    log.info(
+    # What went well is in the history and the metrics; a line for each would cost as much as the
+    # delivery itself.
+    tell = log.debug if verdict.status is MessageStatus.SUCCEEDED else log.info
+    tell(
         "attempt.finished",
         message_id=result.message_id,
         endpoint_id=result.endpoint_id,

@@ -6,24 +6,38 @@ nothing is configured here, nothing is printed, and a level that is off costs on
 """
 
 import logging
-from typing import cast
+from typing import Any
 
 import structlog
 
 __all__ = ["log"]
 
-log = cast(
-    "structlog.stdlib.BoundLogger",
-    structlog.wrap_logger(
-        logging.getLogger("sluicegate"),
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.stdlib.add_log_level,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        context_class=dict,
-        cache_logger_on_first_use=True,
-    ),
-)
+
+class _Logger(structlog.stdlib.BoundLogger):
+    """structlog's, but that it asks whether a level is on before it does anything at all."""
+
+    def debug(self, event: str | None = None, *args: object, **fields: Any) -> Any:  # noqa: ANN401 - structlog's signature
+        """Log what is only of interest to somebody who looks for a fault."""
+        if self._logger.isEnabledFor(logging.DEBUG):
+            return super().debug(event, *args, **fields)
+        return None
+
+    def info(self, event: str | None = None, *args: object, **fields: Any) -> Any:  # noqa: ANN401 - structlog's signature
+        """Log what happens in the course of things."""
+        if self._logger.isEnabledFor(logging.INFO):
+            return super().info(event, *args, **fields)
+        return None
+
+
+# Bound at once: the lazy one that `wrap_logger` returns is bound anew by each call.
+log: _Logger = structlog.wrap_logger(
+    logging.getLogger("sluicegate"),
+    processors=[
+        structlog.stdlib.filter_by_level,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ],
+    wrapper_class=_Logger,
+    context_class=dict,
+).bind()
 """Events are dotted past participles (`attempt.finished`), their facts are fields."""

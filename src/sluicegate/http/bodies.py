@@ -6,8 +6,9 @@ at the first byte over the limit, a compressed one by its header.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from functools import partial
+from types import TracebackType
 from typing import TypeVar
 
 import msgspec
@@ -16,7 +17,7 @@ from aiohttp import HttpVersion11, hdrs, web
 from sluicegate.engine.errors import InvalidRequestError, SluicegateError, UnavailableError
 from sluicegate.engine.strict_json import check_json
 
-__all__ = ["Bodies", "check_expectation", "decoded"]
+__all__ = ["Bodies", "Body", "body_too_large", "check_expectation", "decoded"]
 
 T = TypeVar("T")
 
@@ -38,34 +39,22 @@ class Bodies:
         self._read_s = read_s
         self._total_bytes = 0
 
-    @asynccontextmanager
-    async def of(
-        self, request: web.Request, *, bytes_max: int, too_large: SluicegateError
-    ) -> AsyncIterator[bytes]:
-        """Yield the body; its bytes count as in memory until the context is left.
+    def of(
+        self, request: web.Request, *, bytes_max: int, too_large: Callable[[], SluicegateError]
+    ) -> "Body":
+        """Return what reads the body in an `async with`: its bytes count until that is left.
+
+        Entering it waits until the body is there; it may raise
+
+        - `InvalidRequestError`: compressed, malformed, cut short, or too slow to arrive;
+        - `UnavailableError`: too many bytes of other requests are in memory.
 
         Args:
             request: whose body was not read before.
             bytes_max: the most that is read.
-            too_large: raised when there is more.
-
-        Raises:
-            InvalidRequestError: compressed, malformed, cut short, or too slow to arrive.
-            UnavailableError: too many bytes of other requests are in memory.
+            too_large: makes what is raised when there is more.
         """
-        encodings = request.headers.getall(hdrs.CONTENT_ENCODING, ())
-        if any(each.strip().lower() != "identity" for each in encodings):
-            raise InvalidRequestError(
-                "Content-Encoding is not supported: send the body as it is",
-                details={"header": "Content-Encoding"},
-            )
-        if request.content_length is not None and request.content_length > bytes_max:
-            raise too_large
-        held = _Held()
-        try:
-            yield await self._read(request, held, bytes_max=bytes_max, too_large=too_large)
-        finally:
-            self._total_bytes -= held.size
+        return Body(self, request, bytes_max=bytes_max, too_large=too_large)
 
     async def json(
         self,
@@ -87,36 +76,100 @@ class Bodies:
             InvalidRequestError: too large, malformed, or a field missing or of the wrong type.
             UnavailableError: too many bytes of other requests are in memory.
         """
-        too_large = InvalidRequestError(
-            f"request body is over {bytes_max} bytes", details={"maximum": bytes_max}
-        )
+        too_large = partial(body_too_large, bytes_max)
         async with self.of(request, bytes_max=bytes_max, too_large=too_large) as body:
             text = absent if not body and absent is not None else body
             check_json(text)
             return decoded(text, decoder)
 
-    async def _read(
-        self, request: web.Request, held: "_Held", *, bytes_max: int, too_large: SluicegateError
-    ) -> bytes:
-        chunks: list[bytes] = []
+    def hold(self, size: int) -> None:
+        """Count bytes that are now in memory.
+
+        Raises:
+            UnavailableError: with them there are too many.
+        """
+        self._total_bytes += size
+        if self._total_bytes > self._total_bytes_max:
+            raise UnavailableError("too many requests at once, try again")
+
+    def let_go(self, size: int) -> None:
+        """Count bytes that were held as gone."""
+        self._total_bytes -= size
+
+    @property
+    def read_s(self) -> float:
+        """Seconds that one body may take to arrive."""
+        return self._read_s
+
+
+class Body:
+    """One body, in memory while the `async with` of `Bodies.of` lasts."""
+
+    __slots__ = ("_bodies", "_bytes_max", "_held", "_request", "_too_large")
+
+    def __init__(
+        self,
+        bodies: Bodies,
+        request: web.Request,
+        *,
+        bytes_max: int,
+        too_large: Callable[[], SluicegateError],
+    ) -> None:
+        self._bodies = bodies
+        self._request = request
+        self._bytes_max = bytes_max
+        self._too_large = too_large
+        self._held = 0
+
+    async def __aenter__(self) -> bytes:
+        """Read it; see `Bodies.of`."""
+        request = self._request
+        encodings = request.headers.getall(hdrs.CONTENT_ENCODING, ())
+        if any(each.strip().lower() != "identity" for each in encodings):
+            raise InvalidRequestError(
+                "Content-Encoding is not supported: send the body as it is",
+                details={"header": "Content-Encoding"},
+            )
+        if request.content_length is not None and request.content_length > self._bytes_max:
+            raise self._too_large()
         try:
+            return await self._read()
+        except BaseException:
+            self._bodies.let_go(self._held)
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let it go."""
+        self._bodies.let_go(self._held)
+
+    async def _read(self) -> bytes:
+        request = self._request
+        content = request.content
+        try:
+            if content.is_eof():  # a short one comes with its head: no need to wait for it
+                return self._taken(content.read_nowait())
             if hdrs.EXPECT in request.headers and request.version >= HttpVersion11:
                 await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 request.writer.output_size = 0  # of the response itself nothing is sent yet
-            async with asyncio.timeout(self._read_s):
-                async for chunk in request.content.iter_any():
-                    held.size += len(chunk)
-                    self._total_bytes += len(chunk)
-                    if held.size > bytes_max:
-                        raise too_large
-                    if self._total_bytes > self._total_bytes_max:
-                        raise UnavailableError("too many requests at once, try again")
-                    chunks.append(chunk)
+            async with asyncio.timeout(self._bodies.read_s):
+                chunks = [self._taken(chunk) async for chunk in content.iter_any()]
         except TimeoutError:
             raise InvalidRequestError("request body did not arrive in time") from None
         except (web.RequestPayloadError, ConnectionError):
             raise InvalidRequestError("request body is malformed or cut short") from None
         return b"".join(chunks)
+
+    def _taken(self, chunk: bytes) -> bytes:
+        self._held += len(chunk)
+        self._bodies.hold(len(chunk))
+        if self._held > self._bytes_max:
+            raise self._too_large()
+        return chunk
 
 
 async def check_expectation(request: web.Request) -> None:
@@ -133,13 +186,11 @@ async def check_expectation(request: web.Request) -> None:
         raise web.HTTPExpectationFailed
 
 
-class _Held:
-    """How many bytes one request has in memory."""
-
-    __slots__ = ("size",)
-
-    def __init__(self) -> None:
-        self.size = 0
+def body_too_large(bytes_max: int) -> InvalidRequestError:
+    """Return what tells a client that its body is over `bytes_max`."""
+    return InvalidRequestError(
+        f"request body is over {bytes_max} bytes", details={"maximum": bytes_max}
+    )
 
 
 def decoded(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:

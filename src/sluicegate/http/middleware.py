@@ -36,8 +36,9 @@ _READS = ("GET", "HEAD", "OPTIONS")
 
 def stamp(response: web.StreamResponse, request_id: str) -> None:
     """Put the headers on a response that every response has."""
-    response.headers["X-Request-Id"] = request_id
-    response.headers[hdrs.SERVER] = "Sluicegate"
+    headers = response.headers
+    headers["X-Request-Id"] = request_id
+    headers[hdrs.SERVER] = "Sluicegate"
 
 
 class Gate:

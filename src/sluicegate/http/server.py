@@ -3,6 +3,7 @@
 import re
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from sluicegate.engine.ports import Clock, NoTelemetry, Random, Telemetry
 from sluicegate.engine.services import Services
@@ -24,7 +25,7 @@ from sluicegate.http.api.sending import SendHandlers
 from sluicegate.http.api.signing_keys import SigningKeyHandlers
 from sluicegate.http.auth import Authentication
 from sluicegate.http.bodies import Bodies, check_expectation
-from sluicegate.http.connections import JsonRunner
+from sluicegate.http.connections import STRAIGHT, JsonRunner
 from sluicegate.http.middleware import Gate
 from sluicegate.http.openapi.document import build_document
 from sluicegate.http.openapi.schemas import Json
@@ -81,6 +82,7 @@ def create_app(
         services, settings=settings, readiness=readiness, exposition=exposition, reading=reading
     )
     methods: dict[str, list[str]] = {}
+    straight: dict[tuple[str, str], Handler] = {}
     for route in table:
         handler = gate.entrance(route)
         # aiohttp's own idea of a variable part has no braces in it.
@@ -88,6 +90,9 @@ def create_app(
         for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
             app.router.add_route(method, path, handler, expect_handler=check_expectation)
             methods.setdefault(path, []).append(method)
+            if path == route.path:
+                straight[method, path] = handler
+    app[STRAIGHT] = straight
     for path, known in methods.items():
         refusal = gate.other_methods(known)
         app.router.add_route("*", path, refusal, expect_handler=check_expectation)

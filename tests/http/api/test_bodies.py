@@ -20,7 +20,7 @@ async def echoing(bodies: Bodies, hold: asyncio.Event) -> AsyncIterator[int]:
 
     async def handle(request: web.Request) -> web.Response:
         try:
-            async with bodies.of(request, bytes_max=100, too_large=PayloadTooLargeError()) as body:
+            async with bodies.of(request, bytes_max=100, too_large=PayloadTooLargeError) as body:
                 await hold.wait()
                 return web.Response(body=body)
         except SluicegateError as error:

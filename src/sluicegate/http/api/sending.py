@@ -8,7 +8,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from sluicegate.engine.drafts import CheckedPayload, HeadersDraft, MessageDraft
-from sluicegate.engine.errors import InvalidRequestError, PayloadTooLargeError, SluicegateError
+from sluicegate.engine.errors import PayloadTooLargeError, SluicegateError
 from sluicegate.engine.ids import IDEMPOTENCY_KEY
 from sluicegate.engine.messages import BATCH_MAX, NESTING_MAX, RETENTION_HOURS, Messages
 from sluicegate.engine.settings import Settings
@@ -18,7 +18,7 @@ from sluicegate.http.api.fields import EndpointId
 from sluicegate.http.api.message_answers import AcceptedAnswer, BatchItemAnswer
 from sluicegate.http.api.route import Route
 from sluicegate.http.batches import split_batch
-from sluicegate.http.bodies import Bodies, decoded
+from sluicegate.http.bodies import Bodies, body_too_large, decoded
 from sluicegate.http.calls import Call
 from sluicegate.http.reading import Reading
 
@@ -136,7 +136,7 @@ class SendHandlers:
     async def send(self, call: Call) -> web.Response:
         """POST /v1/webhooks/send."""
         async with self._bodies.of(
-            call.request, bytes_max=self._send_bytes_max, too_large=self._too_large()
+            call.request, bytes_max=self._send_bytes_max, too_large=self._too_large
         ) as body:
             draft = await self._reading.run(len(body), partial(_checked_draft, body))
             accepted = await self._messages.send(call.project_id, draft)
@@ -145,9 +145,7 @@ class SendHandlers:
     async def send_batch(self, call: Call) -> web.Response:
         """POST /v1/webhooks/send-batch."""
         maximum = self._batch_bytes_max
-        too_large = InvalidRequestError(
-            f"request body is over {maximum} bytes", details={"maximum": maximum}
-        )
+        too_large = partial(body_too_large, maximum)
         async with self._bodies.of(call.request, bytes_max=maximum, too_large=too_large) as body:
             drafts = await self._reading.run(len(body), partial(self._drafts, body))
             slots = await self._messages.send_batch(call.project_id, drafts)
