@@ -9,9 +9,9 @@ from sluicegate.actors.messages import AttemptFinished
 from sluicegate.actors.outstanding import Outstanding
 from sluicegate.actors.parts import Parts
 from sluicegate.actors.recording import record
-from sluicegate.engine import decision
+from sluicegate.engine import circuit, decision, retry_after
 from sluicegate.engine.errors import UnavailableError
-from sluicegate.engine.model import EndpointState, RetryType, Verdict
+from sluicegate.engine.model import EndpointState, Health, RetryType, Verdict
 from sluicegate.engine.outcome import Outcome, OutcomeKind
 from sluicegate.engine.ports import Request
 from sluicegate.engine.schedule import RetrySchedule, retry_delay_ms
@@ -80,6 +80,32 @@ def retry_after_is_ignored(patch: Patch) -> None:
         return retry_delay_ms(schedule, retry_type, nth=nth, retry_after_s=None, chance=chance)
 
     patch.replace(decision, "retry_delay_ms", as_planned)
+
+
+@planted(promise="`Retry-After` is a minimum, in seconds or as a date")
+def a_date_in_retry_after_is_read_wrongly(patch: Patch) -> None:
+    """A date is taken for local time, in a place where it is an hour later."""
+    parse = retry_after._parse_date
+
+    def local(text: str, *, now_ms: int) -> int | None:
+        at_ms = parse(text, now_ms=now_ms)
+        return None if at_ms is None else at_ms - 3_600_000
+
+    patch.replace(retry_after, "_parse_date", local)
+
+
+@planted(promise="an endpoint is paused after so long without one success")
+def a_success_does_not_end_a_failing_stretch(patch: Patch) -> None:
+    """The circuit closes, and since when the endpoint has been failing is remembered."""
+    after_attempt = circuit.after_attempt
+
+    def unforgiving(health: Health, *, outcome: Outcome, at_ms: int) -> Health:
+        after = after_attempt(health, outcome=outcome, at_ms=at_ms)
+        return msgspec.structs.replace(
+            after, failing_since_ms=after.failing_since_ms or health.failing_since_ms
+        )
+
+    patch.replace(circuit, "after_attempt", unforgiving)
 
 
 @planted(promise="a retry comes no sooner than its schedule says")

@@ -1,6 +1,8 @@
 """Bugs of actors that sleep: hints, alarms, retirement, crashes of an actor."""
 
 import asyncio
+import contextvars
+from collections.abc import Container
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -10,8 +12,9 @@ from sluicegate.actors.endpoint import EndpointActor
 from sluicegate.actors.outstanding import Outstanding
 from sluicegate.actors.repose import Repose
 from sluicegate.actors.runtime import AsyncioActor
+from sluicegate.actors.timer import OneTimer
 from sluicegate.actors.window import Window, _Order
-from sluicegate.engine.model import EndpointConfig, EndpointState
+from sluicegate.engine.model import EndpointConfig, EndpointState, WaitingMessage
 from sluicegate.storage import waiting
 
 from .mutant import Patch, planted
@@ -72,6 +75,18 @@ def a_retired_actor_forgets_its_next_retry(patch: Patch) -> None:
     patch.replace(Alarms, "set", deaf)
 
 
+@planted(promise="a retry comes when it is due")
+def a_timer_is_never_moved_forward(patch: Patch) -> None:
+    """Who is armed for a late moment is not armed anew for an earlier one."""
+    arm = OneTimer.set
+
+    def once(self: OneTimer, at: float | None, context: contextvars.Context | None = None) -> None:
+        if self._handle is None:
+            arm(self, at, context)
+
+    patch.replace(OneTimer, "set", once)
+
+
 @planted(promise="a retry comes when it is due, also after a crash", seeds_max=300)
 def a_restart_forgets_the_retries(patch: Patch) -> None:
     """At the start only endpoints with untried messages are looked for."""
@@ -120,6 +135,26 @@ def a_read_from_before_the_write_is_believed(patch: Patch) -> None:
         return wants
 
     patch.replace(Window, "begin_read", untouched)
+
+
+@planted(promise=_ONCE)
+def what_was_put_into_a_window_is_read_again(patch: Patch) -> None:
+    """The bug of seed 2135: what waits in memory behind the cursor is in the next read, too."""
+    extend = Window._extend
+
+    def trusting(
+        self: Window,
+        order: _Order,
+        rows: list[WaitingMessage],
+        touched: Container[int],
+        flying: Container[int],
+    ) -> None:
+        known = order.rows
+        order.clear()
+        extend(self, order, rows, touched, flying)
+        order.rows = sorted([*known, *order.rows], key=lambda row: row.seq)
+
+    patch.replace(Window, "_extend", trusting)
 
 
 class _Never(set[int]):

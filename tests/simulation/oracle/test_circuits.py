@@ -39,24 +39,29 @@ def test_a_crash_does_not_close_it() -> None:
 
 
 def closed_again(*, fails: int = 1, succeeds: bool = True) -> Story:
-    """Failures that open it, a success in calm, failures again; then one that waits till 250 s."""
-    story = Story(circuit_failures=3, retry_slow_s=(1000.0,))
-    for number in range(3):
+    """Failures that open it, a success, failures again; then one that has waited till 250 s."""
+    story = Story(circuit_failures=4, retry_slow_s=(1000.0,))
+    for number in range(5):
         story.send(1 + number / 100, f"m{number}", took=0.001)
         story.arrives(3 + number, f"m{number}", status=503)
-    story.send(99, "ok", took=0.001)
-    story.arrives(100, "ok", status=200 if succeeds else 404)
-    for number in range(fails):
-        story.send(120 + number / 100, f"n{number}", took=0.001)
-        story.arrives(121 + number, f"n{number}", status=503)
-    story.send(130, "late", took=0.001)
+    story.send(50, "late", took=0.001)
+    for number in range(fails + 1):
+        status = 503 if number else 200 if succeeds else 404
+        story.call("retry_now", 99 + number, message_id=f"m{number}")
+        story.arrives(99.5 + number, f"m{number}", no=2, status=status)
     story.arrives(250, "late")
-    return story
+    for number in range(1, 5):
+        story.ends(f"m{number}", "pending_retry", *["503"] * (2 if number <= fails else 1))
+    if succeeds:
+        story.ends("m0", "succeeded", "503", "200")
+    else:
+        story.ends("m0", "failed_permanent", "503", "404")
+    return story.ends("late", "succeeded", "200")
 
 
 def test_behind_a_success_nothing_waits_for_the_retry_of_another() -> None:
     """Unless it was none, or so many failed again that the circuit is open once more."""
     assert closed_again().broken == {"a_success_closes_the_circuit"}
     assert closed_again(succeeds=False).broken == set()
-    assert closed_again(fails=3).broken == set()
-    assert closed_again().crash(200).broken == set()
+    assert closed_again(fails=4).broken == set()
+    assert closed_again().crash(245).broken == set()

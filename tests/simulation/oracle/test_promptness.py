@@ -26,21 +26,65 @@ def test_a_first_attempt_that_waits_is_reported() -> None:
 
 def test_a_retry_that_waits_is_reported() -> None:
     """Due ten seconds after the failure; a timer that was lost does not ring."""
-    assert late(first=2, second=45).broken == set()
-    assert late(first=2, second=300).broken == {"what_is_due_starts"}
+    assert late(first=2, second=21).broken == set()
+    assert late(first=2, second=45).broken == {"what_is_due_starts"}
 
 
 @pytest.mark.parametrize("config", [{"ordered": True}, {"rate_limit_rps": 1}])
-def test_what_may_hold_a_message_up_is_no_delay(config: dict[str, object]) -> None:
-    """Its turn has not come."""
-    assert late(first=200, config=config).broken == set()
+def test_what_holds_nobody_up_excuses_nothing(config: dict[str, object]) -> None:
+    """It is its turn, and its rate is not used up."""
+    assert late(first=5, config=config).broken == set()
+    assert late(first=200, config=config).broken == {"what_is_due_starts"}
 
 
-def test_trouble_holds_up_and_for_a_while_longer() -> None:
-    """A fault, a pause, a start, a long request for patience."""
-    assert late(first=200).event("faults", 5, hang=0.1).event("healed", 170).broken == set()
-    assert late(first=200).event("faults", 5, hang=0.1).event("healed", 20).broken != set()
-    assert late(first=200).crash(170).broken == set()
+def test_a_message_waits_for_its_turn() -> None:
+    """On an ordered endpoint, until the one before it has ended; and no longer."""
+    for at, lawful in ((15, True), (60, False)):
+        story = Story(circuit_failures=0, config={"ordered": True})
+        story.send(1, "a")
+        story.send(2, "b")
+        story.arrives(3, "a", status=500)
+        story.arrives(14, "a", no=2)
+        story.arrives(at, "b")
+        story.ends("a", "succeeded", "500", "200").ends("b", "succeeded", "200")
+        assert story.broken == (set() if lawful else {"what_is_due_starts"})
+
+
+def test_a_message_waits_for_its_rate() -> None:
+    """For the tokens that others took, and no longer."""
+    for at, lawful in ((24, True), (60, False)):
+        story = Story(circuit_failures=0, config={"rate_limit_rps": 1})
+        for number in range(20):
+            story.send(1 + number / 1000, f"m{number}", took=0.0001)
+            story.arrives(2 + number if number < 19 else at, f"m{number}")
+            story.ends(f"m{number}", "succeeded", "200")
+        assert story.broken == (set() if lawful else {"what_is_due_starts"})
+
+
+def test_only_trouble_that_can_hold_an_attempt_up_does_so() -> None:
+    """A receiver's concerns nobody else, unless all that may be in flight may be so at it."""
+    story = late(first=200).event("faults", 5, hang=0.1).event("healed", 170)
+    assert story.broken == {"what_is_due_starts"}
+    story = Story(circuit_failures=0, config={"max_in_flight": 1})
+    story.event("faults", 0.5, hang=0.1).event("healed", 170)
+    story.send(0.8, "b")
+    story.send(1, "a")
+    story.arrives(1.2, "b", status=None)
+    story.arrives(198, "b", no=2)
+    story.arrives(200, "a")
+    story.ends("b", "succeeded", "timeout", "200").ends("a", "succeeded", "200")
+    assert story.broken == set()
+
+
+def test_trouble_of_the_host_holds_up_and_for_a_while_longer() -> None:
+    """Its disk, a start, a bug, a pause, a long request for patience."""
+    story = late(first=200).event("faults", 5, slow_disk=0.1).event("healed", 190)
+    assert story.broken == set()
+    story = late(first=200).event("faults", 5, slow_disk=0.1).event("healed", 20)
+    assert story.broken == {"what_is_due_starts"}
+    assert late(first=200).event("faults", 5, bug=0.1).event("healed", 170).broken == set()
+    assert late(first=200).crash(190).broken == set()
+    assert late(first=200).crash(100).broken == {"what_is_due_starts"}
     story = late(first=200)
     story.call("pause", 3)
     story.call("resume", 199.9, requeued=1)

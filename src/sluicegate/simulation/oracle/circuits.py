@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from sluicegate.simulation.oracle.duplicates import number_of
 from sluicegate.simulation.oracle.facts import EndpointFacts, Facts, MessageFacts
 from sluicegate.simulation.oracle.history import Exchange, Operation
-from sluicegate.simulation.oracle.promptness import calm_since_s, is_late, waits_for_others
+from sluicegate.simulation.oracle.readiness import Readiness
+from sluicegate.simulation.oracle.resets import closed_since_s
 from sluicegate.simulation.oracle.statuses import is_final, is_success
 from sluicegate.simulation.oracle.timing import Span
 from sluicegate.simulation.oracle.violation import Rule, Violation
@@ -41,24 +42,22 @@ def an_open_circuit_lets_one_probe_through(facts: Facts) -> Iterator[Violation]:
 def a_success_closes_the_circuit(facts: Facts) -> Iterator[Violation]:
     """Behind a success, what was never tried does not wait for the retry of another message.
 
-    With an open circuit it does. Judged on endpoints that may never have been ordered or limited in
-    their rate: from a success on that was heard in calm, as long as nothing goes wrong and too few
-    requests fail to open the circuit again. Patience is as for anything that is due.
+    With an open circuit it does. Judged from the moment on at which the circuit was closed for
+    certain, up to the attempt. Patience is as for anything that is due.
     """
+    rule, readiness = "a_success_closes_the_circuit", Readiness(facts)
     for endpoint in facts.endpoints.values():
-        if waits_for_others(facts, endpoint):
-            continue
         for message, exchange in _first_attempts(facts, endpoint):
             begun = facts.timing.begun(exchange)
-            calm_s = calm_since_s(facts, begun.hi)
-            closed_s = _surely_closed_since(facts, endpoint, calm_s, begun.lo)
-            due_s = max(calm_s, closed_s, message.accepted().hi)
-            if is_late(facts, endpoint, exchange, due_s):
+            closed_s = closed_since_s(facts, endpoint, begun.hi)
+            if closed_s <= message.accepted().hi:
+                continue  # it never waited for the circuit
+            if readiness.is_late(rule, message, endpoint, exchange, closed_s):
                 yield Violation(
-                    rule="a_success_closes_the_circuit",
+                    rule=rule,
                     at_s=exchange.request.at_s,
                     text=f"{message.id} began after {begun.lo:.3f} s, and nothing was in its way"
-                    f" since {due_s:.3f} s",
+                    f" since {closed_s:.3f} s",
                     exchanges=(exchange,),
                 )
                 break
@@ -70,27 +69,6 @@ def _first_attempts(
     for message, owner in facts.deliveries():
         if owner is endpoint and message.exchanges and number_of(message.exchanges[0]) == 1:
             yield message, message.exchanges[0]
-
-
-def _surely_closed_since(
-    facts: Facts, endpoint: EndpointFacts, from_s: float, to_s: float
-) -> float:
-    """Return since when the circuit was closed until `to_s`, for certain; infinity if it was not.
-
-    Nothing was wrong since `from_s`, so that every attempt was seen.
-    """
-    since_s, failures = math.inf, 0
-    for each in endpoint.exchanges:
-        if not from_s <= each.request.at_s <= to_s:
-            continue
-        answer = each.answer
-        if answer is not None and is_success(answer.status) and facts.timing.answer_known(each):
-            since_s = min(since_s, facts.timing.answer_by(each))
-        else:
-            failures += 1
-            if failures >= facts.history.circuit_failures:
-                since_s = math.inf
-    return since_s
 
 
 def _surely_open(facts: Facts, endpoint: EndpointFacts) -> Iterator[Span]:

@@ -1,8 +1,9 @@
 """A history, ordered by what it is about: endpoints and messages."""
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar, cast
 
 from sluicegate.simulation.oracle.effects import may_have_happened, until_s
 from sluicegate.simulation.oracle.history import (
@@ -18,6 +19,8 @@ from sluicegate.simulation.oracle.weather import Weather
 
 __all__ = ["EndpointFacts", "Facts", "MessageFacts"]
 
+_T = TypeVar("_T")
+
 _TIMEOUT_S = 30
 _IN_FLIGHT_MAX = 16
 
@@ -32,6 +35,8 @@ class Facts:
         endpoints: by name.
         messages: by id.
         strangers: requests without a known endpoint.
+        judged: how many cases each rule has looked at that nothing excused. A rule that is widened
+            until it says nothing shows here.
     """
 
     def __init__(self, history: History) -> None:
@@ -43,6 +48,8 @@ class Facts:
         self.endpoints: dict[str, EndpointFacts] = {}
         self.messages: dict[str, MessageFacts] = {}
         self.strangers: list[Exchange] = []
+        self.judged: Counter[str] = Counter()
+        self._kept: dict[tuple[str, str], object] = {}
         self._sends: dict[tuple[str, bytes], list[Call]] = defaultdict(list)
         self._sightings: dict[str, list[Sighting]] = defaultdict(list)
         for sighting in sorted(history.sightings, key=lambda each: each.ended_s):
@@ -82,6 +89,13 @@ class Facts:
     def until_s(self, call: Call) -> float:
         """Return by when a call had its effect, if it had one."""
         return until_s(call, self.weather)
+
+    def kept(self, name: str, endpoint: EndpointFacts, make: Callable[[], _T]) -> _T:
+        """Return what `make` once said of an endpoint; `name` stands for what is asked."""
+        key = (name, endpoint.name)
+        if key not in self._kept:
+            self._kept[key] = make()
+        return cast("_T", self._kept[key])
 
     def deliveries(self) -> Iterator[tuple[MessageFacts, EndpointFacts]]:
         """Yield every message whose endpoint is known, with the endpoint."""

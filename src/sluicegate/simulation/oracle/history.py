@@ -89,7 +89,8 @@ class EventKind(StrEnum):
     CLOCK_JUMPED = "clock_jumped"
     """By `jump_s`; also the steady clock's, from the engine's next start on."""
     DISK_FULL = "disk_full"
-    """Until `HEALED`."""
+    """Until `DISK_HAS_ROOM` or `HEALED`."""
+    DISK_HAS_ROOM = "disk_has_room"
     TAKEN_OVER = "taken_over"
     """Another process took the database over: the engine must write nothing until it has started
     anew."""
@@ -153,5 +154,6 @@ class History(msgspec.Struct, kw_only=True):
     attempts_max: int = 8
     retry_after_max_s: int = 86_400
     circuit_failures: int = 10
+    in_flight_max: int = 512
     circuit_pause_after_s: int = 432_000
     history_days: int = 90

@@ -1,5 +1,7 @@
 """Everything that must hold, asked of one history."""
 
+from collections import Counter
+
 from sluicegate.simulation.oracle import (
     acceptance,
     circuits,
@@ -39,12 +41,18 @@ RULES: tuple[Rule, ...] = (
 """Each holds for every lawful run, whatever went wrong in it."""
 
 
-def judge(history: History) -> list[Violation]:
+def judge(history: History, judged: Counter[str] | None = None) -> list[Violation]:
     """Return what must not have been, in the order of time; nothing, if all was lawful.
 
     The history may be unfinished: rules about the end are silent before it. It must not change
     meanwhile.
+
+    Args:
+        history: what clients and receivers saw.
+        judged: by a rule's name, the number of its cases that nothing excused is added here.
     """
     facts = Facts(history)
     found = [violation for rule in RULES for violation in rule(facts)]
+    if judged is not None:
+        judged.update(facts.judged)
     return sorted(found, key=lambda violation: (violation.at_s, violation.rule, violation.text))

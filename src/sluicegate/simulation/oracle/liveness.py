@@ -7,7 +7,8 @@ from sluicegate.simulation.oracle.duplicates import number_of
 from sluicegate.simulation.oracle.facts import EndpointFacts, Facts, MessageFacts
 from sluicegate.simulation.oracle.history import Operation
 from sluicegate.simulation.oracle.pausing import may_be_paused
-from sluicegate.simulation.oracle.promptness import calm_since_s, may_be_parked
+from sluicegate.simulation.oracle.promptness import calm_since_s
+from sluicegate.simulation.oracle.readiness import may_be_parked
 from sluicegate.simulation.oracle.statuses import is_final, is_permanent
 from sluicegate.simulation.oracle.violation import Rule, Violation
 
@@ -109,9 +110,10 @@ def failures_in_calm_were_seen(facts: Facts) -> Iterator[Violation]:
         if view is None or view.status != "succeeded" or not message.exchanges:
             continue
         over_s = max(facts.timing.ended(each).hi for each in message.exchanges)
-        if calm_since_s(facts, over_s) > message.accepted().lo or message.may_be_replayed:
-            continue
         hosts = {each.request.host for each in message.exchanges}
+        calm_s = max(calm_since_s(facts, over_s, host) for host in hosts)
+        if calm_s > message.accepted().lo or message.may_be_replayed:
+            continue
         since_s = message.accepted().lo - _DOWN_S
         if any(facts.weather.receiver_death(since_s, over_s, host) is not None for host in hosts):
             continue

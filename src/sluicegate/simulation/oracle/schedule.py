@@ -46,17 +46,30 @@ def least_delay_s(
 
 
 def most_delay_s(
-    facts: Facts, message: MessageFacts, number: int, attempts: Sequence[Exchange]
+    facts: Facts,
+    message: MessageFacts,
+    number: int,
+    attempts: Sequence[Exchange],
+    *,
+    closed: bool,
 ) -> float:
     """Return the longest delay, in seconds, that may follow attempt `number` of a message.
 
-    Its schedule's, with all of the jitter, or what a receiver may have asked for. Of a message
-    that may have been replayed, or of an attempt that is not listed, the longest of all.
+    Its schedule's, with all of the jitter, or what a receiver may have asked for. Where it is not
+    certain which schedule was followed, or of an attempt that is not listed, the longest of all.
+
+    Args:
+        facts: what is known.
+        message: which; no replay of it was asked for before.
+        number: the attempt's.
+        attempts: the requests with this number.
+        closed: whether the circuit was closed for certain as long as the message is there: in an
+            open one no retry is fast.
     """
     listed = _outcomes(message)
     slow_s, fast_s = facts.history.retry_slow_s, facts.history.retry_fast_s
     delay_s = max((*slow_s, *fast_s), default=0.0)
-    if number <= len(listed) and not message.may_be_replayed:
+    if number <= len(listed) and (closed or _TOO_MANY not in listed[:number]):
         fast_before = sum(outcome == _TOO_MANY for outcome in listed[: number - 1])
         if listed[number - 1] == _TOO_MANY:
             delay_s = _least(fast_s, fast_before + 1, exact=True, known=True)

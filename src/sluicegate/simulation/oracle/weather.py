@@ -16,6 +16,22 @@ _DEATHS = (EventKind.CRASHED, EventKind.LOST_POWER, EventKind.STOPPED)
 _SLOW_S = 15.0
 """For how long operations that were begun on a slow disk may last: some, one after another."""
 
+_SEEN = (
+    "split",
+    "server_error",
+    "too_many",
+    "client_error",
+    "slow",
+    "interim_flood",
+    "cancel",
+    "bug",
+    *DISK_FAULTS,
+)
+"""Faults in spite of which a receiver sees each attempt, and its answer arrives."""
+_HIDING = tuple(
+    name for name in Faults.__struct_fields__ if name != "latency_s" and name not in _SEEN
+)
+
 
 class _Span(msgspec.Struct, frozen=True):
     from_s: float
@@ -67,7 +83,11 @@ class Weather:
                 case EventKind.PARTED:
                     self._partitions.append(_Span(event.at_s, healed, host))
                 case EventKind.DISK_FULL:
-                    self._full.append(_Span(event.at_s, healed, ""))
+                    has_room = (e.at_s for e in later if e.kind is EventKind.DISK_HAS_ROOM)
+                    room_s = next(has_room, math.inf)
+                    # What waited for room is written some seconds later.
+                    ended = healed if healed <= room_s else room_s + _SLOW_S
+                    self._full.append(_Span(event.at_s, ended, ""))
                 case EventKind.TAKEN_OVER:
                     starts = (e.at_s for e in later if e.kind is EventKind.STARTED)
                     self._full.append(_Span(event.at_s, next(starts, math.inf), ""))
@@ -99,14 +119,74 @@ class Weather:
             span.touches(from_s, to_s, "") for span in self._full
         )
 
-    def troubled_until(self, to_s: float) -> float:
-        """Return when something last was wrong, anywhere, up to a moment; 0 if nothing was."""
-        moments = [*self._deaths, *self._starts, *(at for at, _ in self._receiver_deaths)]
+    def troubled_until(self, to_s: float, host: str | None = None) -> float:
+        """Return when something last was wrong up to a moment; 0 if nothing was.
+
+        Args:
+            to_s: the moment.
+            host: of receivers, only this one counts; by default any does.
+        """
+        died = (at for at, name in self._receiver_deaths if host is None or name in {"", host})
+        moments = [*self._deaths, *self._starts, *died]
         found = [at for at in moments if at <= to_s]
         spans = [*self._partitions, *self._full]
         spans += [span for span in self._faults if _is_trouble(span.faults)]
-        found += [min(span.to_s, to_s) for span in spans if span.from_s <= to_s]
+        found += [
+            min(span.to_s, to_s)
+            for span in spans
+            if span.from_s <= to_s and (host is None or span.host in {"", host})
+        ]
         return max(found, default=0.0)
+
+    def hidden_until(self, to_s: float, host: str | None) -> float:
+        """Return until when attempts may have come to nothing that a receiver saw, or answered.
+
+        Args:
+            to_s: up to this moment; 0 if there were none.
+            host: to this receiver; `None`: to any.
+        """
+        died = (at for at, name in self._receiver_deaths if host is None or name in {"", host})
+        found = [at for at in died if at <= to_s]
+        spans = [*self._partitions]
+        spans += [span for span in self._faults if any(getattr(span.faults, n) for n in _HIDING)]
+        found += [
+            min(span.to_s, to_s)
+            for span in spans
+            if span.from_s <= to_s and (host is None or span.host in {"", host})
+        ]
+        return max(found, default=0.0)
+
+    def host_troubled_until(self, to_s: float, *, bugs_last_s: float) -> float:
+        """Return until when, up to a moment, something kept the engine's own host from its work.
+
+        Its process had ended, its disk failed or was slow, or our own code had bugs.
+
+        Args:
+            to_s: the moment.
+            bugs_last_s: for how long the bugs of an attempt may be felt that began among them.
+        """
+        found = [at for at in (*self._deaths, *self._starts) if at <= to_s]
+        found += [span.to_s for span in self._full if span.from_s <= to_s]
+        for span in self._faults:
+            if span.from_s <= to_s and span.host == "":
+                if any(getattr(span.faults, rate) for rate in DISK_FAULTS):
+                    found.append(span.to_s + _SLOW_S)
+                if span.faults.bug:
+                    found.append(span.to_s + bugs_last_s)
+        return max(found, default=0.0)
+
+    def disk_well_after(self, at_s: float) -> float:
+        """Return when the disk did all that it was asked to by `at_s`; infinity: perhaps never."""
+        spans = [(s.from_s, s.to_s) for s in self._full]
+        spans += [
+            (s.from_s, s.to_s + _SLOW_S)
+            for s in self._faults
+            if any(getattr(s.faults, rate) for rate in DISK_FAULTS)
+        ]
+        for from_s, to_s in sorted(spans):
+            if from_s - 1 <= at_s < to_s:
+                at_s = to_s
+        return at_s
 
     def ends_life(self, from_s: float, to_s: float) -> bool:
         """Return whether the engine's process may have ended, or begun, within a stretch.
@@ -123,10 +203,10 @@ class Weather:
         index = bisect_right(self._starts, at_s)
         return min(found, self._starts[index] if index < len(self._starts) else math.inf)
 
-    @property
-    def last_start_s(self) -> float:
-        """When the last life began."""
-        return self._starts[-1] if self._starts else 0.0
+    def last_start_before(self, at_s: float) -> float:
+        """Return when the last life began that had begun by a moment; 0 if none had."""
+        index = bisect_right(self._starts, at_s)
+        return self._starts[index - 1] if index else 0.0
 
     def receiver_death(self, from_s: float, to_s: float, host: str) -> float | None:
         """Return when a receiver first died within a stretch."""

@@ -28,6 +28,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     callbacks: int = 0
     requests: int = 0
     messages: int = 0
+    judged: dict[str, int] = {}
+    """By a rule's name, how many of its cases nothing excused."""
     findings: tuple[Finding, ...] = ()
     """At most ten; none: all is well."""
     steps: int = 0
@@ -79,6 +81,7 @@ def report_of(ended: Run, *, shrunk: Run | None = None) -> Report:
         callbacks=ended.callbacks,
         requests=ended.requests,
         messages=ended.messages,
+        judged=ended.judged,
         findings=tuple(map(_finding, shown.violations[:_VIOLATIONS_SHOWN])),
         steps=len(ended.plan.steps),
         plan=shown.plan.to_json() if ended.violations else "",

@@ -1,6 +1,7 @@
 """Runs one world from its beginning to its end, and has it judged."""
 
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
@@ -43,6 +44,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """That receivers got whole."""
     messages: int
     """That were accepted."""
+    judged: dict[str, int]
+    """By a rule's name, how many of its cases nothing excused."""
 
     @property
     def rules(self) -> frozenset[str]:
@@ -67,6 +70,7 @@ def run(seed: int, *, mode: Mode | None = None, plan: Plan | None = None) -> Run
     mode = mode_of(seed) if mode is None else mode
     plan = draw_plan(seed) if plan is None else plan
     violations: list[Violation] = []
+    counts: Counter[str] = Counter()
     with Simulation(seed, direct=mode == "direct") as simulation:
         history = History()
         try:
@@ -77,7 +81,7 @@ def run(seed: int, *, mode: Mode | None = None, plan: Plan | None = None) -> Run
             at_s = simulation.loop.time()
             violations.append(Violation(rule="run_crashed", at_s=at_s, text=text))
         else:
-            violations += judged(scene)
+            violations += judged(scene, counts)
         digest, tail = simulation.digest(), simulation.trace.tail(_TAIL_LINES)
         return Run(
             seed=seed,
@@ -90,6 +94,7 @@ def run(seed: int, *, mode: Mode | None = None, plan: Plan | None = None) -> Run
             virtual_s=simulation.loop.time(),
             callbacks=simulation.loop.steps,
             requests=len(history.exchanges),
+            judged=dict(counts),
             messages=len({call.message_id for call in history.calls if call.payload}),
         )
 
@@ -103,9 +108,14 @@ def _play(scene: Scene, plan: Plan) -> None:
     scene.close()
 
 
-def judged(scene: Scene) -> Iterator[Violation]:
-    """Yield all that is wrong in a world that has ended: what was seen, its file, loop and log."""
-    yield from judge(scene.recorder.history)
+def judged(scene: Scene, counts: Counter[str] | None = None) -> Iterator[Violation]:
+    """Yield all that is wrong in a world that has ended: what was seen, its file, loop and log.
+
+    Args:
+        scene: the world.
+        counts: by a rule's name, the number of its cases that nothing excused is added here.
+    """
+    yield from judge(scene.recorder.history, counts)
     at_s = scene.loop.time()
     found = [("file", each) for each in inspect_file(scene.simulation.disk.database)]
     found += [("client", each) for each in scene.recorder.problems]

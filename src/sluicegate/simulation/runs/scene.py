@@ -115,6 +115,7 @@ class Scene:
         history.attempts_max = settings.attempts_max
         history.retry_after_max_s = settings.retry_after_max_s
         history.circuit_failures = settings.circuit_failures
+        history.in_flight_max = settings.in_flight_max
         history.circuit_pause_after_s = settings.circuit_pause_after_s
         history.history_days = settings.history_days
         history.direct = not self.http
@@ -223,6 +224,8 @@ class Scene:
         elif event == "disk.filled":
             self.disk_harmed = True
             self.recorder.event(EventKind.DISK_FULL)
+        elif event == "disk.has_room":
+            self.recorder.event(EventKind.DISK_HAS_ROOM)
         elif event == "host.crashed" and not facts.startswith(f"{EngineHost.name}#"):
             self.recorder.event(EventKind.RECEIVER_CRASHED, facts.split("#")[0])
         elif event in {"disk.sync_failed", "disk.write_failed"}:

@@ -1,0 +1,121 @@
+"""When an endpoint's count of failures surely began anew: a success was recorded, or a resume."""
+
+import math
+from collections.abc import Iterator
+
+from sluicegate.simulation.oracle.duplicates import number_of
+from sluicegate.simulation.oracle.facts import EndpointFacts, Facts, MessageFacts
+from sluicegate.simulation.oracle.history import Exchange, Operation
+from sluicegate.simulation.oracle.statuses import is_permanent, is_success
+from sluicegate.simulation.oracle.timing import Span
+
+__all__ = ["closed_since_s", "sure_resets", "was_judged_by"]
+
+_RECORD_S = 1.0
+"""From the end of an attempt until its result is known everywhere: some commits of 4 ms each."""
+
+
+def sure_resets(facts: Facts, endpoint: EndpointFacts) -> list[Span]:
+    """Return when failures were forgotten for certain, each between two moments; in order of time.
+
+    By the answer to a resume, or by a success that was recorded; and at first when the endpoint
+    was created.
+    """
+    created_s = (call.began_s for call in endpoint.effective(Operation.CREATE_ENDPOINT))
+    found = [Span(0.0, min(created_s, default=0.0))]
+    found += [
+        Span(call.began_s, call.ended_s or math.inf)
+        for call in endpoint.succeeded(Operation.RESUME)
+    ]
+    for exchange in endpoint.exchanges:
+        by_s = was_judged_by(facts, exchange)
+        if by_s < math.inf and exchange.answer is not None and is_success(exchange.answer.status):
+            found.append(Span(exchange.request.at_s, by_s))
+    return sorted(found, key=lambda span: span.lo)
+
+
+def was_judged_by(facts: Facts, exchange: Exchange) -> float:
+    """Return by when the engine surely knew, and recorded, an answer; infinity: perhaps never.
+
+    It knew it if nothing was in its way; or if it lists it, and no other attempt of that number
+    was seen. It has recorded it if nothing was wrong with the disk, and the process lived on.
+    """
+    answer, message = exchange.answer, facts.message_of(exchange)
+    if answer is None or message is None:
+        return math.inf
+    begun, over_s = facts.timing.begun(exchange), facts.timing.ended(exchange).hi
+    known = facts.timing.answer_known(exchange)
+    by_s = facts.timing.answer_by(exchange) + _RECORD_S if known else over_s + _RECORD_S
+    if not known and not _is_listed(message, exchange):
+        return math.inf
+    if facts.weather.disk_fails(exchange.request.at_s, by_s):
+        return math.inf
+    if facts.weather.worst(begun.lo, by_s, "").bug:
+        # Whoever takes the attempt over records it: in the same life, and when it is up.
+        return facts.weather.death_after(begun.lo)
+    return math.inf if facts.weather.ends_life(begun.lo, by_s) else by_s
+
+
+def _is_listed(message: MessageFacts, exchange: Exchange) -> bool:
+    number, view = number_of(exchange) or 0, message.view
+    if view is None or exchange.answer is None or not 0 < number <= len(view.outcomes):
+        return False
+    twins = sum(number_of(each) == number for each in message.exchanges)
+    return twins == 1 and view.outcomes[number - 1] == str(exchange.answer.status)
+
+
+def closed_since_s(facts: Facts, endpoint: EndpointFacts, to_s: float) -> float:
+    """Return since when the circuit was closed up to a moment, for certain; infinity: it was not.
+
+    That is, from the first reset on behind which too few failures may have come to open it.
+    """
+    limit = facts.history.circuit_failures
+    if limit == 0:
+        return 0.0
+    failures = facts.kept("failures", endpoint, lambda: list(_failures(facts, endpoint)))
+    resets = facts.kept("resets", endpoint, lambda: sure_resets(facts, endpoint))
+    for reset in resets:
+        if reset.hi > to_s:
+            continue
+        if sum(each.lo <= to_s and each.hi >= reset.lo for each in failures) < limit:
+            return reset.hi
+    return math.inf
+
+
+def _failures(facts: Facts, endpoint: EndpointFacts) -> Iterator[Span]:
+    """Yield between which moments each failure came that may have counted."""
+    always = Span(-math.inf, math.inf)
+    for message, owner in facts.deliveries():
+        if owner is not endpoint:
+            continue
+        seen: dict[int, list[Exchange]] = {}
+        for exchange in message.exchanges:
+            seen.setdefault(number_of(exchange) or 0, []).append(exchange)
+            answer = exchange.answer
+            if (
+                answer is None
+                or not (is_permanent(answer.status) or is_success(answer.status))
+                or not (facts.timing.answer_known(exchange) or _is_listed(message, exchange))
+            ):
+                yield _span(facts, exchange)
+        view = message.view
+        if view is None or len(view.outcomes) != view.attempts:
+            # Nobody has listed what no receiver saw.
+            yield from [always] * facts.history.circuit_failures
+            continue
+        for number in range(1, view.attempts + 1):
+            if number not in seen:
+                before = [e for n, each in seen.items() if n < number for e in each]
+                behind = [e for n, each in seen.items() if n > number for e in each]
+                lo = max((facts.timing.begun(e).lo for e in before), default=message.accepted().lo)
+                hi = min((facts.timing.begun(e).hi for e in behind), default=math.inf)
+                yield Span(lo, max(lo, hi))
+
+
+def _span(facts: Facts, exchange: Exchange) -> Span:
+    """Return between which moments a failure was judged: not before it arrived."""
+    over_s = facts.timing.ended(exchange).hi + _RECORD_S
+    begun_s = facts.timing.begun(exchange).lo
+    if facts.weather.worst(begun_s, over_s, "").bug:
+        over_s = max(over_s, facts.weather.death_after(begun_s))
+    return Span(begun_s, over_s)
