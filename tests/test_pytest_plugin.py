@@ -173,6 +173,32 @@ def test_a_failure_around_a_test_shows_the_same(pytester: pytest.Pytester) -> No
     )
 
 
+def test_the_marker_takes_options_by_name_only(pytester: pytest.Pytester) -> None:
+    """What it would ignore is refused, with what was meant; a seed comes from elsewhere."""
+    result = run(
+        pytester,
+        """
+        import pytest
+        from sluicegate.simulation import STORM
+
+        @pytest.mark.simulation(STORM)
+        def test_positional(simulation):
+            pass
+
+        @pytest.mark.simulation(seed=7)
+        def test_seed(simulation):
+            pass
+        """,
+    )
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*takes options of `Simulation` by name, such as faults=STORM, and not Faults(*",
+            "*takes no seed: give --simulation-seed*",
+        ]
+    )
+
+
 def test_it_lives_beside_asyncio_and_hypothesis(pytester: pytest.Pytester) -> None:
     """Asynchronous tests go on as they were, and `@given` tests make their own worlds."""
     result = run(

@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Tell of the marker."""
     config.addinivalue_line(
         "markers",
-        f"{_MARKER}(**options): options of this test's `Simulation`, such as faults or direct",
+        f"{_MARKER}(**options): options of this test's `Simulation` by name, such as faults=STORM",
     )
 
 
@@ -88,6 +88,18 @@ def simulation(request: pytest.FixtureRequest, simulation_seed: int) -> "Iterato
         )
     marker = request.node.get_closest_marker(_MARKER)
     options = marker.kwargs if marker is not None else {}
+    if marker is not None and marker.args:
+        pytest.fail(
+            f"pytest.mark.simulation takes options of `Simulation` by name, such as faults=STORM,"
+            f" and not {', '.join(map(repr, marker.args))}",
+            pytrace=False,
+        )
+    if "seed" in options:
+        pytest.fail(
+            "pytest.mark.simulation takes no seed: give --simulation-seed, or parametrize"
+            " `simulation_seed`",
+            pytrace=False,
+        )
     with Simulation(simulation_seed, **options) as world:
         yield world
 

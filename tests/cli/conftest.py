@@ -18,9 +18,27 @@ API_KEY = "sg_test_0123456789abcdefghij"
 PATIENCE_S = 60
 
 
+LAUNCH = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, "-m", "sluicegate", *sys.argv[1:]])
+"""
+
+
 def command(*arguments: str) -> list[str]:
-    """Return the command line of `sluicegate` with `arguments`, run by this interpreter."""
-    return [sys.executable, "-m", "sluicegate", *arguments]
+    """Return the command line of `sluicegate` with `arguments`, run by this interpreter.
+
+    Ctrl-C means there what it means at a terminal, also when the tests run in the background,
+    where it is ignored, and a child inherits that.
+    """
+    return [sys.executable, "-I", "-S", "-c", LAUNCH, *arguments]
+
+
+def end_group(process: "subprocess.Popen[str]") -> None:
+    """Kill a process that leads a group, and whatever it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -112,20 +130,27 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
 
 
 @pytest.fixture
-def start_command(tmp_path: Path) -> Callable[..., "subprocess.Popen[str]"]:
-    """Start a command in a folder of its own; keywords are added to its environment."""
+def start_command(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Start commands in a folder of its own; keywords are added to their environment.
 
-    def start(*arguments: str, **environ: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(  # noqa: S603 - our own command
-            command(*arguments),
-            env=environment() | environ,
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    What is left of them and of their own processes at the end, however the test ended, is killed.
+    """
+    with contextlib.ExitStack() as stack:
 
-    return start
+        def start(*arguments: str, **environ: str) -> "subprocess.Popen[str]":
+            process = subprocess.Popen(  # noqa: S603 - our own command
+                command(*arguments),
+                env=environment() | environ,
+                cwd=tmp_path,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+            stack.callback(end_group, process)
+            return process
+
+        yield start
 
 
 @pytest.fixture

@@ -67,6 +67,9 @@ def test_time_is_a_limit(run_command: Run) -> None:
         (["--seeds", "1-99999999999"], "at most 10000000 seeds"),
         (["--jobs", "0"], "--jobs"),
         (["--seconds", "0"], "--seconds"),
+        (["--seconds", "nan"], "'nan' is not a finite number"),
+        (["--seconds", "inf"], "'inf' is not a finite number"),
+        (["--shrink-seconds", "nan"], "'nan' is not a finite number"),
         (["--digests", "--json"], "exclude each other"),
         (["--digests", "--seconds", "3"], "--digests needs --seeds"),
         (["--plan", "no/such/file"], "--plan no/such/file"),
@@ -82,6 +85,20 @@ def test_bad_arguments_are_refused_with_exit_code_2(
     assert done.code == 2
     assert told in done.err
     assert "Traceback" not in done.err
+
+
+def test_it_ends_quietly_when_nobody_reads_any_more(
+    start_command: Callable[..., "subprocess.Popen[str]"],
+) -> None:
+    """As in `sluicegate simulate --digests | head -1`: as if by SIGPIPE, and not as a failure."""
+    process = start_command("simulate", "--seeds", "1-1000", "--digests", "--direct")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline().startswith("1 ")
+    process.stdout.close()
+    assert process.wait(timeout=50) == 128 + signal.SIGPIPE
+    told = process.stderr.read().splitlines()
+    assert all(" seeds/s, " in line for line in told), "how far it is, and nothing else"
 
 
 def test_ctrl_c_ends_it_and_its_processes(

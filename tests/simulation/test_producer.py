@@ -38,7 +38,7 @@ def test_a_send_that_died_with_the_engine_is_one_message(seed: int) -> None:
         sluicegate = simulation.engine()
         endpoint = sluicegate.create_endpoint(shop.url)
         for number in range(3):
-            sluicegate.crash_at_write(1)
+            simulation.crash_at_write(1)
             sluicegate.send(endpoint.id, number)
         assert sluicegate.life.number > 1
         simulation.settle()
@@ -53,12 +53,12 @@ def test_a_pause_that_died_with_the_engine_is_a_pause() -> None:
             shop = simulation.host("shop.example")
             sluicegate = simulation.engine()
             endpoint = sluicegate.create_endpoint(shop.url)
-            sluicegate.crash_at_write(1)
+            simulation.crash_at_write(1)
             sluicegate.pause(endpoint.id)
             sluicegate.send(endpoint.id, 1)
             simulation.advance(60)
             assert not shop.requests, seed
-            sluicegate.crash_at_write(1)
+            simulation.crash_at_write(1)
             sluicegate.resume(endpoint.id)
             assert simulation.settle().finished
             assert shop.requests, seed

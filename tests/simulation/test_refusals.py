@@ -8,7 +8,9 @@ import pytest
 
 from sluicegate.engine.errors import SettingError
 from sluicegate.simulation import (
+    Answer,
     CounterexampleError,
+    EngineHost,
     Faults,
     Mishap,
     MishapKind,
@@ -43,14 +45,16 @@ def test_a_setting_is_refused_by_the_rules_of_the_engine(
         assert host.life is life
 
 
-@pytest.mark.parametrize("rate", [7, -0.1, math.nan, "0.5", None])
+@pytest.mark.parametrize("rate", [7, -0.1, math.nan, "0.5", None, True])
 def test_a_rate_is_a_probability(rate: object) -> None:
     """A rate that can never be is no storm."""
     with pytest.raises(ValueError, match=r"reset: .* is not allowed: a rate is a number from 0 to"):
         Faults(reset=rate)  # type: ignore[arg-type] # wrong on purpose
 
 
-@pytest.mark.parametrize("latency_s", [(1, 0), (-1, 1), (0, math.inf), (0,), 1, ("0", "1")])
+@pytest.mark.parametrize(
+    "latency_s", [(1, 0), (-1, 1), (0, math.inf), (0, math.nan), (0, True), (0,), 1, ("0", "1")]
+)
 def test_a_latency_is_two_times_in_order(latency_s: object) -> None:
     """Nothing arrives before it was sent, or never."""
     with pytest.raises(ValueError, match=r"latency_s: .* is not allowed"):
@@ -108,11 +112,69 @@ def test_a_scenario_that_fails_before_all_its_hosts_are_there_is_a_finding() -> 
     assert "once" in found.value.story
 
 
-@pytest.mark.parametrize("seconds", [-5, math.nan, math.inf])
-def test_time_passes_forwards_and_ends(seconds: float) -> None:
-    """A mistake in a test's sum is no standstill, and no endless run."""
-    with Simulation() as simulation, pytest.raises(ValueError, match=r"seconds: .* is not allowed"):
-        simulation.advance(seconds)
+NO_TIME = [-5, math.nan, math.inf, 1e300, True, "5", None]
+"""What is no number of seconds; `None` is one where it means that there is no limit."""
+
+
+@pytest.mark.parametrize(
+    ("name", "take", "none_is_fine"),
+    [
+        ("seconds", lambda world, _, number: world.advance(number), False),
+        ("limit_s", lambda world, _, number: world.settle(number), True),
+        ("within_s", lambda _, host, number: host.start(within_s=number), False),
+        ("restart_s", lambda _, host, number: setattr(host, "restart_s", number), True),
+        ("delay_s", lambda *given: Answer(delay_s=given[-1]), False),
+        ("restart_after_s", lambda world, _, n: world.hosts[0].crash(restart_after_s=n), True),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_time_passes_forwards_and_ends(
+    name: str,
+    take: Callable[[Simulation, EngineHost, Any], object],
+    none_is_fine: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """A mistake in a test's sum is no standstill and no endless run, and nothing has changed."""
+    with Simulation(direct=True) as simulation:
+        simulation.host("shop.example")
+        host = simulation.engine()
+        for number in NO_TIME[: -1 if none_is_fine else None]:
+            before = simulation.digest()
+            with pytest.raises(ValueError, match=rf"{name}: .* is not allowed: seconds from 0"):
+                take(simulation, host, number)
+            assert simulation.digest() == before
+        take(simulation, host, 0)
+
+
+def test_the_wall_clock_jumps_by_seconds_either_way() -> None:
+    """By no infinite ones: no date would be left."""
+    with Simulation() as simulation:
+        before_ms = simulation.wall.now_ms()
+        for number in (math.nan, math.inf, -1e300, True):
+            with pytest.raises(ValueError, match=r"seconds: .* is not allowed"):
+                simulation.wall.jump(number)
+        simulation.wall.jump(-2.5)
+        assert simulation.wall.now_ms() == before_ms - 2500
+
+
+def test_a_timer_is_set_for_a_number_of_seconds() -> None:
+    """One for no number would be in everybody's way: it is neither before nor after another."""
+    with Simulation() as simulation:
+        with pytest.raises(ValueError, match="nan is not allowed"):
+            simulation.loop.call_later(math.nan, print)
+        with pytest.raises(ValueError, match="moment_s: nan is not allowed"):
+            simulation.loop.advance_to(math.nan)
+
+
+@pytest.mark.parametrize("number", [0, -1, True, 1.0, math.nan])
+def test_writes_and_callbacks_are_counted_from_one(number: Any) -> None:
+    """A crash at no write would never come; a world that may do nothing does nothing."""
+    with (
+        Simulation() as simulation,
+        pytest.raises(ValueError, match=r"count: .* is not allowed: a whole number from 1"),
+    ):
+        simulation.crash_at_write(number)
+    with pytest.raises(ValueError, match=r"standstill_steps: .* is not allowed"):
+        Simulation(standstill_steps=number)
 
 
 @pytest.mark.parametrize(

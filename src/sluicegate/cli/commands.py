@@ -1,7 +1,10 @@
 """The commands and their options; what they do is in the modules beside this one."""
 
 import importlib
+import os
+import signal
 import sys
+from typing import Any
 
 import click
 
@@ -20,6 +23,7 @@ from sluicegate.engine.errors import SettingError
 __all__ = ["main"]
 
 
+_EXIT_UNREAD = 128 + signal.SIGPIPE
 _LATER = {
     "simulate": ("sluicegate.cli.simulate", "simulate"),
     "what-if": ("sluicegate.cli.what_if", "what_if"),
@@ -41,6 +45,16 @@ class _Commands(click.Group):
         module, name = _LATER[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Run a command; end as quietly as if by SIGPIPE when nobody reads what it prints."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Else click's exit code would be 1, which means something else to each command.
+            # What is left in its buffer must not complain at the end of the interpreter.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(_EXIT_UNREAD)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -20,6 +20,7 @@ from rich.progress import (
 )
 
 from sluicegate.cli.failures import StartError
+from sluicegate.cli.number import FiniteRange
 from sluicegate.clock import SystemClock, SystemRandom
 from sluicegate.simulation.runs.plan import Plan
 from sluicegate.simulation.runs.report import Report
@@ -60,7 +61,7 @@ def _seeds(_: click.Context, __: click.Parameter, value: str | None) -> Sequence
 @click.option("--seeds", callback=_seeds, help="Which: 7, 1-1000, 1-9,20.  [default: 1-100]")
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     help="Begin no more seeds after so long; without --seeds, go on from a random one.",
 )
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True)
@@ -78,7 +79,7 @@ def _seeds(_: click.Context, __: click.Parameter, value: str | None) -> Sequence
 @click.option("--plan", help="A file with the plan of a failure, or - for standard input.")
 @click.option(
     "--shrink-seconds",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=60.0,
     show_default=True,
     help="How long a failing plan may be shrunk; 0: not at all.",
@@ -100,7 +101,8 @@ def simulate(
     The same seed gives the same run, byte for byte, whatever the machine. A failure is printed
     with its seed, a shrunk plan, the end of its trace, and the command that runs it again.
 
-    Exit codes: 0 all promises were kept, 1 one was broken, 2 bad arguments, 130 after Ctrl-C.
+    Exit codes: 0 all promises were kept, 1 one was broken, 2 bad arguments, 130 after Ctrl-C,
+    141 when nobody reads its output any more.
     """
     if digests and as_json:
         raise StartError("--digests and --json exclude each other: JSON has the digests")

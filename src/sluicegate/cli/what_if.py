@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sluicegate.cli.failures import CommandError, StartError
+from sluicegate.cli.number import FiniteRange
 from sluicegate.cli.what_if_report import as_json, tell
 from sluicegate.clock import SystemClock
 from sluicegate.engine.errors import SettingError
@@ -57,7 +58,9 @@ _DEFAULT = Scenario(endpoints=1, rate_per_s=1)
 )
 @click.option("--retry-slow", "delays", multiple=True, help="The same without a name: 60,300,1800.")
 @click.option("--attempts-max", type=int, help="Attempts of one message.  [default: 8]")
-@click.option("--jitter", type=float, help="Of a delay, added by chance, 0 to 1.  [default: 0.1]")
+@click.option(
+    "--jitter", type=FiniteRange(), help="Of a delay, added by chance, 0 to 1.  [default: 0.1]"
+)
 @click.option(
     "--circuit-failures",
     type=int,
@@ -84,14 +87,14 @@ _DEFAULT = Scenario(endpoints=1, rate_per_s=1)
 )
 @click.option(
     "--timeout",
-    type=float,
+    type=FiniteRange(),
     default=_DEFAULT.timeout_s,
     show_default=True,
     help="Seconds for an attempt.",
 )
 @click.option(
     "--answer-time",
-    type=float,
+    type=FiniteRange(),
     default=_DEFAULT.answer_s,
     show_default=True,
     help="Seconds that a receiver takes.",
@@ -112,7 +115,11 @@ _DEFAULT = Scenario(endpoints=1, rate_per_s=1)
     help="About how many are really sent in a run; they stand for all.",
 )
 @click.option("--exact", is_flag=True, help="Send every message, however long it takes.")
-@click.option("--jobs", type=int, help="Schedules played at once.  [default: as there are CPUs]")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    help="Schedules played at once.  [default: as there are CPUs]",
+)
 @click.option(
     "--plot",
     "plots",

@@ -5,6 +5,7 @@ from sluicegate.simulation.errors import (
     DeadlockError,
     EscapeError,
     LifeEndedError,
+    StandstillError,
     UnhandledError,
 )
 from sluicegate.simulation.exploring import CounterexampleError, Explored, explore
@@ -20,7 +21,7 @@ from sluicegate.simulation.receivers import (
     ReceivedRequest,
     ReceiverHost,
 )
-from sluicegate.simulation.settling import Settled
+from sluicegate.simulation.settling import Raised, Settled
 from sluicegate.simulation.simulation import Simulation
 from sluicegate.simulation.trace import Trace
 
@@ -42,11 +43,13 @@ __all__ = [
     "Mishap",
     "MishapKind",
     "Network",
+    "Raised",
     "ReceivedRequest",
     "ReceiverHost",
     "Settled",
     "Simulation",
     "SimulationLoop",
+    "StandstillError",
     "Trace",
     "UnhandledError",
     "explore",

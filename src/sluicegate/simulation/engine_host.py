@@ -2,16 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from sluicegate.app import Engine
 from sluicegate.engine.errors import SettingError, SluicegateError, StorageVersionError
 from sluicegate.engine.settings import Settings
+from sluicegate.simulation.bounds import check_seconds
 from sluicegate.simulation.engine_process import API_PORT, EngineProcess, World
 from sluicegate.simulation.engine_settings import changed_settings
+from sluicegate.simulation.errors import LifeEndedError
 from sluicegate.simulation.lives import OUTSIDE, HostDownError, Life
-from sluicegate.simulation.loop import SimulationLoop
 from sluicegate.simulation.producer import Producer
 
 __all__ = ["API_KEY", "API_PORT", "EngineHost", "HostDownError"]
@@ -35,7 +36,6 @@ class EngineHost(Producer):
     Attributes:
         name: on the network.
         settings: what it is started with next.
-        restart_s: seconds from an end to the next start; `None`: it stays down until `start`.
         life: its process; the last one while it is down.
     """
 
@@ -59,7 +59,7 @@ class EngineHost(Producer):
         self._failure: Exception | None = None
         self._news: asyncio.Future[None] = world.loop.create_future()
         self.settings = settings
-        self.restart_s: float | None = _RESTART_S
+        self._restart_s: float | None = _RESTART_S
         self.life = Life(self.name, 0)
         self.life.dead = True
         self.url = f"http://{self.name}:{API_PORT}"
@@ -75,6 +75,19 @@ class EngineHost(Producer):
         if self._process is None or self.life.dead:
             raise HostDownError(f"{self.name} is down")
         return self._process.engine
+
+    @property
+    def restart_s(self) -> float | None:
+        """Seconds from an end to the next start; `None`: it stays down until `start`.
+
+        Raises:
+            ValueError: set to anything but `None` or 0 to 100 years.
+        """
+        return self._restart_s
+
+    @restart_s.setter
+    def restart_s(self, seconds: float | None) -> None:
+        self._restart_s = None if seconds is None else check_seconds("restart_s", seconds)
 
     @property
     def is_up(self) -> bool:
@@ -93,7 +106,9 @@ class EngineHost(Producer):
             SettingError, StorageVersionError: it can never start like this; it stays down, as it
                 does after an error that is a bug, which is raised as it is.
             HostDownError: it did not come up in time; the supervisor goes on trying.
+            ValueError: `within_s` is not from 0 to 100 years.
         """
+        check_seconds("within_s", within_s)
         self._wanted = True
         self._boot()
         self._world.loop.run(self._until_up(within_s))
@@ -116,15 +131,6 @@ class EngineHost(Producer):
                 self.restart_s, self._boot, context=OUTSIDE.copy()
             )
 
-    def crash_at_write(self, count: int, *, power_loss: bool = False) -> None:
-        """Crash at the `count`-th commit from now: before, within or right after it.
-
-        Args:
-            count: from 1; commits of a start count too.
-            power_loss: whether the machine loses power, or only the process ends.
-        """
-        self._world.disk.crash_at_write(count, power_loss=power_loss, died=self._died)
-
     def stop(self) -> None:
         """Drain and close it in good order; it stays down until `start`.
 
@@ -133,8 +139,8 @@ class EngineHost(Producer):
         self._wanted = False
         life = self.life
         if self.is_up:
-            with contextlib.suppress(HostDownError):
-                self._world.loop.run(_until_over(self._world.loop, life, self._close()))
+            with contextlib.suppress(LifeEndedError):
+                self._world.loop.run(self._close(), life=life)
         if not life.dead:
             self.crash()
 
@@ -168,10 +174,10 @@ class EngineHost(Producer):
         async def within() -> _T:
             return await work(engine)
 
-        return await _until_over(self._world.loop, self.life, within())
-
-    def _died(self, power_loss: bool) -> None:  # noqa: FBT001 - what the disk calls
-        self.crash(power_loss=power_loss)
+        try:
+            return await self._world.loop.within(self.life, within())
+        except LifeEndedError as error:
+            raise HostDownError(str(error)) from None
 
     async def _until_up(self, within_s: float) -> None:
         deadline_s = self._world.loop.time() + within_s
@@ -248,30 +254,3 @@ def _passes(error: Exception) -> bool:
     return isinstance(error, SluicegateError) and not isinstance(
         error, SettingError | StorageVersionError
     )
-
-
-async def _until_over(loop: SimulationLoop, life: Life, coro: Coroutine[Any, Any, _T]) -> _T:
-    """Run a coroutine in a life, from another one, and return its result.
-
-    Raises:
-        HostDownError: the life ended first.
-    """
-    died: asyncio.Future[None] = loop.create_future()
-
-    def die() -> None:
-        if not died.done():
-            died.set_result(None)
-
-    life.on_crash.append(die)
-    work = loop.spawn(life, coro)
-    either: list[asyncio.Future[Any]] = [work, died]
-    try:
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-    except asyncio.CancelledError:
-        work.cancel()
-        raise
-    finally:
-        life.on_crash.remove(die)
-    if not work.done():
-        raise HostDownError(f"{life} died")
-    return work.result()

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any, NoReturn
 
 from sluicegate.simulation.errors import EscapeError
+from sluicegate.simulation.lives import LIFE
 
 __all__ = ["NoRealIO"]
 
@@ -11,8 +12,20 @@ __all__ = ["NoRealIO"]
 class NoRealIO(asyncio.BaseEventLoop):
     """Refuses descriptors, pipes, datagrams, Unix sockets, subprocesses and signals."""
 
+    def escape(self, text: str) -> EscapeError:
+        """Return the error for code that reached for the real world.
+
+        Code of a host may swallow it: the world ends with it all the same.
+        """
+        error = EscapeError(text)
+        life = LIFE.get()
+        if life is not None:
+            message = f"{life} reached for the real world"
+            self.call_exception_handler({"message": message, "exception": error})
+        return error
+
     def _refuse(self, what: str, instead: str) -> NoReturn:
-        raise EscapeError(f"a simulation has no {what}: {instead}")
+        raise self.escape(f"a simulation has no {what}: {instead}")
 
     def _no_descriptor(self, *_: object, **__: object) -> NoReturn:
         self._refuse("real descriptors", "use streams, transports or aiohttp")
@@ -36,7 +49,8 @@ class NoRealIO(asyncio.BaseEventLoop):
         self._refuse("TLS records", "connect with `ssl` set: it is a flag of the connection")
 
     def _no_signal(self, *_: object, **__: object) -> NoReturn:
-        self._refuse("signals", "let the test stop or crash the host")
+        # As other loops do where there are none: every server has another way.
+        raise EscapeError("a simulation has no signals: let the test stop or crash the host")
 
     # asyncio's signatures have dozens of options: none is looked at.
     add_reader: Any = _no_descriptor

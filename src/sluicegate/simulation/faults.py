@@ -1,10 +1,11 @@
 """What may go wrong, and how often."""
 
-import math
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
+
+from sluicegate.simulation.bounds import check_rate, check_seconds
 
 __all__ = ["CALM", "DISK_FAULTS", "STORM", "Faults"]
 
@@ -95,19 +96,16 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Hold every value to its bounds, which msgspec does only for what it decodes."""
         match self.latency_s:
-            case (int() | float() as least, int() | float() as greatest) if (
-                0 <= least <= greatest < math.inf
-            ):
-                pass
+            case (least, greatest):
+                check_seconds("latency_s", least)
+                check_seconds("latency_s", greatest, least=least)
             case _:
                 raise ValueError(
                     f"latency_s: {self.latency_s!r} is not allowed: the least and the greatest time"
                     " in seconds, from 0"
                 )
         for name in self.__struct_fields__[1:]:
-            rate = getattr(self, name)
-            if not (isinstance(rate, int | float) and 0 <= rate <= 1):
-                raise ValueError(f"{name}: {rate!r} is not allowed: a rate is a number from 0 to 1")
+            check_rate(name, getattr(self, name))
 
 
 DISK_FAULTS = (

@@ -17,33 +17,33 @@ import heapq
 import itertools
 import math
 import random
-import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor
 from typing import Any, TypeVar
 
+from sluicegate.simulation.bounds import check_seconds
 from sluicegate.simulation.errors import (
     DeadlockError,
-    EscapeError,
     LifeEndedError,
+    StandstillError,
     UnhandledError,
 )
 from sluicegate.simulation.graveyard import Graveyard, muted
 from sluicegate.simulation.lives import OUTSIDE, Life, is_dead
-from sluicegate.simulation.loop_sockets import SimulatedSockets
+from sluicegate.simulation.loop_threads import InlineThreads
 from sluicegate.simulation.numbered import NumberedFuture, NumberedTask, NumberedTimer
 from sluicegate.simulation.trace import Trace
-from sluicegate.simulation.waiting import describe_waiting
+from sluicegate.simulation.waiting import describe_ready, describe_waiting
 
-__all__ = ["SimulationLoop"]
+__all__ = ["STANDSTILL_STEPS", "SimulationLoop"]
 
 _T = TypeVar("_T")
 
 _CLEAN_EVERY_STEPS = 100_000
 """The garbage collector runs finalizers at moments of its own choosing: it is told when."""
-_EXECUTOR_S_MAX = 0.002
 _RESOLUTION_S = 1e-9
+STANDSTILL_STEPS = 1_000_000
+"""Far more than a hundred thousand endpoints need that have something to do at one moment."""
 
 
 class _Selector:
@@ -60,7 +60,7 @@ class _Selector:
         """Hold nothing."""
 
 
-class SimulationLoop(SimulatedSockets):
+class SimulationLoop(InlineThreads):
     """An event loop with a virtual clock, for one thread, with hosts that can crash.
 
     What a test may rely on: `time()` is the virtual time in seconds, from 0; waiting takes no
@@ -70,12 +70,13 @@ class SimulationLoop(SimulatedSockets):
         trace: what happened.
         steps: callbacks and timers scheduled so far: how much was done.
         problems: what nobody handled, as `call_exception_handler` was told of it; see `check`.
+        standstill_steps: so many callbacks may be scheduled while time stands still; then the
+            run ends with `StandstillError`.
     """
 
     # What `asyncio.BaseEventLoop` keeps, and typeshed does not tell of.
     _ready: deque[asyncio.Handle]
     _scheduled: list[asyncio.TimerHandle]
-    _thread_id: int | None
 
     def __init__(self, seed: int | str = 0) -> None:
         """Begin at second 0.
@@ -83,19 +84,18 @@ class SimulationLoop(SimulatedSockets):
         Args:
             seed: draws how long work in an executor takes.
         """
-        super().__init__()
+        super().__init__(random.Random(f"{seed}:loop"))
         self._now_s = 0.0
         self._selector = _Selector(self)
         self._clock_resolution = _RESOLUTION_S
         self._numbers = itertools.count(1)
-        self._owner = threading.get_ident()
         self._cleaned_at = 0
-        self._random = random.Random(f"{seed}:loop")
         self._graveyard = Graveyard()
         self._eager = False
+        self._moved_at = 0  # of `steps`, when time passed last
         self.steps = 0
+        self.standstill_steps = STANDSTILL_STEPS
         self.trace = Trace(self.time)
-        self.problems: list[dict[str, Any]] = []
         self.set_exception_handler(_note_problem)
 
     def time(self) -> float:
@@ -109,44 +109,61 @@ class SimulationLoop(SimulatedSockets):
 
         Raises:
             DeadlockError: it waits for what can never happen.
+            StandstillError: something runs on and on, and waits for nothing.
             LifeEndedError: `life` ended before it.
         """
         if life is not None:
-            coro = self._within(life, coro)
+            coro = self.within(life, coro)
         return self.run_until_complete(self.create_task(coro, context=OUTSIDE.copy()))
 
-    async def _within(self, life: Life, coro: Coroutine[Any, Any, _T]) -> _T:
-        """Wait, outside, for what runs inside."""
+    async def within(self, life: Life, coro: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine in a life, from another one or from outside, and return its result.
+
+        If the caller is cancelled, so is the coroutine.
+
+        Raises:
+            LifeEndedError: the life ended first, or had ended before: what the coroutine did
+                until then stands.
+        """
         if life.dead:
             coro.close()
             raise LifeEndedError(f"{life} has ended")
-        over = self.create_future()
+        died: asyncio.Future[None] = self.create_future()
 
-        def tell(*_: object) -> None:
-            if not over.done():
-                over.set_result(None)
+        def die() -> None:
+            if not died.done():
+                died.set_result(None)
 
-        task = self.spawn(life, coro)
-        task.add_done_callback(tell, context=OUTSIDE.copy())
-        life.on_crash.append(tell)
-        await over
-        life.on_crash.remove(tell)
-        if not task.done():
+        life.on_crash.append(die)
+        work = self.spawn(life, coro)
+        either: list[asyncio.Future[Any]] = [work, died]
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            work.cancel()
+            raise
+        finally:
+            life.on_crash.remove(die)
+        if not work.done():
             raise LifeEndedError(f"{life} has ended")
-        return task.result()
+        return work.result()
 
     def advance(self, seconds: float) -> None:
         """Let time pass, and everything happen that is due meanwhile.
 
         Raises:
-            ValueError: `seconds` is negative, infinite or no number.
+            ValueError: `seconds` is not from 0 to 100 years.
         """
-        if not 0 <= seconds < math.inf:
-            raise ValueError(f"seconds: {seconds!r} is not allowed: time passes from 0 s on")
-        self.advance_to(self._now_s + seconds)
+        self.advance_to(self._now_s + check_seconds("seconds", seconds))
 
     def advance_to(self, moment_s: float) -> None:
-        """Let time pass until `moment_s` on the virtual clock; at once if that has passed."""
+        """Let time pass until `moment_s` on the virtual clock; at once if that has passed.
+
+        Raises:
+            ValueError: `moment_s` is infinite or no number.
+        """
+        if not math.isfinite(moment_s):
+            raise ValueError(f"moment_s: {moment_s!r} is not allowed: a moment that comes")
         timer = self.call_at(moment_s, self.stop, context=OUTSIDE.copy())
         try:
             self.run_forever()
@@ -157,6 +174,8 @@ class SimulationLoop(SimulatedSockets):
         if self.steps - self._cleaned_at > _CLEAN_EVERY_STEPS:
             self._cleaned_at = self.steps
             gc.collect()
+        if self.steps - self._moved_at > self.standstill_steps:
+            raise self._standstill()
         upcoming_s = self._scheduled[0].when() if self._scheduled else math.inf
         if timeout is None or (timeout > 0 and upcoming_s == math.inf):
             raise DeadlockError(
@@ -165,10 +184,18 @@ class SimulationLoop(SimulatedSockets):
             )
         if timeout > 0:
             # The moment itself, not a sum: floats would drift.
-            self._now_s = max(self._now_s, upcoming_s)
+            if upcoming_s > self._now_s:
+                self._now_s, self._moved_at = upcoming_s, self.steps
             # A float has no room for nanoseconds after some months: asyncio, which looks for
             # what is due before now plus the resolution, would find nothing, for ever.
             self._clock_resolution = max(_RESOLUTION_S, math.ulp(self._now_s))
+
+    def _standstill(self) -> StandstillError:
+        return StandstillError(
+            f"{self.steps - self._moved_at} callbacks were scheduled while the time stood at"
+            f" {self._now_s:.6f} s: something runs on and on without waiting for anything. What ran"
+            " last and is to run again:" + describe_ready(self._ready)
+        )
 
     def check(self) -> None:
         """Complain of what nobody handled so far.
@@ -229,7 +256,7 @@ class SimulationLoop(SimulatedSockets):
         """
         eager = getattr(asyncio, "eager_task_factory", None)
         if factory is not None and factory is not eager:
-            raise EscapeError("a simulation makes its tasks itself: they have numbers")
+            raise self.escape("a simulation makes its tasks itself: they have numbers")
         self._eager = factory is not None
 
     def _call_soon(
@@ -251,7 +278,13 @@ class SimulationLoop(SimulatedSockets):
         *args: Any,  # noqa: ANN401 - asyncio's signature
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
-        """Call `callback` at a moment of the virtual clock, unless its host dies before."""
+        """Call `callback` at a moment of the virtual clock, unless its host dies before.
+
+        Raises:
+            ValueError: `when` is no number, and no order of timers would be right any more.
+        """
+        if when != when:  # noqa: PLR0124 - the quickest way to ask whether it is a number
+            raise ValueError("when: nan is not allowed: a moment of the virtual clock")
         self._check_closed()  # type: ignore[attr-defined] # asyncio's
         self.steps += 1
         timer = NumberedTimer(when, callback, args, self, context)
@@ -272,56 +305,6 @@ class SimulationLoop(SimulatedSockets):
     ) -> asyncio.TimerHandle:
         """Call `callback` after a delay in virtual seconds."""
         return self.call_at(self._now_s + delay, callback, *args, context=context)
-
-    def call_soon_threadsafe(  # type: ignore[override] # same
-        self,
-        callback: Callable[..., object],
-        *args: Any,  # noqa: ANN401 - asyncio's signature
-        context: contextvars.Context | None = None,
-    ) -> asyncio.Handle:
-        """Call `callback` soon; from this loop's own thread only.
-
-        Raises:
-            EscapeError: another thread called, whose moments no seed can repeat.
-        """
-        if threading.get_ident() != (self._thread_id or self._owner):
-            error = EscapeError(
-                "a thread called into the simulation: run its work inline, or with"
-                " `loop.run_in_executor`, which does"
-            )
-            # The thread may swallow it. No line in the trace: its moment is nobody's to repeat.
-            self.problems.append({"message": "a thread called", "exception": error})
-            raise error
-        return self.call_soon(callback, *args, context=context)
-
-    def run_in_executor(  # type: ignore[override] # as above
-        self,
-        executor: Executor | None,
-        func: Callable[..., _T],
-        *args: Any,  # noqa: ANN401 - asyncio's signature
-    ) -> "asyncio.Future[_T]":
-        """Run `func` inline, at a moment up to 2 ms from now. No thread is used.
-
-        As on a thread of its own, no loop is running for it.
-        """
-        del executor
-        future: asyncio.Future[_T] = self.create_future()
-
-        def work() -> None:
-            if future.cancelled():
-                return
-            asyncio._set_running_loop(None)  # noqa: SLF001 - meant for those who make loops
-            try:
-                result = func(*args)
-            except Exception as error:  # noqa: BLE001 - it is the asker's
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-            finally:
-                asyncio._set_running_loop(self)  # noqa: SLF001 - as above
-
-        self.call_later(self._random.uniform(0, _EXECUTOR_S_MAX), work)
-        return future
 
     # -- crashes --------------------------------------------------------------------------------
 

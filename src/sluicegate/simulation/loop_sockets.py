@@ -6,7 +6,6 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sluicegate.simulation.errors import EscapeError
 from sluicegate.simulation.escapes import NoRealIO
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class SimulatedSockets(NoRealIO):
             EscapeError: a socket is given: it would be real.
         """
         if sock is not None:
-            raise EscapeError("a simulation has no listening sockets: give a port")
+            raise self.escape("a simulation has no listening sockets: give a port")
         return self.network.listen(protocol_factory, host, port or 0, serve=start_serving)
 
     async def create_connection(  # type: ignore[override] # as above
@@ -111,5 +110,5 @@ class SimulatedSockets(NoRealIO):
             return peer
         adopted = self._adopted.pop(sock, None)
         if adopted is None:
-            raise EscapeError("a real socket: connect by host and port, or by `sock_connect`")
+            raise self.escape("a real socket: connect by host and port, or by `sock_connect`")
         return adopted

@@ -1,5 +1,7 @@
 """Letting a world come to rest, and telling what did not."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from sluicegate.app import Engine
@@ -9,8 +11,9 @@ from sluicegate.engine.model import LogEntry
 from sluicegate.engine.settings import Settings
 from sluicegate.simulation.engine_host import EngineHost, HostDownError
 from sluicegate.simulation.loop import SimulationLoop
+from sluicegate.simulation.receivers import ReceiverHost
 
-__all__ = ["Settled", "longest_cycle_s", "settle"]
+__all__ = ["Raised", "Settled", "longest_cycle_s", "settle"]
 
 _UNFINISHED = (MessageStatus.QUEUED, MessageStatus.DELIVERING, MessageStatus.PENDING_RETRY)
 _LISTED_MAX = 500
@@ -18,6 +21,14 @@ _ATTEMPT_S = 60.0
 _SLACK_S = 60.0
 _LOOK_FIRST_S = 1.0
 _LOOK_LAST_S = 600.0
+
+
+class Raised(msgspec.Struct, frozen=True, kw_only=True):
+    """An exception of a receiver's application."""
+
+    host: str
+    """The receiver's name."""
+    error: BaseException
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +39,10 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     unfinished: tuple[LogEntry, ...]
     """Messages that the engine has still to deliver, as its log shows them: queued, in flight or
     waiting on a retry; at most 500 of each, the newest. What a pause holds is not among them."""
+
+    raised: tuple[Raised, ...] = ()
+    """What receivers' applications raised since the world began, those of each in order: the
+    engine took it for a 500, or heard nothing of it, and delivered again what it could."""
 
     @property
     def finished(self) -> bool:
@@ -56,7 +71,13 @@ def longest_cycle_s(settings: Settings) -> float:
     )
 
 
-def settle(loop: SimulationLoop, host: EngineHost, limit_s: float) -> Settled:
+def settle(
+    loop: SimulationLoop,
+    host: EngineHost,
+    limit_s: float,
+    *,
+    receivers: Iterable[ReceiverHost] = (),
+) -> Settled:
     """Let time pass until the engine has nothing left to deliver, or `limit_s` is over.
 
     It is asked now and then, at first after a second, then ever less often.
@@ -70,7 +91,10 @@ def settle(loop: SimulationLoop, host: EngineHost, limit_s: float) -> Settled:
         unfinished = loop.run(_unfinished(host))
         took_s = loop.time() - began_s
         if unfinished is not None and (not unfinished or took_s >= limit_s):
-            return Settled(took_s=took_s, unfinished=tuple(unfinished))
+            raised = [
+                Raised(host=each.name, error=error) for each in receivers for error in each.problems
+            ]
+            return Settled(took_s=took_s, unfinished=tuple(unfinished), raised=tuple(raised))
         if took_s >= limit_s:
             raise HostDownError(f"{host.name} is not up after {took_s:g} s")
         loop.advance(min(step_s, limit_s - took_s))

@@ -8,12 +8,13 @@ from typing import Any, Protocol, Self, TypeVar
 
 from sluicegate.engine.ports import Sender
 from sluicegate.engine.settings import Settings
+from sluicegate.simulation.bounds import check_count, check_seconds
 from sluicegate.simulation.disk import Disk
 from sluicegate.simulation.engine_host import API_KEY, EngineHost
 from sluicegate.simulation.engine_settings import changed_settings
 from sluicegate.simulation.faults import CALM, Faults
 from sluicegate.simulation.lives import Life
-from sluicegate.simulation.loop import SimulationLoop
+from sluicegate.simulation.loop import STANDSTILL_STEPS, SimulationLoop
 from sluicegate.simulation.network import OUTSIDE_NAME, Network, check_host_name
 from sluicegate.simulation.one_world import abandon, changed_process, check_alone, own_folder
 from sluicegate.simulation.receivers import Answer, Mishap, ReceiverHost
@@ -74,6 +75,7 @@ class Simulation:
         faults: Faults = CALM,
         direct: bool = False,
         mishaps: Iterable[Mishap] = (),
+        standstill_steps: int = STANDSTILL_STEPS,
     ) -> None:
         """Make an empty world.
 
@@ -83,12 +85,16 @@ class Simulation:
             direct: deliver requests as values instead of through HTTP: an order faster, and
                 without what only bytes can do. An aiohttp application cannot do without.
             mishaps: what befalls single requests, beside `faults`.
+            standstill_steps: so many callbacks may be scheduled while time stands still; then
+                the world fails with `StandstillError`, which says what runs on and on.
 
         Raises:
+            ValueError: `standstill_steps` is not from 1.
             RuntimeError: another world is open in this process.
             TypeError: `faults` or a mishap is something else.
         """
         self._mishaps = _checked(faults, mishaps)
+        check_count("standstill_steps", standstill_steps)
         check_alone()
         self.seed = seed
         self._direct = direct
@@ -97,6 +103,7 @@ class Simulation:
         with contextlib.ExitStack() as inside:
             folder = inside.enter_context(own_folder())
             self.loop = SimulationLoop(seed)
+            self.loop.standstill_steps = standstill_steps
             self.network = Network(self.loop, seed)
             self.wall = WallClock(self.loop)
             self.trace: Trace = self.loop.trace
@@ -268,7 +275,7 @@ class Simulation:
         """Let time pass.
 
         Raises:
-            ValueError: `seconds` is negative, infinite or no number.
+            ValueError: `seconds` is not from 0 to 100 years.
         """
         self.loop.advance(seconds)
 
@@ -294,7 +301,11 @@ class Simulation:
         Args:
             count: from 1; commits of a start count too, also of the first one.
             power_loss: as for `crash`.
+
+        Raises:
+            ValueError: `count` is not from 1.
         """
+        check_count("count", count)
         self.disk.crash_at_write(count, power_loss=power_loss, died=self._die)
 
     def partition(self, one: Named | str, other: Named | str) -> None:
@@ -329,16 +340,22 @@ class Simulation:
                 message's attempts can take: see `longest_cycle_s`.
 
         Returns:
-            How long it took, and what is still unfinished.
+            How long it took, what is still unfinished, and which receivers' applications raised.
 
         Raises:
             HostDownError: the engine is down at the end of that time.
             RuntimeError: there is no engine.
+            ValueError: `limit_s` is not from 0 to 100 years.
         """
         host = self._the_engine()
+        if limit_s is not None:
+            check_seconds("limit_s", limit_s)
         self.heal()
         return settle(
-            self.loop, host, longest_cycle_s(host.settings) if limit_s is None else limit_s
+            self.loop,
+            host,
+            longest_cycle_s(host.settings) if limit_s is None else limit_s,
+            receivers=self.hosts,
         )
 
     def _die(self, power_loss: bool) -> None:  # noqa: FBT001 - what the disk calls

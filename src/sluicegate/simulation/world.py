@@ -3,6 +3,7 @@
 import random
 import uuid
 
+from sluicegate.simulation.bounds import SECONDS_MAX, check_seconds
 from sluicegate.simulation.loop import SimulationLoop
 
 __all__ = ["EPOCH_MS", "SeededRandom", "VirtualClock", "WallClock"]
@@ -24,7 +25,12 @@ class WallClock:
         return int(self._offset_ms + self._loop.time() * 1000)
 
     def jump(self, seconds: float) -> None:
-        """Set the clock forward, or back if `seconds` is negative."""
+        """Set the clock forward, or back if `seconds` is negative.
+
+        Raises:
+            ValueError: `seconds` is more than 100 years, either way, or no number.
+        """
+        check_seconds("seconds", seconds, least=-SECONDS_MAX)
         self._offset_ms += seconds * 1000
         self._loop.trace.note("clock.jumped", seconds)
 

@@ -158,3 +158,28 @@ def test_a_full_disk_refuses_sends_and_records_results_from_the_reserve() -> Non
         assert simulation.settle().finished
         assert sorted(each.message_id for each in shop.requests) == sorted(accepted)
         assert not simulation.loop.problems
+
+
+def test_the_rate_of_full_disks_fills_it_for_a_while() -> None:
+    """At a transaction something else fills it; two minutes later at the latest there is room."""
+    refused: list[bool] = []
+    for seed in range(8):
+        with Simulation(seed, direct=True) as simulation:
+            host, shop, endpoint = world(simulation)
+            simulation.set_faults(Faults(disk_full=1))
+            try:
+                send(simulation, host, endpoint, payload="x" * 100_000)
+            except UnavailableError:
+                refused.append(True)
+            else:
+                refused.append(False)
+            simulation.set_faults(CALM)
+            assert any(" disk.filled " in line for line in simulation.trace.tail(200))
+            assert simulation.disk.free_bytes() < 1 << 40
+            simulation.advance(120)
+            assert simulation.disk.free_bytes() > 1 << 40
+            assert " disk.has_room" in "".join(simulation.trace.tail(200))
+            send(simulation, host, endpoint)
+            assert simulation.settle().finished
+            assert len(shop.requests) == 2 - refused[-1]
+    assert any(refused)

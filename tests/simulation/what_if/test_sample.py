@@ -87,3 +87,16 @@ def test_what_cannot_be_played_is_refused(changes: dict[str, object], told: str)
     """The error says what is wrong, where, and what is allowed."""
     with pytest.raises(ScenarioError, match=told):
         a_scenario(**changes).check()
+
+
+@pytest.mark.parametrize("rate", [200.0, 0.1, 1e-3])
+def test_a_budget_bounds_the_endpoints_too(rate: float) -> None:
+    """Each is looked at once a minute, however few messages it gets: that takes time as well."""
+    scenario = a_scenario(endpoints=100_000, rate_per_s=rate, messages_max=30_000)
+    sample = sample_of(scenario, QUICK)
+    assert 10 <= len(sample.stands_for) <= 100
+    assert sum(sample.stands_for) == pytest.approx(100_000)
+    assert sample.text().startswith(f"{len(sample.stands_for)} of 100,000 endpoints simulated")
+    assert sample.messages <= 30_000
+    whole = sample_of(a_scenario(endpoints=100_000, rate_per_s=rate, messages_max=None), QUICK)
+    assert len(whole.stands_for) == 100_000

@@ -5,12 +5,18 @@ from collections.abc import Callable
 from typing import Any, cast
 from urllib.parse import unquote
 
-from sluicegate.simulation.receivers.exchange import Answer, Fate, ReceivedRequest
+from sluicegate.simulation.receivers.exchange import (
+    Answer,
+    Fate,
+    ReceivedRequest,
+    check_length,
+)
 from sluicegate.simulation.receivers.lifespan import ASGI, App, Lifespan, Message, Receive
 
 __all__ = ["AsgiApplication"]
 
 _CHUNK_BYTES = 65_536
+_PIECES_AT_ONCE = 100
 
 
 class AsgiApplication:
@@ -88,6 +94,7 @@ class _Response:
         self._answered = answered
         self._gone = gone
         self._status = 0
+        self._pieces = 0
         self._headers: tuple[tuple[str, str], ...] = ()
         self._body = bytearray()
 
@@ -105,6 +112,11 @@ class _Response:
                 )
             case "http.response.body" if self.started:
                 self._body += message.get("body", b"")
+                check_length(len(self._body), "ASGI")
+                self._pieces += 1
+                if self._pieces > _PIECES_AT_ONCE:
+                    # Who streams for ever would else never let anybody see it.
+                    await asyncio.sleep(0)
                 if not message.get("more_body", False):
                     self._finish(Fate.SENT)
             case other:

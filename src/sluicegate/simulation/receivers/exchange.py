@@ -5,8 +5,12 @@ from enum import StrEnum
 import msgspec
 
 from sluicegate.engine.signing import signature_headers
+from sluicegate.simulation.bounds import check_seconds
 
-__all__ = ["Answer", "Exchange", "Fate", "ReceivedRequest"]
+__all__ = ["Answer", "Exchange", "Fate", "ReceivedRequest", "check_length"]
+
+_BODY_BYTES_MAX = 64 << 20
+"""Of an answer: it is kept until it is whole."""
 
 
 class ReceivedRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +92,11 @@ class Fate(StrEnum):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a receiver answers."""
+    """What a receiver answers.
+
+    Raises:
+        ValueError: `delay_s` is not from 0 to 100 years.
+    """
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
@@ -96,6 +104,20 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     delay_s: float = 0.0
     """How long the receiver takes."""
     fate: Fate = Fate.SENT
+
+    def __post_init__(self) -> None:
+        """Hold the time to its bounds."""
+        check_seconds("delay_s", self.delay_s)
+
+
+def check_length(body_bytes: int, what: str) -> None:
+    """Refuse an answer that is longer than any that was ever meant for a webhook.
+
+    Raises:
+        RuntimeError: it is over 64 MiB.
+    """
+    if body_bytes > _BODY_BYTES_MAX:
+        raise RuntimeError(f"{what}: an answer of more than 64 MiB: does it stream for ever?")
 
 
 class Exchange(msgspec.Struct, kw_only=True):

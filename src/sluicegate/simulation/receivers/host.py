@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from sluicegate.simulation.bounds import check_seconds
 from sluicegate.simulation.faults import Faults
 from sluicegate.simulation.lives import OUTSIDE, Life
 from sluicegate.simulation.loop import SimulationLoop
@@ -124,7 +125,12 @@ class ReceiverHost:
         Args:
             power_loss: nobody hears of the end of its connections.
             restart_after_s: when it is started again; `None`: it stays down until `start`.
+
+        Raises:
+            ValueError: `restart_after_s` is not from 0 to 100 years.
         """
+        if restart_after_s is not None:
+            check_seconds("restart_after_s", restart_after_s)
         life = self.life
         life.silent = power_loss
         self._loop.crash(life)

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
-from sluicegate.simulation.receivers.exchange import Answer, ReceivedRequest
+from sluicegate.simulation.receivers.exchange import Answer, ReceivedRequest, check_length
 
 __all__ = ["WsgiApplication"]
 
+_PIECES_MAX = 1_000_000
 _App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -50,8 +51,11 @@ class WsgiApplication:
 
         pieces = self._app(_environ(request), start_response)
         try:
-            for piece in pieces:
+            for number, piece in enumerate(pieces, 1):
                 body += piece
+                check_length(len(body), "WSGI")
+                if number > _PIECES_MAX:
+                    raise RuntimeError(f"WSGI: more than {_PIECES_MAX} pieces of an answer")
         finally:
             close = getattr(pieces, "close", None)
             if close is not None:

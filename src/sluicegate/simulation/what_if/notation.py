@@ -1,5 +1,6 @@
 """How scenarios are written at a command line: `200/s`, `3h at 14:00 of 20% hang`, `a=60,300`."""
 
+import math
 import re
 
 from sluicegate.engine.settings import Settings
@@ -28,7 +29,7 @@ def read_duration(text: str) -> float:
     """
     pieces = _PIECE.findall(text.strip())
     seconds = sum(float(number) * _UNITS_S[unit] for number, unit in pieces)
-    if not pieces or "".join(map("".join, pieces)) != text.strip() or seconds <= 0:
+    if not pieces or "".join(map("".join, pieces)) != text.strip() or not 0 < seconds < math.inf:
         raise ScenarioError(
             f"duration {text!r} is not allowed: numbers with units s, m, h or d, such as 90s, 3h"
             " or 1h30m"

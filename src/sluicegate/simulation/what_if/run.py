@@ -26,7 +26,11 @@ _REPORT_EVERY_S = 300.0
 
 
 class _World(Simulation):
-    """A simulation whose engine delivers to the receivers of a scenario."""
+    """A simulation whose engine delivers to the receivers of a scenario.
+
+    A subclass, for this is the one place where something stands for the network as a whole: an
+    option of `Simulation` would offer to every test what takes away most of its faults.
+    """
 
     receivers: Receivers
 

@@ -3,9 +3,10 @@
 A day of a large installation has more messages than can be played in a minute. Two things are
 left out, and only what is alike:
 
-* Endpoints. As many as the budget allows are played, each with its full own rate, as its
-  retries, its circuit and its limits depend on that. Limits of the whole process shrink with
-  their number. Each endpoint played stands for those that share its outages.
+* Endpoints. As many as the budget allows are played (one costs the messages that it gets, and a
+  little for each look at it), each with its full own rate, as its retries, its circuit and its
+  limits depend on that. Limits of the whole process shrink with their number. Each endpoint
+  played stands for those that share its outages.
 * Messages in quiet hours, when no receiver is down and nothing waits: one is sent for several.
 """
 
@@ -23,12 +24,17 @@ LEAD_S = 300.0
 """So long before an outage the quiet hours end."""
 _DRAIN_S = 1800.0
 """So long after the first retry that succeeds, it is guessed, they begin again."""
-_QUIET_PART = 0.25
+_QUIET_PART = 0.1
 """Messages of the quiet hours, as a part of the others."""
+_MINUTE_S = 60
 _TICKS_S = (1, 2, 5, 10)
+_COARSE_TICKS_S = (*_TICKS_S, 20, 30)
+"""For a sample, whose minutes are no more exact than that anyhow."""
 _BATCH = 20
 """Messages that are handed over together are committed together, which is much faster."""
 _OVERDRAFT = 3
+_LOOK = 0.3
+"""What it costs to look at an endpoint, which is done once a minute, as a part of a message."""
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,19 +101,21 @@ def sample_of(scenario: Scenario, schedules: Sequence[RetryDelays]) -> Sample:
     busy_s = _busy_s(scenario, schedules)
     rate, endpoints, budget = scenario.rate_per_endpoint, scenario.endpoints, scenario.messages_max
     cuts = sorted({0, endpoints, *(_hit(each, endpoints) for each in scenario.outages)})
+    looks = _LOOK * scenario.duration_s / _MINUTE_S
     every, each_sends, count = 1, rate * scenario.duration_s, endpoints
-    if budget is not None and each_sends * endpoints > budget:
+    if budget is not None and (each_sends + looks) * endpoints > budget:
         every = _quiet_every(rate, busy_s=busy_s, quiet_s=scenario.duration_s - busy_s)
         each_sends = rate * (busy_s + (scenario.duration_s - busy_s) / every)
-        count = min(endpoints, max(len(cuts) - 1, round(budget / each_sends)))
-        if count * each_sends > _OVERDRAFT * budget:
+        count = min(endpoints, max(len(cuts) - 1, round(budget / (each_sends + looks))))
+        if count * (each_sends + looks) > _OVERDRAFT * budget:
             raise ScenarioError(
                 f"{count} endpoint(s), the fewest that can stand for all, get some"
                 f" {count * each_sends:,.0f} messages, and {budget:,} are allowed: allow more"
                 " (--messages), let it take less time (--for), or a lower rate"
             )
     stands_for, ranks = _chosen(cuts, count)
-    tick_s = next((t for t in _TICKS_S if count * rate * t >= _BATCH), _TICKS_S[-1])
+    ticks_s = _TICKS_S if count == endpoints and every == 1 else _COARSE_TICKS_S
+    tick_s = next((t for t in ticks_s if count * rate * t >= _BATCH), ticks_s[-1])
     return Sample(
         endpoints=endpoints,
         stands_for=stands_for,

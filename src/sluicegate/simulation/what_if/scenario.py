@@ -152,5 +152,6 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
 def _within(name: str, value: float, low: float, high: float, *, unit: str = "") -> None:
     if not low <= value <= high:
-        text = f"{name}: {value:g} is not allowed: a number from {low:g} to {high:,g}"
+        shown = value if isinstance(value, int) else f"{value:g}"  # an int may be too long for `g`
+        text = f"{name}: {shown} is not allowed: a number from {low:g} to {high:,g}"
         raise ScenarioError(f"{text} {unit}".rstrip())
