@@ -78,7 +78,7 @@ class Sluicegate(RuleBasedStateMachine):
         if self.simulation is None:
             return
         with self.simulation:
-            end_run(self.scene, self.player.asking)
+            end_run(self.scene, self.player.asking, self.player.asking_many)
             self.scene.close()
             note(Plan(setup=self.setup, steps=tuple(self.steps)).to_json())
             found = [f"{each.rule}: {each.text}" for each in judged(self.scene)]

@@ -47,9 +47,10 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     # -- receivers --------------------------------------------------------------------------
 
     server_error: Rate = 0.0
-    """Of requests: answered 500, 502, 503 or 504 without being acted on."""
+    """Of requests: answered 500, 502, 503 or 504 without being acted on; 503 now and then with
+    `Retry-After`."""
     too_many: Rate = 0.0
-    """Of requests: answered 429, most often with `Retry-After`."""
+    """Of requests: answered 429, most often with `Retry-After`: seconds, a date, or nonsense."""
     client_error: Rate = 0.0
     """Of requests: answered 400."""
     answer_lost: Rate = 0.0

@@ -229,6 +229,7 @@ class Simulation:
             ),
             serve=listen_directly if self._direct else serve_receiver,
             faults=lambda: self.network.faults,
+            wall_ms=self.wall.now_ms,
             crash_sender=self._crash_engine,
         )
         self.network.address(name)

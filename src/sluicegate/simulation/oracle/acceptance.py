@@ -170,7 +170,7 @@ def an_unfit_process_changes_nothing(facts: Facts) -> Iterator[Violation]:
         until_s = next(later, math.inf)
         for call in facts.history.calls:
             ended_s = math.inf if call.ended_s is None else call.ended_s
-            if call.succeeded and call.began_s > event.at_s and ended_s < until_s:
+            if call.changed and call.began_s > event.at_s and ended_s < until_s:
                 yield Violation(
                     rule="an_unfit_process_changes_nothing",
                     at_s=ended_s,

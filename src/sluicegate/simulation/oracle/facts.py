@@ -13,6 +13,7 @@ from sluicegate.simulation.oracle.history import (
     Operation,
     Sighting,
 )
+from sluicegate.simulation.oracle.singles import as_singles, is_of_many
 from sluicegate.simulation.oracle.subjects import EndpointFacts, MessageFacts
 from sluicegate.simulation.oracle.timing import Span, Timing
 from sluicegate.simulation.oracle.weather import Weather
@@ -55,7 +56,8 @@ class Facts:
         for sighting in sorted(history.sightings, key=lambda each: each.ended_s):
             self._sightings[sighting.id].append(sighting)
         for call in history.calls:
-            self._take_call(call)
+            if not is_of_many(call):
+                self._take_call(call)
         for exchange in sorted(history.exchanges, key=lambda each: each.request.at_s):
             self._take_exchange(exchange)
         for view in history.messages:
@@ -63,6 +65,7 @@ class Facts:
             message.view = view
             if message.endpoint is None:
                 message.endpoint = self._with_id(view.endpoint_id)
+        self._take_singles([call for call in history.calls if is_of_many(call)])
         for message in self.messages.values():
             message.sends.sort(key=lambda call: call.number)
         self.ends_s = max(
@@ -129,6 +132,20 @@ class Facts:
             self._sends[endpoint.name, call.payload].append(call)
             if call.succeeded and call.message_id is not None:
                 self._join(self._message(call.message_id), endpoint, [call])
+
+    def _take_singles(self, calls: Iterable[Call]) -> None:
+        """Take what was done to many messages, when their endpoints are known."""
+        for single in (single for call in calls for single in as_singles(call)):
+            if single.message_id is not None:
+                message = self.messages.get(single.message_id)
+                of = [] if message is None or message.endpoint is None else [message.endpoint]
+            elif single.endpoint:
+                of = [self.endpoint(single.endpoint.strip("/"))]
+            else:
+                of = list(self.endpoints.values())
+            for endpoint in of:
+                endpoint.calls[single.operation].append(single)
+                endpoint.calls[single.operation].sort(key=lambda call: call.number)
 
     def _take_exchange(self, exchange: Exchange) -> None:
         request = exchange.request

@@ -8,7 +8,11 @@ from sluicegate.simulation.faults import Faults
 from sluicegate.simulation.receivers.exchange import Exchange
 
 __all__ = [
+    "BulkAnswer",
+    "BulkOutcome",
+    "BulkRequest",
     "Call",
+    "DeadLetters",
     "Event",
     "EventKind",
     "Exchange",
@@ -35,6 +39,41 @@ class Operation(StrEnum):
     RETRY_NOW = "retry_now"
     CANCEL = "cancel"
     DELETE_MESSAGE = "delete_message"
+    REPLAY_FROM_DLQ = "replay_from_dlq"
+    REPLAY_ALL = "replay_all"
+    REPLAY_BATCH = "replay_batch"
+    DELETE_ALL = "delete_all"
+    DELETE_BATCH = "delete_batch"
+
+
+class BulkRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages a call about many is about."""
+
+    message_ids: tuple[str, ...] = ()
+    """By id, or else by the rest."""
+    status: str | None = None
+    limit: int = 1000
+
+
+class BulkOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a call about many did to one message, as the answer says."""
+
+    message_id: str
+    outcome: str
+    """`replayed`, `stuck`, `failed`; `deleted`, `already_deleted`, `not_found`."""
+    code: str = ""
+    """Why it was not replayed: the contract's code, if the answer has it."""
+
+
+class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a call about many messages."""
+
+    outcomes: tuple[BulkOutcome, ...] = ()
+    """In its order. Over HTTP `replay_all` does not name what has failed."""
+    counts: dict[str, int] = {}
+    """By outcome, as the answer counts them."""
+    error: str = ""
+    """The code of what ended it half-way."""
 
 
 class Call(msgspec.Struct, kw_only=True):
@@ -66,11 +105,24 @@ class Call(msgspec.Struct, kw_only=True):
     key_id: str | None = None
     requeued: int | None = None
     """Of `resume`: from the answer."""
+    bulk: BulkRequest | None = None
+    """Of calls about many messages. Their `endpoint` is empty if it is any."""
+    answer: BulkAnswer | None = None
+    """Of the same: what was answered."""
 
     @property
     def succeeded(self) -> bool:
         """Whether the client was told that it was carried out."""
         return self.ended_s is not None and self.error is None
+
+    @property
+    def changed(self) -> bool:
+        """Whether the client was told that something has changed: many may be none."""
+        done = {"replayed", "deleted"}
+        none = self.answer is not None and not any(
+            each.outcome in done for each in self.answer.outcomes
+        )
+        return self.succeeded and not none
 
 
 class EventKind(StrEnum):
@@ -137,6 +189,16 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
 
 
+class DeadLetters(msgspec.Struct, frozen=True, kw_only=True):
+    """The dead letter queue as it was listed."""
+
+    began_s: float
+    ended_s: float
+    message_ids: tuple[str, ...]
+    whole: bool
+    """Whether these are all, with nobody else asking for anything meanwhile: at the end."""
+
+
 class History(msgspec.Struct, kw_only=True):
     """Everything, each list in the order of time."""
 
@@ -146,6 +208,7 @@ class History(msgspec.Struct, kw_only=True):
     messages: list[MessageView] = []
     """Read through the API after the run; empty before."""
     sightings: list[Sighting] = []
+    dead_letters: list[DeadLetters] = []
     direct: bool = False
     """Whether requests travelled as values, and without DNS hangs, stalls and partitions."""
     retry_slow_s: tuple[float, ...] = ()

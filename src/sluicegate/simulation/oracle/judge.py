@@ -4,6 +4,7 @@ from collections import Counter
 
 from sluicegate.simulation.oracle import (
     acceptance,
+    bulk,
     circuits,
     duplicates,
     endings,
@@ -35,6 +36,7 @@ RULES: tuple[Rule, ...] = (
     *promptness.RULES,
     *duplicates.RULES,
     *endings.RULES,
+    *bulk.RULES,
     *statuses.RULES,
     *liveness.RULES,
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from sluicegate.simulation.oracle.asked import asked_s
 from sluicegate.simulation.oracle.facts import EndpointFacts, Facts, MessageFacts
 from sluicegate.simulation.oracle.history import Exchange
 
@@ -41,8 +42,8 @@ def least_delay_s(
         delay_s = min(slow, fast)
     else:
         delay_s = slow
-    asked_s = min((_asked_s(facts, each, came_to) for each in attempts), default=0)
-    return max(delay_s, asked_s)
+    least_s = min((_heard_s(facts, each, came_to) for each in attempts), default=0)
+    return max(delay_s, least_s)
 
 
 def most_delay_s(
@@ -75,8 +76,8 @@ def most_delay_s(
             delay_s = _least(fast_s, fast_before + 1, exact=True, known=True)
         else:
             delay_s = _least(slow_s, number - fast_before, exact=True, known=True)
-    asked_s = max((_header_s(facts, each) for each in attempts), default=0.0)
-    return max(delay_s * (1 + facts.history.retry_jitter), asked_s)
+    most_s = max((asked_s(facts, each).hi for each in attempts), default=0.0)
+    return max(delay_s * (1 + facts.history.retry_jitter), most_s)
 
 
 def _least(delays_s: Sequence[float], nth: int, *, exact: bool, known: bool) -> float:
@@ -117,18 +118,7 @@ def may_have_opened(facts: Facts, endpoint: EndpointFacts) -> bool:
     return failures >= limit
 
 
-def _asked_s(facts: Facts, exchange: Exchange, came_to: str | None) -> float:
+def _heard_s(facts: Facts, exchange: Exchange, came_to: str | None) -> float:
     """Return what a receiver asked for, if for certain that was heard; in seconds."""
     answer = exchange.answer
-    return 0.0 if answer is None or came_to != str(answer.status) else _header_s(facts, exchange)
-
-
-def _header_s(facts: Facts, exchange: Exchange) -> float:
-    answer = exchange.answer
-    if answer is None:
-        return 0.0
-    asked = next((v for name, v in answer.headers if name.lower() == "retry-after"), "")
-    if not (asked.isascii() and asked.isdecimal()):
-        return 0.0
-    most_s = facts.history.retry_after_max_s
-    return float(min(int(asked), most_s) if len(asked) <= len(str(2**31)) else most_s)
+    return 0.0 if answer is None or came_to != str(answer.status) else asked_s(facts, exchange).lo

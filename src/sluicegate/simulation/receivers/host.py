@@ -55,6 +55,7 @@ class ReceiverHost:
         make: Callable[["ReceiverHost"], Application],
         serve: "Callable[[ReceiverHost, SimulationLoop], Awaitable[None]] | None",
         faults: Callable[[], Faults],
+        wall_ms: Callable[[], int],
         crash_sender: Callable[[], None],
     ) -> None:
         """Stand there, switched off. `Simulation.host` calls this, then `start`.
@@ -67,6 +68,7 @@ class ReceiverHost:
             make: makes the application, at each start.
             serve: listens, for a receiver that has started; `None` if requests come as values.
             faults: what goes wrong everywhere.
+            wall_ms: tells the time on the wall, in milliseconds since the Unix epoch.
             crash_sender: ends the engine's process, which comes back by itself.
         """
         self.name = name
@@ -88,7 +90,9 @@ class ReceiverHost:
         self._serve = serve
         self._crash_sender = crash_sender
         self._plan: dict[int, list[MishapKind]] = {}
-        self._chance = ReceiverChance(f"{seed}:{name}", lambda: self.faults or faults())
+        self._chance = ReceiverChance(
+            f"{seed}:{name}", lambda: self.faults or faults(), wall_ms=wall_ms
+        )
         self._ready: asyncio.Future[None] = loop.create_future()
 
     @property

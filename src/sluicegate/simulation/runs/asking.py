@@ -282,11 +282,11 @@ class Asking:
         if endpoint is not None:
 
             async def work() -> None:
-                await self._look(endpoint, None)
+                await self.look_at(endpoint, None)
 
             self._scene.begin(work)
 
-    async def _look(self, endpoint: KnownEndpoint, status: str | None) -> list[Seen]:
+    async def look_at(self, endpoint: KnownEndpoint, status: str | None) -> list[Seen]:
         """Return an endpoint's newest messages; none if there was no answer."""
         began_s = self._scene.loop.time()
         try:
@@ -304,7 +304,7 @@ class Asking:
         client = self._scene.client
 
         async def work() -> None:
-            found = await self._look(endpoint, step.status)
+            found = await self.look_at(endpoint, step.status)
             if found:
                 message_id = found[step.which % len(found)].id
                 for _ in range(step.times):

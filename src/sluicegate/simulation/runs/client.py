@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from sluicegate.simulation.oracle.history import BulkAnswer, BulkRequest
+
 __all__ = ["CONNECTION", "Client", "Draft", "Key", "NewEndpoint", "RefusedError", "Seen"]
 
 CONNECTION = "CONNECTION"
@@ -106,7 +108,17 @@ class Client(Protocol):
         ...
 
     async def on_message(self, operation: str, message_id: str) -> None:
-        """Do `replay`, `retry_now`, `cancel` or `delete_message`."""
+        """Do `replay`, `retry_now`, `cancel`, `delete_message` or `replay_from_dlq`."""
+        ...
+
+    async def bulk(
+        self, operation: str, request: BulkRequest, *, endpoint_id: str | None
+    ) -> BulkAnswer:
+        """Do `replay_all`, `replay_batch`, `delete_all` or `delete_batch`."""
+        ...
+
+    async def dead_letters(self, *, limit: int = 500) -> list[str]:
+        """Return the ids of the dead letter queue, newest first; below 500 only so many."""
         ...
 
     async def messages(

@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 from sluicegate.app import Engine
 from sluicegate.engine.errors import SluicegateError
 from sluicegate.engine.lifecycle import MessageStatus
+from sluicegate.engine.operations import DeletionOutcome, ReplayStatus
 from sluicegate.simulation.engine_host import EngineHost
 from sluicegate.simulation.loop import SimulationLoop
+from sluicegate.simulation.oracle.history import BulkAnswer, BulkOutcome, BulkRequest
 from sluicegate.simulation.runs.client import Draft, Key, NewEndpoint, RefusedError, Seen
 
 __all__ = ["EmbeddedClient"]
@@ -110,10 +112,33 @@ class EmbeddedClient:
                     await engine.cancel(message_id)
                 case "delete_message":
                     await engine.delete_message(message_id)
+                case "replay_from_dlq":
+                    await engine.replay_from_dlq(message_id)
                 case _:
                     raise AssertionError(operation)
 
         await self._ask(act)
+
+    async def bulk(
+        self, operation: str, request: BulkRequest, *, endpoint_id: str | None
+    ) -> BulkAnswer:
+        """See `Client`."""
+        if operation.startswith("replay"):
+            return await self._ask(lambda engine: _replay(engine, operation, request, endpoint_id))
+        return await self._ask(lambda engine: _delete(engine, operation, request, endpoint_id))
+
+    async def dead_letters(self, *, limit: int = _PAGE) -> list[str]:
+        """See `Client`."""
+        found: list[str] = []
+        cursor: str | None = None
+        while True:
+            page = await self._ask(
+                lambda engine, after=cursor: engine.list_dlq(limit=limit, cursor=after)  # type: ignore[misc]
+            )
+            found += [each.entry.message_id for each in page.items]
+            cursor = page.next_cursor
+            if cursor is None or limit < _PAGE:
+                return found
 
     async def messages(
         self, endpoint_id: str, *, status: str | None = None, limit: int = _PAGE
@@ -151,3 +176,43 @@ class EmbeddedClient:
             return await work(self._host.engine)
         except SluicegateError as error:
             raise RefusedError(error.code) from None
+
+
+async def _replay(
+    engine: Engine, operation: str, request: BulkRequest, endpoint_id: str | None
+) -> BulkAnswer:
+    if operation == "replay_batch":
+        summary = await engine.replay_messages(request.message_ids)
+    else:
+        status = MessageStatus(request.status or "")
+        summary = await engine.replay_all(status, endpoint_id=endpoint_id, limit=request.limit)
+    outcomes = tuple(
+        BulkOutcome(
+            message_id=each.message_id,
+            outcome=str(each.status),
+            code="" if each.error is None else each.error.code,
+        )
+        for each in summary.results
+    )
+    counts = {str(status): len(summary.ids(status)) for status in ReplayStatus}
+    return BulkAnswer(outcomes=outcomes, counts=counts)
+
+
+async def _delete(
+    engine: Engine, operation: str, request: BulkRequest, endpoint_id: str | None
+) -> BulkAnswer:
+    if operation == "delete_batch":
+        deletions = await engine.delete_messages(request.message_ids)
+        outcomes = [(each.message_id, str(each.outcome)) for each in deletions]
+        error = None
+    else:
+        statuses = [] if request.status is None else [MessageStatus(request.status)]
+        found = await engine.delete_all(
+            statuses=statuses, endpoint_id=endpoint_id, limit=request.limit
+        )
+        outcomes = [(each, str(DeletionOutcome.DELETED)) for each in found.message_ids]
+        error = found.error
+    return BulkAnswer(
+        outcomes=tuple(BulkOutcome(message_id=id_, outcome=what) for id_, what in outcomes),
+        error="" if error is None else error.code,
+    )

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from sluicegate.simulation.oracle.history import EventKind, MessageView
 from sluicegate.simulation.runs.asking import Asking
+from sluicegate.simulation.runs.asking_many import AskingMany
 from sluicegate.simulation.runs.client import RefusedError
 from sluicegate.simulation.runs.inspection import inspect_actors
 from sluicegate.simulation.runs.scene import KnownEndpoint, Scene
@@ -21,11 +22,11 @@ _TIMES_MAX = 10
 _AGAIN_S = 1.0
 _SLOWEST_S = 300.0
 """Everything that may hold an attempt for a time: timeouts, name servers, kernels, restarts."""
-_RETRY_AFTER_S = 60.0
+_RETRY_AFTER_S = 400.0
 _EACH_S = 0.1
 
 
-def end_run(scene: Scene, asking: Asking) -> None:
+def end_run(scene: Scene, asking: Asking, asking_many: AskingMany) -> None:
     """Heal, resume what should run, let everything finish, and read it."""
     scene.heal()
     scene.simulation.advance(_COMES_UP_S)
@@ -45,6 +46,8 @@ def end_run(scene: Scene, asking: Asking) -> None:
     scene.recorder.event(EventKind.SETTLED)
     for endpoint in scene.endpoints:
         _finish(scene, partial(_read, scene, endpoint))
+    if scene.endpoints:
+        _finish(scene, partial(_read_dead_letters, scene, asking_many))
 
 
 def _inspect(scene: Scene) -> None:
@@ -84,6 +87,13 @@ async def _read(scene: Scene, endpoint: KnownEndpoint) -> None:
     scene.recorder.history.messages += reversed(views)
 
 
+async def _read_dead_letters(scene: Scene, asking_many: AskingMany) -> None:
+    began_s = scene.loop.time()
+    found = await _persist(scene, scene.endpoints[0], lambda _: scene.client.dead_letters())
+    if found is not None:
+        asking_many.saw(began_s, found, whole=True)
+
+
 async def _outcomes(scene: Scene, message_id: str, _: str) -> tuple[str, ...]:
     return await scene.client.outcomes(message_id)
 
@@ -108,5 +118,6 @@ def _bound_s(scene: Scene) -> float:
     history = scene.recorder.history
     longest_s = max((*history.retry_slow_s, *history.retry_fast_s, _RETRY_AFTER_S))
     slowest_rps = 1  # the lowest rate limit that is drawn
-    messages_s = len(history.calls) * (_EACH_S + 1 / slowest_rps)
+    replayed = sum(len(call.answer.outcomes) for call in history.calls if call.answer is not None)
+    messages_s = (len(history.calls) + replayed) * (_EACH_S + 1 / slowest_rps)
     return longest_s * (1 + history.retry_jitter) + _SLOWEST_S + scene.jumped_s + messages_s

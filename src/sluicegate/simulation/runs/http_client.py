@@ -13,6 +13,7 @@ from sluicegate.simulation.engine_host import API_KEY, EngineHost
 from sluicegate.simulation.lives import Life
 from sluicegate.simulation.loop import SimulationLoop
 from sluicegate.simulation.network import Network
+from sluicegate.simulation.oracle.history import BulkAnswer, BulkOutcome, BulkRequest
 from sluicegate.simulation.runs.client import (
     CONNECTION,
     Draft,
@@ -34,6 +35,7 @@ _PATHS = {
     "retry_now": ("POST", "/v1/messages/{}/retry-now"),
     "cancel": ("POST", "/v1/messages/{}/cancel"),
     "delete_message": ("DELETE", "/v1/messages/{}"),
+    "replay_from_dlq": ("POST", "/v1/dlq/replay/{}"),
 }
 
 
@@ -120,6 +122,30 @@ class HttpClient:
         method, path = _PATHS[operation]
         await self._ask(method, path.format(message_id))
 
+    async def bulk(
+        self, operation: str, request: BulkRequest, *, endpoint_id: str | None
+    ) -> BulkAnswer:
+        """See `Client`."""
+        path = f"/v1/messages/{operation.replace('_', '-')}"
+        if request.message_ids:
+            answer = await self._ask("POST", path, {"message_ids": list(request.message_ids)})
+        else:
+            filters = {"status": request.status, "endpoint_id": endpoint_id}
+            query = {"limit": str(request.limit)} | {k: v for k, v in filters.items() if v}
+            answer = await self._ask("POST", str(URL(path).with_query(query)))
+        return _bulk_answer(answer)
+
+    async def dead_letters(self, *, limit: int = _PAGE) -> list[str]:
+        """See `Client`."""
+        query = {"limit": str(limit)}
+        found: list[str] = []
+        while True:
+            answer = await self._ask("GET", str(URL("/v1/dlq/messages").with_query(query)))
+            found += [each["message_id"] for each in answer["data"]["messages"]]
+            if answer["data"]["next_cursor"] is None or limit < _PAGE:
+                return found
+            query["cursor"] = answer["data"]["next_cursor"]
+
     async def messages(
         self, endpoint_id: str, *, status: str | None = None, limit: int = _PAGE
     ) -> list[Seen]:
@@ -169,9 +195,28 @@ class HttpClient:
         if response.status == HTTPStatus.NO_CONTENT:
             return {}
         answer: dict[str, Any] = json.loads(text)
-        if "error" in answer:
+        if "error" in answer and "data" not in answer:  # both: it was done half-way
             raise RefusedError(answer["error"]["code"])
         return answer
+
+
+def _bulk_answer(answer: dict[str, Any]) -> BulkAnswer:
+    """Read any of the four answers: ids by list, or one result for each."""
+    data = answer["data"]
+    outcomes = [
+        BulkOutcome(
+            message_id=each["message_id"],
+            outcome=each.get("status") or each["outcome"],
+            code=each.get("error", "").partition(":")[0],
+        )
+        for each in data.get("results", ())
+    ]
+    for outcome in ("replayed", "stuck", "deleted"):
+        listed = data.get(f"{outcome}_message_ids", ())
+        outcomes += [BulkOutcome(message_id=each, outcome=outcome) for each in listed]
+    counts = {name.removesuffix("_count"): n for name, n in data.items() if isinstance(n, int)}
+    error = answer.get("error", {}).get("code", "")
+    return BulkAnswer(outcomes=tuple(outcomes), counts=counts, error=error)
 
 
 def _text(draft: Draft) -> bytes:

@@ -5,7 +5,9 @@ import random
 import msgspec
 
 from sluicegate.simulation.faults import CALM, STORM, Faults
+from sluicegate.simulation.runs.calm import draw_calm
 from sluicegate.simulation.runs.compounds import draw_ending
+from sluicegate.simulation.runs.compounds_of_many import draw_two
 from sluicegate.simulation.runs.rules import draw_steps
 from sluicegate.simulation.runs.setup import Setup, draw_setup
 from sluicegate.simulation.runs.steps import Step
@@ -43,5 +45,14 @@ def draw_plan(seed: int) -> Plan:
     setup = draw_setup(chance)
     faults = chance.choice((CALM, CALM, STORM))
     count = chance.randint(*_STEPS)
-    steps = (*draw_steps(chance, count), *draw_ending(chance))
-    return Plan(setup=setup, faults=faults, steps=steps)
+    steps = [*draw_steps(chance, count)]
+    many = random.Random(f"{seed}:many")
+    for compound in draw_two(many):
+        at = many.randrange(len(steps) + 1)
+        steps[at:at] = compound
+    ending = [*draw_ending(chance)]
+    # A run that ends in the middle of things has its calm before, any other one at the end.
+    at = len(steps) if ending else len(steps) // 2
+    steps[at:at] = draw_calm(random.Random(f"{seed}:calm"))
+    steps += ending
+    return Plan(setup=setup, faults=faults, steps=tuple(steps))

@@ -9,6 +9,7 @@ from sluicegate.simulation.faults import DISK_FAULTS, Faults
 from sluicegate.simulation.oracle.history import EventKind
 from sluicegate.simulation.runs import steps
 from sluicegate.simulation.runs.asking import Asking
+from sluicegate.simulation.runs.asking_many import AskingMany
 from sluicegate.simulation.runs.http_client import CLIENT
 from sluicegate.simulation.runs.scene import Scene
 
@@ -23,6 +24,7 @@ class Player:
         self._scene = scene
         self._simulation = scene.simulation
         self.asking = asking = Asking(scene)
+        self.asking_many = asking_many = AskingMany(scene, asking)
         self._acts: dict[type[steps.Step], Callable[[Any], None]] = {
             steps.Send: asking.send,
             steps.SendBatch: asking.send_batch,
@@ -36,6 +38,8 @@ class Player:
             steps.RotateKey: asking.rotate_key,
             steps.Look: asking.look,
             steps.OnMessage: asking.on_message,
+            steps.OnMany: asking_many.on_many,
+            steps.OnDeadLetter: asking_many.on_dead_letter,
             steps.CreateEndpoint: lambda step: asking.create_endpoint(step.receiver, step.config),
             steps.DeleteEndpoint: asking.delete_endpoint,
             steps.Pass: self._pass,

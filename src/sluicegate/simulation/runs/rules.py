@@ -11,6 +11,7 @@ import msgspec
 
 from sluicegate.simulation.faults import CALM, STORM, Faults
 from sluicegate.simulation.runs.compounds import COMPOUNDS
+from sluicegate.simulation.runs.compounds_of_many import COMPOUNDS_OF_MANY
 from sluicegate.simulation.runs.setup import draw_config
 from sluicegate.simulation.runs.steps import (
     Behave,
@@ -334,5 +335,6 @@ RULES: tuple[tuple[float, Callable[[random.Random], Iterator[Step]]], ...] = (
     (1.5, _take_over),
     (2, _heal),
     *COMPOUNDS,
+    *COMPOUNDS_OF_MANY,
 )
 """How often each rule is drawn, in proportion."""

@@ -104,7 +104,7 @@ def _play(scene: Scene, plan: Plan) -> None:
     player.begin(plan.faults)
     for step in plan.steps:
         player.play(step)
-    end_run(scene, player.asking)
+    end_run(scene, player.asking, player.asking_many)
     scene.close()
 
 

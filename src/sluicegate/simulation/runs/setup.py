@@ -28,17 +28,19 @@ def draw_setup(chance: random.Random) -> Setup:
             ((1.0, 3.0, 10.0), (0.5, 2.0)),
             ((30.0, 120.0), (5.0, 10.0, 20.0)),
             ((2.0,), (0.0, 1.0)),
+            ((2.0, 3600.0), (1.0, 600.0)),
+            ((3.0, 900.0, 7200.0), (0.5, 30.0)),
         )
     )
     settings: dict[str, Any] = {
         "retry_slow_s": list(slow),
         "retry_fast_s": list(fast),
         "retry_jitter": chance.choice((0.0, 0.1, 0.5)),
-        "retry_after_max_s": chance.choice((30, 86_400)),
+        "retry_after_max_s": chance.choice((30, 300, 86_400)),
         "attempts_max": chance.choice((3, 4, 5, 8)),
         "window": chance.choice((2, 3, 5, 8, 16, 64)),
         "window_payload_bytes_max": chance.choice((0, 64, 4096)),
-        "actor_idle_s": chance.choice((0.0, 0.05, 0.5, 5.0, 60.0)),
+        "actor_idle_s": chance.choice((0.0, 0.05, 0.5, 5.0, 60.0, 600.0, 3600.0)),
         "in_flight_max": chance.choice((1, 2, 4, 16, 512)),
         "circuit_failures": chance.choice((0, 3, 5, 10)),
         "circuit_pause_after_s": chance.choice((0, 300, 432_000, 432_000)),

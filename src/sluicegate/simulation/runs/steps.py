@@ -18,6 +18,8 @@ __all__ = [
     "HoldAndRelease",
     "JumpClock",
     "Look",
+    "OnDeadLetter",
+    "OnMany",
     "OnMessage",
     "Part",
     "Pass",
@@ -137,9 +139,35 @@ class OnMessage(_Step, frozen=True, kw_only=True):
 
     endpoint: int
     operation: str
-    """`replay`, `retry_now`, `cancel` or `delete_message`."""
+    """`replay`, `retry_now`, `cancel`, `delete_message` or `replay_from_dlq`."""
     status: str | None = None
     """Only of those that read so."""
+    which: int = 0
+    times: int = 1
+    """At once."""
+
+
+class OnMany(_Step, frozen=True, kw_only=True):
+    """A client does something to many messages in one call."""
+
+    operation: str
+    """`replay_all`, `delete_all`: by a filter; `replay_batch`, `delete_batch`: by ids."""
+    endpoint: int | None = None
+    """Of `replay_all` and `delete_all` `None`: any."""
+    status: str | None = None
+    """Only of those that read so."""
+    limit: int = 1000
+    times: int = 1
+    """At once."""
+    look: bool = True
+    """The client looks at the endpoint's messages first."""
+    stranger: bool = False
+    """Among the ids is one that nobody knows."""
+
+
+class OnDeadLetter(_Step, frozen=True, kw_only=True):
+    """A client looks into the dead letter queue, and replays one of it."""
+
     which: int = 0
     times: int = 1
     """At once."""
@@ -254,6 +282,8 @@ Step: TypeAlias = (
     | RotateKey
     | Look
     | OnMessage
+    | OnMany
+    | OnDeadLetter
     | CreateEndpoint
     | DeleteEndpoint
     | Pass
