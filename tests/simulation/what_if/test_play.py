@@ -125,7 +125,7 @@ def test_a_sample_comes_near_to_the_whole() -> None:
     )
     schedule = RetryDelays(label="probe", slow_s=(180,))
     whole = play(scenario, schedule)
-    small = msgspec.structs.replace(scenario, messages_max=450)
+    small = msgspec.structs.replace(scenario, messages_max=480)
     sample = sample_of(small, [schedule])
     assert (len(sample.stands_for), sample.quiet_every) == (3, 2)
     part = play(small, schedule)

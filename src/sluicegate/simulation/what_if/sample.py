@@ -33,7 +33,7 @@ _COARSE_TICKS_S = (*_TICKS_S, 20, 30)
 _BATCH = 20
 """Messages that are handed over together are committed together, which is much faster."""
 _OVERDRAFT = 3
-_LOOK = 0.3
+_LOOK = 0.4
 """What it costs to look at an endpoint, which is done once a minute, as a part of a message."""
 
 
