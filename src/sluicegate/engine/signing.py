@@ -7,9 +7,10 @@ Each delivery carries two forms of the same signature, both HMAC-SHA256 with the
   `id.timestamp.body`, keyed with the 32 bytes that the secret's text stands for.
 """
 
-import hmac
+import hashlib
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
+from functools import lru_cache
 
 from sluicegate.engine.ports import Random
 
@@ -19,6 +20,8 @@ SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret begins, not a secret
 
 _SECRET_BYTES = 32
 _HINT_CHARS = 4
+_KEYED_MAX = 2048
+"""Secrets that are kept worked in: of the endpoints that are delivered to now; about 1 KiB each."""
 
 
 def new_secret(random: Random) -> str:
@@ -61,11 +64,49 @@ def signature_headers(
 
 
 def _sha256_form(secret: str, signed: bytes) -> str:
-    return "sha256=" + hmac.digest(secret.encode("ascii"), signed, "sha256").hex()
+    return "sha256=" + _of_text(secret).digest(signed).hex()
 
 
 def _v1_form(secret: str, signed: bytes) -> str:
+    return "v1," + b64encode(_of_key(secret).digest(signed)).decode("ascii")
+
+
+class _Hmac:
+    """HMAC-SHA256 (RFC 2104) with its key worked in: what depends on the key is done once.
+
+    OpenSSL's one-shot HMAC does it for each message, which costs three times as much as the
+    rest for a short one.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        inner = hashlib.sha256()
+        if len(key) > inner.block_size:
+            key = hashlib.sha256(key).digest()
+        block = key.ljust(inner.block_size, b"\0")
+        inner.update(block.translate(_INNER))
+        self._inner = inner
+        self._outer = hashlib.sha256(block.translate(_OUTER))
+
+    def digest(self, message: bytes) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
+
+
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
+
+
+@lru_cache(_KEYED_MAX)
+def _of_text(secret: str) -> _Hmac:
+    return _Hmac(secret.encode("ascii"))
+
+
+@lru_cache(_KEYED_MAX)
+def _of_key(secret: str) -> _Hmac:
     if not secret.startswith(SECRET_PREFIX):
         raise ValueError("a signing secret begins with whsec_")
-    key = b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
-    return "v1," + b64encode(hmac.digest(key, signed, "sha256")).decode("ascii")
+    return _Hmac(b64decode(secret.removeprefix(SECRET_PREFIX), validate=True))
