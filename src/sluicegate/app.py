@@ -255,7 +255,7 @@ class Engine(ProjectCalls):
         self._entered = True
         try:
             await self._storage.open()
-            self._storage.on_accepted(self._directory.hint_all)
+            self._storage.on_accepted(self._directory.accepted)
             self._storage.on_committed(self._chores.stir)
             self._storage.on_fatal(self._on_fatal)
             created = await self.services.api_keys.bootstrap(self.settings.bootstrap_api_key)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sluicegate.actors.messages import Wake
 from sluicegate.engine.errors import (
     AlreadyPausedError,
     EndpointNotFoundError,
@@ -14,7 +15,7 @@ from sluicegate.engine.errors import (
     UnavailableError,
 )
 from sluicegate.engine.ids import new_endpoint_id
-from sluicegate.engine.model import EndpointState, PauseReason
+from sluicegate.engine.model import Arrivals, EndpointState, PauseReason
 from sluicegate.engine.outcome import Outcome
 from sluicegate.engine.ports import Request
 from sluicegate.storage import SqliteStorage
@@ -74,7 +75,7 @@ async def test_a_lost_hint_is_made_good_by_the_next(
     endpoint = await world.endpoint()
     await world.wait_for_status(await world.send(endpoint), "succeeded")
     with monkeypatch.context() as patch:
-        patch.setattr(world.directory, "hint", lambda _endpoint_id: None)
+        patch.setattr(world.directory, "_hint", lambda _endpoint_id, _arrivals: None)
         lost = await world.send(endpoint, 3)
     heard = await world.send(endpoint)
     await world.wait_for_status([*lost, *heard], "succeeded")
@@ -87,7 +88,7 @@ async def test_a_lost_hint_is_made_good_by_a_start(
     """And by a command, for an endpoint without an actor."""
     endpoint, other = await world.endpoint(), await world.endpoint()
     with monkeypatch.context() as patch:
-        patch.setattr(world.directory, "hint", lambda _endpoint_id: None)
+        patch.setattr(world.directory, "_hint", lambda _endpoint_id, _arrivals: None)
         sent = await world.send(endpoint, 3)
         more = await world.send(other, 3)
     assert world.directory.active == 0
@@ -284,3 +285,25 @@ async def test_an_actor_does_not_retire_before_its_writes_are_done(tmp_path: Pat
         await all_retired(world)
         assert not await world.storage.work()
         await world.wait_for_status(sent[-1:], "failed_permanent")
+
+
+async def test_what_is_deleted_while_its_hint_is_on_the_way_is_not_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hint brings the message as it was accepted; the command must not be older than it."""
+    endpoint = await world.endpoint()
+    first = await world.send(endpoint)
+    await world.wait_for_status(first, "succeeded")
+    entry = world.directory._entries[endpoint]  # noqa: SLF001 - a hint on its way
+
+    def on_the_way(_endpoint_id: str, arrivals: Arrivals | None) -> None:
+        entry.hear(arrivals, 64)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.directory, "_hint", on_the_way)
+        [deleted] = await world.send(endpoint)
+    await world.directory.delete_messages(PROJECT, {endpoint: [deleted]}, deleted_by=None)
+    entry.outstanding.report(Wake())
+    last = await world.send(endpoint)
+    await world.wait_for_status(last, "succeeded")
+    assert world.sender.ids() == [*first, *last]

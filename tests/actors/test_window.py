@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from sluicegate.actors.window import NotLoaded, Wants, Window
 from sluicegate.engine.lifecycle import MessageStatus
-from sluicegate.engine.model import WaitingMessage
+from sluicegate.engine.model import Arrivals, WaitingMessage
 
 SIZE = 2
 
@@ -47,16 +47,34 @@ class WindowAgainstStorage(RuleBasedStateMachine):
         self.release_no = 0
         self.strict = False
         self.last_seq = 0
+        self.arrivals: Arrivals | None = None
+        self.look = False
         self.window.set_mode(strict=False, release_no=0)
 
     # -- clients ------------------------------------------------------------------------------
 
-    @rule(count=st.integers(1, 5))
-    def messages_are_accepted(self, count: int) -> None:
-        for _ in range(count):
-            self.last_seq += 1
-            self.rows[self.last_seq] = queued(self.last_seq)
-        self.window.expect_more()
+    @rule(count=st.integers(1, 5), lost=st.booleans())
+    def messages_are_accepted(self, count: int, *, lost: bool) -> None:
+        after_seq = self.last_seq
+        self.last_seq += count
+        fresh = [queued(seq) for seq in range(after_seq + 1, self.last_seq + 1)]
+        self.rows |= {row.seq: row for row in fresh}
+        if lost or self.look:  # then the next hint tells, or the end
+            self.look = True
+        elif self.arrivals is None:
+            self.arrivals = Arrivals(after_seq, fresh)
+        else:
+            self.arrivals.messages.extend(fresh)
+
+    @rule()
+    def a_hint_is_taken(self) -> None:
+        """What was accepted comes with it, or only word that there is something."""
+        arrivals, self.arrivals = self.arrivals, None
+        if arrivals is not None and not self.window.add(arrivals):
+            self.look = True
+        if self.look:
+            self.window.expect_more()
+            self.look = False
 
     @rule()
     def the_endpoint_is_paused_and_resumed(self) -> None:
@@ -253,6 +271,7 @@ class WindowAgainstStorage(RuleBasedStateMachine):
     def a_change_is_told(self, *, urgent: bool) -> None:
         seq = next(iter(self.changed))
         row = self.changed.pop(seq)
+        self.a_hint_is_taken()
         self.window.drop(seq)
         self.urgent = None if self.urgent == seq else self.urgent
         if row is not None:
@@ -280,6 +299,7 @@ class WindowAgainstStorage(RuleBasedStateMachine):
         raise AssertionError(msg)
 
     def everything_is_told(self) -> None:
+        self.a_hint_is_taken()
         while self.changed:
             self.a_change_is_told(urgent=False)
         self.reading_ends()

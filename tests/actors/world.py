@@ -123,7 +123,7 @@ class World:
 
     async def __aenter__(self) -> Self:
         await self.storage.open()
-        self.storage.on_accepted(self.directory.hint_all)
+        self.storage.on_accepted(self.directory.accepted)
         if await self.storage.default_project() is None:
             await self.storage.create_project(PROJECT, "test", created_at_ms=0)
         await self.directory.start()

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import threading
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import aiosqlite
@@ -158,7 +158,7 @@ async def test_the_listener_hears_before_the_callers_wake(place: "Place") -> Non
     endpoint = await place.endpoint(storage)
     order: list[str] = []
 
-    def listen(_endpoint_ids: AbstractSet[str]) -> None:
+    def listen(_accepted: Mapping[str, object]) -> None:
         order.append("listener")
 
     storage.on_accepted(listen)
@@ -180,7 +180,7 @@ async def test_a_listener_that_breaks_stops_the_writer_and_nobody_waits_for_ever
     told: list[BaseException] = []
     storage.on_fatal(told.append)
 
-    def listen(_endpoint_ids: AbstractSet[str]) -> None:
+    def listen(_accepted: Mapping[str, object]) -> None:
         raise ZeroDivisionError
 
     storage.on_accepted(listen)

@@ -45,7 +45,7 @@ from sluicegate.actors.runtime import AsyncioActor
 from sluicegate.actors.supervision import Restarts
 from sluicegate.engine.errors import SluicegateError, UnavailableError
 from sluicegate.engine.log import log
-from sluicegate.engine.model import EndpointConfig
+from sluicegate.engine.model import Arrivals, EndpointConfig
 from sluicegate.engine.operations import Moved, ReplayKind
 from sluicegate.engine.ports import SigningKeyRow
 
@@ -60,16 +60,43 @@ A delete frees the pages of payloads of up to a MiB each."""
 class _Entry:
     """An endpoint that has an actor, or had one that crashed."""
 
-    __slots__ = ("asking", "hinted", "outstanding", "restarts")
+    __slots__ = ("arrivals", "asking", "hinted", "look", "outstanding", "restarts")
 
     def __init__(self, outstanding: Outstanding) -> None:
         self.outstanding = outstanding
+        self.arrivals: Arrivals | None = None
+        """What was accepted and the actor has not heard of."""
+        self.look = False
+        """There may be more than that: the actor must look in storage."""
         self.hinted = False
         """A hint is in the mailbox: another would say nothing new."""
         self.asking = 0
         """Commands that are not answered yet."""
         self.restarts: Restarts | None = None
         """Set by the first crash."""
+
+    def hear(self, arrivals: Arrivals | None, messages_max: int) -> None:
+        """Keep what was accepted, as long as it is without a gap and not too much."""
+        before = self.arrivals
+        if arrivals is None or len(arrivals.messages) > messages_max:
+            self.look = True
+        elif before is None:
+            self.arrivals = Arrivals(arrivals.after_seq, list(arrivals.messages))
+        elif (
+            before.messages[-1].seq == arrivals.after_seq
+            and len(before.messages) + len(arrivals.messages) <= messages_max
+        ):
+            before.messages.extend(arrivals.messages)
+        else:
+            self.look = True
+        if self.look:
+            self.arrivals = None
+
+    def take(self) -> tuple[Arrivals | None, bool]:
+        """Return what was heard since the last time, and whether to look in storage."""
+        heard = self.arrivals, self.look
+        self.arrivals, self.look = None, False
+        return heard
 
     def answered(self, _answer: object) -> None:
         """A command was answered, in whatever way."""
@@ -87,6 +114,7 @@ class Directory:
         self._entries: dict[str, _Entry] = {}
         self._in_flight: dict[str, None] = {}
         self._alarms = Alarms(parts.clock, self.hint)
+        self._arrivals_max = parts.settings.window
 
     async def start(self) -> None:
         """Activate every endpoint that has work now, and remember when the others will."""
@@ -200,18 +228,22 @@ class Directory:
 
     def hint(self, endpoint_id: str) -> None:
         """See `Owners.hint`."""
+        self._hint(endpoint_id, None)
+
+    def accepted(self, messages: Mapping[str, Arrivals]) -> None:
+        """Hand on what was accepted: the listener of `Storage.on_accepted`."""
+        for endpoint_id, arrivals in messages.items():
+            self._hint(endpoint_id, arrivals)
+
+    def _hint(self, endpoint_id: str, arrivals: Arrivals | None) -> None:
         if self.closing:
             return
         entry = self._entries.get(endpoint_id)
         if entry is None:
             entry = self._activate(endpoint_id)
+        entry.hear(arrivals, self._arrivals_max)
         if not entry.hinted:
             entry.hinted = entry.outstanding.report(Wake())
-
-    def hint_all(self, endpoint_ids: AbstractSet[str]) -> None:
-        """Hint each: the listener of `Storage.on_accepted`."""
-        for endpoint_id in sorted(endpoint_ids):  # sorted: sets have no stable order
-            self.hint(endpoint_id)
 
     def in_flight(self) -> AbstractSet[str]:
         """See `Owners.in_flight`."""
@@ -253,15 +285,18 @@ class Directory:
             endpoint_id, parts=self._parts, outstanding=entry.outstanding, home=self
         )
         entry.outstanding.actor = actor
+        entry.take()  # it will read what is stored until now
         return actor
 
     # -- what actors say (`sluicegate.actors.endpoint.Home`) ------------------------------------
 
-    def hint_taken(self, endpoint_id: str) -> None:
-        """The actor has seen the last hint."""
+    def take_hint(self, endpoint_id: str) -> tuple[Arrivals | None, bool]:
+        """See `Home.take_hint`."""
         entry = self._entries.get(endpoint_id)
-        if entry is not None:
-            entry.hinted = False
+        if entry is None:
+            return None, True
+        entry.hinted = False
+        return entry.take()
 
     def unknown(self, endpoint_id: str) -> None:
         """There is no such endpoint."""

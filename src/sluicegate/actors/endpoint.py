@@ -134,8 +134,7 @@ class EndpointActor(AsyncioActor):
             case Command():
                 return self._on_command(message)
             case Wake():
-                self._home.hint_taken(self.endpoint_id)
-                self._window.expect_more()
+                self._take_hint()
             case AttemptFinished():
                 self._on_attempt_finished(message.flight)
             case Recorded():
@@ -153,6 +152,13 @@ class EndpointActor(AsyncioActor):
             case _:
                 return super().on_receive(message)
         return None
+
+    def _take_hint(self) -> None:
+        arrivals, look = self._home.take_hint(self.endpoint_id)
+        # A paused endpoint keeps nothing in memory.
+        added = arrivals is None or (self._may_start() and self._window.add(arrivals))
+        if look or not added:
+            self._window.expect_more()
 
     def after_batch(self) -> None:
         """Start what may start, read what is wanted, set the timer."""
@@ -211,6 +217,7 @@ class EndpointActor(AsyncioActor):
             health = done.state.health if released else state.health
             self._adopt(msgspec.structs.replace(done.state, health=health))
         elif state is not None:
+            self._take_hint()  # else a message that is deleted now would be new afterwards
             adopt_moves(done, state, self._window, self._outstanding)
         self._commands.finish(done)
         if done.state is not None and done.state.deleted:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from sluicegate.actors.runtime import AsyncioActor
+from sluicegate.engine.model import Arrivals
 
 __all__ = ["Home"]
 
@@ -17,8 +18,12 @@ class Home(Protocol):
     supervisor: Callable[[AsyncioActor, BaseException], None]
     """Told when an actor's code has failed and it has stopped; one object for all actors."""
 
-    def hint_taken(self, endpoint_id: str) -> None:
-        """The actor has seen the last hint; a further one must be sent."""
+    def take_hint(self, endpoint_id: str) -> tuple[Arrivals | None, bool]:
+        """Return what was accepted since the last call; a further hint must be sent.
+
+        Returns:
+            What arrived, if it is known; and whether storage may have more than that.
+        """
         ...
 
     def unknown(self, endpoint_id: str) -> None:

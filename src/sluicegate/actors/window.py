@@ -16,6 +16,9 @@ A row may stand in *due* and *in order* at once; taking it removes it from both.
 touched while a read was under way, are dropped from that read's result: it may be older than
 they are. What is put back during a read is placed when the read has ended, and a hint that
 arrives during a read marks its order as *having more*, so nothing is missed either.
+
+While storage holds nothing behind the head of *queued*, what is accepted need not be read: it
+comes with the hint, and the cursor goes along. A hint that was lost shows as a gap, and is read.
 """
 
 from bisect import insort
@@ -25,7 +28,7 @@ from typing import Any
 import msgspec
 
 from sluicegate.engine.lifecycle import MessageStatus
-from sluicegate.engine.model import WaitingMessage
+from sluicegate.engine.model import Arrivals, WaitingMessage
 
 __all__ = ["NotLoaded", "Wants", "Window"]
 
@@ -157,6 +160,24 @@ class Window:
     def expect_more(self) -> None:
         """A hint came: new messages may be queued behind the cursor."""
         self._queued.expect_more()
+
+    def add(self, arrivals: Arrivals) -> bool:
+        """Take in what was accepted, in place of a read.
+
+        Returns:
+            `False` if it must be read all the same: it is not known to be all that is behind
+            the cursor, or there are rows enough.
+        """
+        queued = self._queued
+        known = arrivals.after_seq is not None and arrivals.after_seq <= queued.cursor
+        if not known or queued.more or len(queued.rows) >= self._size:
+            return False
+        # A read may have been quicker than the hint.
+        rows = [row for row in arrivals.messages if row.seq > queued.cursor]
+        if rows:
+            queued.rows = sorted([*queued.rows, *rows], key=_by_seq)
+            queued.cursor = rows[-1].seq
+        return True
 
     # -- choosing ---------------------------------------------------------------------------
 

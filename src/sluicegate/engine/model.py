@@ -15,6 +15,7 @@ from sluicegate.engine.outcome import Outcome
 __all__ = [
     "Accepted",
     "ApiKey",
+    "Arrivals",
     "Attempt",
     "AttemptResult",
     "CreatedApiKey",
@@ -224,6 +225,15 @@ class WaitingMessage(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str]
     payload: bytes | None
     """`None` when too large to keep in a window: `Storage.get_payload_by_seq` reads it."""
+
+
+class Arrivals(msgspec.Struct, frozen=True):
+    """Messages that an endpoint got, without a gap."""
+
+    after_seq: int | None
+    """The `seq` of the endpoint's message before them; `None` if it is not known."""
+    messages: list[WaitingMessage]
+    """At least one, in acceptance order, as they wait."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

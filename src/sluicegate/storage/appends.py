@@ -12,8 +12,9 @@ from sluicegate.engine.errors import (
     InvalidRequestError,
     SluicegateError,
 )
-from sluicegate.engine.model import Accepted, NewMessage
-from sluicegate.storage.rows import encode_headers, id_blob, id_text
+from sluicegate.engine.lifecycle import MessageStatus
+from sluicegate.engine.model import Accepted, NewMessage, WaitingMessage
+from sluicegate.storage.rows import NO_HEADERS, encode_headers, id_blob, id_text
 from sluicegate.storage.writes import Gathered
 
 __all__ = ["Append"]
@@ -31,19 +32,23 @@ class Append(msgspec.Struct, frozen=True):
     alone: ClassVar[bool] = False
 
     messages: Sequence[NewMessage]
+    window_bytes_max: int
+    """Larger payloads are left out of what the endpoint's actor is told."""
 
     def apply(self, db: sqlite3.Connection, gathered: Gathered) -> list[Accepted | SluicegateError]:
         """Gather the messages' rows."""
         answers: list[Accepted | SluicegateError] = []
         for message in self.messages:
             try:
-                answers.append(_accept(db, gathered, message))
+                answers.append(_accept(db, gathered, message, self.window_bytes_max))
             except SluicegateError as error:
                 answers.append(error)
         return answers
 
 
-def _accept(db: sqlite3.Connection, gathered: Gathered, message: NewMessage) -> Accepted:
+def _accept(
+    db: sqlite3.Connection, gathered: Gathered, message: NewMessage, window_bytes_max: int
+) -> Accepted:
     """Gather one message's rows, or find that it is stored already.
 
     Raises:
@@ -64,18 +69,32 @@ def _accept(db: sqlite3.Connection, gathered: Gathered, message: NewMessage) -> 
                 raise IdempotencyMismatchError
             return Accepted(message_id=id_text(stored[0]), duplicate=True)
         gathered.keys[key] = (blob, message.payload_sha256)
+    seq, size_bytes = gathered.take_seq(db), len(message.payload)
     row = (
-        gathered.take_seq(db),
+        seq,
         blob,
         endpoint.project_no,
         endpoint.no,
         message.accepted_at_ms,
         message.accepted_at_ms,
-        len(message.payload),
+        size_bytes,
         message.payload_sha256,
         encode_headers(message.headers),
         message.idempotency_key,
         message.retention_hours,
     )
-    gathered.add_message(row, message.payload, endpoint_id=message.endpoint_id)
+    waiting = WaitingMessage(
+        seq=seq,
+        id=message.id,
+        status=MessageStatus.QUEUED,
+        accepted_at_ms=message.accepted_at_ms,
+        next_attempt_at_ms=None,
+        release_no=0,
+        attempt_count=0,
+        cycle_attempts=0,
+        fast_retries=0,
+        headers=message.headers or NO_HEADERS,
+        payload=message.payload if size_bytes <= window_bytes_max else None,
+    )
+    gathered.add_message(row, message.payload, endpoint_id=message.endpoint_id, waiting=waiting)
     return Accepted(message_id=message.id)

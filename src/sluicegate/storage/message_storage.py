@@ -23,7 +23,9 @@ class SqliteMessageStorage(Access):
         """Store messages in one commit, in order; each slot answers for itself."""
         size_bytes = sum(_ROW_BYTES + len(message.payload) for message in messages)
         return await self._writing.append(
-            Append(messages), rows=len(messages), size_bytes=size_bytes
+            Append(messages, self._window_payload_bytes_max),
+            rows=len(messages),
+            size_bytes=size_bytes,
         )
 
     async def get_message(

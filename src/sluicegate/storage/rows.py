@@ -11,6 +11,7 @@ from sluicegate.engine.model import EndpointConfig, EndpointState, Health, Pause
 from sluicegate.storage.secret_box import SecretBox
 
 __all__ = [
+    "NO_HEADERS",
     "config_columns",
     "config_of",
     "encode_headers",
@@ -27,7 +28,8 @@ _encoder = msgspec.json.Encoder()
 _headers_decoder = msgspec.json.Decoder(dict[str, str])
 
 _ID_BYTES = 16
-_NO_HEADERS: dict[str, str] = {}
+NO_HEADERS: dict[str, str] = {}
+"""Shared by all that has no headers: there may be very many, and none is ever changed."""
 """Shared by the configurations that actors hold: no caller ever sees them."""
 
 
@@ -86,7 +88,7 @@ def config_of(row: sqlite3.Row) -> EndpointConfig:
 
 def _config_of_actor(row: sqlite3.Row) -> EndpointConfig:
     config = config_of(row)
-    return config if config.headers else msgspec.structs.replace(config, headers=_NO_HEADERS)
+    return config if config.headers else msgspec.structs.replace(config, headers=NO_HEADERS)
 
 
 def read_live_endpoint_no(db: sqlite3.Connection, endpoint_id: str) -> int:

@@ -1,11 +1,11 @@
 """The `Storage` port on SQLite: opening, closing, and the parts it is made of."""
 
 import asyncio
-from collections.abc import Callable
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
-from sluicegate.engine.ports import Clock, NoTelemetry, Telemetry
+from sluicegate.engine.model import Arrivals
+from sluicegate.engine.ports import Clock, NoTelemetry, OnAccepted, Telemetry
 from sluicegate.storage.activity_storage import SqliteActivityStorage
 from sluicegate.storage.bridge import Connect, connect_sqlite
 from sluicegate.storage.control_storage import SqliteControlStorage
@@ -73,7 +73,7 @@ class SqliteStorage(
         """
         self._box = secret_box
         self._window_payload_bytes_max = window_payload_bytes_max
-        self._accepted: list[Callable[[AbstractSet[str]], None]] = []
+        self._accepted: list[OnAccepted] = []
         self._committed: list[Callable[[], None]] = []
         self._fatal: list[Callable[[BaseException], None]] = []
         self._session = Session(
@@ -138,8 +138,8 @@ class SqliteStorage(
             if self._writer is not None:
                 stack.push_async_callback(self._writer.close)
 
-    def on_accepted(self, listener: Callable[[AbstractSet[str]], None]) -> None:
-        """Call `listener` on the loop after each commit, with the endpoints that got messages."""
+    def on_accepted(self, listener: OnAccepted) -> None:
+        """Call `listener` on the loop after each commit, with what each endpoint got."""
         self._accepted.append(listener)
 
     def on_committed(self, listener: Callable[[], None]) -> None:
@@ -154,9 +154,9 @@ class SqliteStorage(
         """Tell `telemetry` of commits and failures; called before `open`."""
         self._telemetry = telemetry
 
-    def _tell_accepted(self, endpoint_ids: AbstractSet[str]) -> None:
+    def _tell_accepted(self, accepted: Mapping[str, Arrivals]) -> None:
         for listener in self._accepted:
-            listener(endpoint_ids)
+            listener(accepted)
 
     def _tell_committed(self) -> None:
         for listener in self._committed:

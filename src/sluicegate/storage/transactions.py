@@ -10,13 +10,13 @@ is written any more: `OutcomeUnknownError`.
 """
 
 import sqlite3
-from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from sluicegate.engine.errors import SluicegateError, UnavailableError
 from sluicegate.engine.log import log
+from sluicegate.engine.model import Arrivals
 from sluicegate.engine.ports import StorageFault
 from sluicegate.storage.reserve import Reserve
 from sluicegate.storage.writes import Gathered, Write
@@ -52,12 +52,10 @@ class Committed(msgspec.Struct, frozen=True):
 
     results: list[object]
     """One for each write; a `SluicegateError` is to be raised to its caller."""
-    accepted: AbstractSet[str]
-    """Endpoints that got messages."""
+    accepted: Mapping[str, Arrivals]
+    """The new messages of each endpoint that got any, in order."""
     fatal: Exception | None
     """Set when nothing may be written any more."""
-    accepted_count: int = 0
-    """New messages, of all endpoints."""
     faults: tuple[StorageFault, ...] = ()
     """What went wrong on the way."""
 
@@ -71,8 +69,7 @@ class Transactions:
         self._reserve = reserve
         self._reserve_retry_at_ms = 0
         self._gathered = Gathered()
-        self._accepted: dict[str, None] = {}
-        self._accepted_count = 0
+        self._accepted: dict[str, Arrivals] = {}
         self._faults: list[StorageFault] = []
         self.commits = 0
         """Transactions committed so far."""
@@ -92,7 +89,7 @@ class Transactions:
         if self._reserve.held or now_ms >= self._reserve_retry_at_ms:
             # From the moment it is given up, or could not be made.
             self._reserve_retry_at_ms = now_ms + _RESERVE_RETRY_MS
-        self._accepted, self._accepted_count, self._faults = {}, 0, []
+        self._accepted, self._faults = {}, []
         fatal: Exception | None = None
         try:
             results = self._settle(db, writes)
@@ -103,9 +100,7 @@ class Transactions:
             fatal = self._checkpoint(db)
         if fatal is not None:
             self._faults.append(StorageFault.UNKNOWN)
-        return Committed(
-            results, self._accepted.keys(), fatal, self._accepted_count, tuple(self._faults)
-        )
+        return Committed(results, self._accepted, fatal, tuple(self._faults))
 
     def _settle(self, db: sqlite3.Connection, writes: Sequence[Write[object]]) -> list[object]:
         """Commit what can be committed; answer for each write."""
@@ -183,9 +178,10 @@ class Transactions:
             self._roll_back(db)
             raise _FaultyWriteError(error) from error
         self.commits += 1
-        accepted = self._gathered.take_accepted()
-        self._accepted |= dict.fromkeys(accepted)
-        self._accepted_count += sum(accepted.values())
+        for endpoint_id, accepted in self._gathered.take_accepted().items():
+            before = self._accepted.setdefault(endpoint_id, accepted)
+            if before is not accepted:
+                before.messages.extend(accepted.messages)
         return results
 
     def _apply(self, db: sqlite3.Connection, write: Write[object]) -> object:

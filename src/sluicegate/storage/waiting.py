@@ -5,7 +5,7 @@ import sqlite3
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.model import EndpointState, WaitingMessage
 from sluicegate.engine.ports import WorkItem
-from sluicegate.storage.rows import headers_of, id_text, read_state
+from sluicegate.storage.rows import NO_HEADERS, headers_of, id_text, read_state
 from sluicegate.storage.secret_box import SecretBox
 
 __all__ = [
@@ -44,8 +44,6 @@ LOAD_RETRIES_IN_ORDER = (
 
 _SEQ_MAX = 2**63 - 1
 _NO_PAYLOADS = -1
-_NO_HEADERS: dict[str, str] = {}
-"""Shared by all messages without headers: there may be very many, and none is ever changed."""
 
 WORK = """
 SELECT e.id, CASE
@@ -156,7 +154,7 @@ def _load(
             attempt_count=row[6],
             cycle_attempts=row[7],
             fast_retries=row[8],
-            headers=_NO_HEADERS if row[9] is None else headers_of(row[9]),
+            headers=NO_HEADERS if row[9] is None else headers_of(row[9]),
             payload=row[10],
         )
         for row in db.execute(query, parameters)

@@ -4,14 +4,13 @@ import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable
-from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar
 
 import aiosqlite
 
 from sluicegate.engine.errors import SluicegateError, UnavailableError
 from sluicegate.engine.log import log
-from sluicegate.engine.ports import Clock, StorageFault, Telemetry
+from sluicegate.engine.ports import Clock, OnAccepted, StorageFault, Telemetry
 from sluicegate.storage.bridge import call
 from sluicegate.storage.transactions import Committed, Transactions
 from sluicegate.storage.writes import Write
@@ -54,7 +53,7 @@ class Writer:
         *,
         clock: Clock,
         pending_bytes_max: int,
-        accepted: Callable[[AbstractSet[str]], None],
+        accepted: OnAccepted,
         committed: Callable[[], None],
         fatal: Callable[[BaseException], None],
         telemetry: Telemetry,
@@ -66,8 +65,8 @@ class Writer:
             transactions: how a batch is committed.
             clock: paces what is tried again later.
             pending_bytes_max: how many bytes of messages may wait to be written.
-            accepted: called after each commit, before anyone is woken, with the endpoints that
-                got messages, if any.
+            accepted: called after each commit, before anyone is woken, with the messages that
+                each endpoint got, if any.
             committed: called after each commit.
             fatal: called once when nothing may be written any more.
             telemetry: is told of each commit.
@@ -169,13 +168,15 @@ class Writer:
         except (sqlite3.Error, OSError, ValueError) as error:
             # It did not come out of `Transactions.run`: nobody knows what happened inside.
             results: list[object] = [UnavailableError(_FAILED) for _ in batch]
-            done = Committed(results, frozenset(), error, faults=(StorageFault.UNKNOWN,))
+            done = Committed(results, {}, error, faults=(StorageFault.UNKNOWN,))
         for fault in done.faults:
             self._telemetry.storage_failed(fault)
         if self.commits > commits:
             duration_s = self._clock.monotonic_s() - began_s
             self._telemetry.committed(
-                writes=len(batch), accepted=done.accepted_count, duration_s=duration_s
+                writes=len(batch),
+                accepted=sum(len(each.messages) for each in done.accepted.values()),
+                duration_s=duration_s,
             )
         try:
             if done.fatal is not None:

@@ -6,6 +6,7 @@ from typing import ClassVar, Protocol, TypeVar
 import msgspec
 
 from sluicegate.engine.metrics_windows import MINUTE_MS
+from sluicegate.engine.model import Arrivals, WaitingMessage
 from sluicegate.storage.gathered_activity import GatheredActivity
 
 __all__ = ["EndpointKey", "Gathered", "Write"]
@@ -52,6 +53,8 @@ class Gathered:
         """Start empty."""
         self._endpoints: dict[str, EndpointKey] = {}
         self._seq_next: int | None = None
+        self._last_seqs: dict[str, int] = {}
+        """Of endpoints that got messages lately: the last one's `seq`."""
         self.checkpoint = False
         """A write asks that the log be brought into the file once the transaction has committed."""
         self._reset()
@@ -60,7 +63,7 @@ class Gathered:
         self._messages: list[MessageRow] = []
         self._payloads: list[tuple[int, bytes]] = []
         self._tallies: dict[int, list[int]] = {}
-        self._accepted: dict[str, int] = {}
+        self._accepted: dict[str, Arrivals] = {}
         self.keys: dict[tuple[int, str], tuple[bytes, bytes]] = {}
         """Idempotency keys gathered and not yet in the table → message id, payload hash."""
         self.activity = GatheredActivity()
@@ -70,6 +73,7 @@ class Gathered:
         """Forget everything: the transaction was rolled back."""
         self._reset()
         self._endpoints.clear()
+        self._last_seqs.clear()
         self._seq_next = None
         self.checkpoint = False
 
@@ -103,11 +107,20 @@ class Gathered:
         self._seq_next += 1
         return seq
 
-    def add_message(self, row: MessageRow, payload: bytes, *, endpoint_id: str) -> None:
-        """Leave a message to be inserted and counted."""
+    def add_message(
+        self, row: MessageRow, payload: bytes, *, endpoint_id: str, waiting: WaitingMessage
+    ) -> None:
+        """Leave a message to be inserted and counted; once stored it is as `waiting` says."""
         self._messages.append(row)
         self._payloads.append((row[0], payload))
-        self._accepted[endpoint_id] = self._accepted.get(endpoint_id, 0) + 1
+        arrivals = self._accepted.get(endpoint_id)
+        if arrivals is None:
+            arrivals = Arrivals(self._last_seqs.get(endpoint_id), [])
+            self._accepted[endpoint_id] = arrivals
+        arrivals.messages.append(waiting)
+        if len(self._last_seqs) >= _KNOWN_MAX:
+            self._last_seqs.clear()
+        self._last_seqs[endpoint_id] = waiting.seq
         self.count(row[3], queued=1)
 
     def count(
@@ -140,8 +153,8 @@ class Gathered:
         self._reset()
         self._accepted = accepted
 
-    def take_accepted(self) -> dict[str, int]:
-        """Return how many messages each endpoint got in the transaction that just committed."""
+    def take_accepted(self) -> dict[str, Arrivals]:
+        """Return what each endpoint got in the transaction that just committed, in order."""
         accepted = self._accepted
         self._reset()
         return accepted

@@ -2,12 +2,12 @@
 
 import asyncio
 import hashlib
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sluicegate.engine.errors import EndpointNotFoundError, IdempotencyMismatchError
 from sluicegate.engine.lifecycle import MessageStatus
-from sluicegate.engine.model import Accepted
+from sluicegate.engine.model import Accepted, Arrivals
 from sluicegate.engine.moments import from_ms
 
 if TYPE_CHECKING:
@@ -124,12 +124,28 @@ async def test_concurrent_sends_with_one_key_make_one_message(bench: "Bench") ->
     assert len(waiting) == 5
 
 
+async def test_the_commit_tells_what_each_endpoint_got_as_a_read_would(bench: "Bench") -> None:
+    """In order, large payloads left out: whoever is told needs no read."""
+    endpoint = await bench.endpoint()
+    told: list[Arrivals] = []
+    bench.storage.on_accepted(lambda accepted: told.append(accepted[endpoint]))
+    large = b'"' + b"x" * 100_000 + b'"'
+    await bench.storage.append(
+        [bench.message(endpoint, headers={"X-A": "1"}), bench.message(endpoint, payload=large)]
+    )
+    await bench.storage.append([bench.message(endpoint)])
+    messages = [message for arrivals in told for message in arrivals.messages]
+    assert messages == await bench.waiting(endpoint)
+    assert [message.payload is None for message in messages] == [False, True, False]
+    assert [arrivals.after_seq for arrivals in told] == [None, messages[1].seq]
+
+
 async def test_the_commit_tells_who_got_messages_before_anyone_is_woken(bench: "Bench") -> None:
     """Duplicates and refused messages are no news."""
     told: list[set[str]] = []
 
-    def listen(endpoint_ids: AbstractSet[str]) -> None:
-        told.append(set(endpoint_ids))
+    def listen(accepted: Mapping[str, object]) -> None:
+        told.append(set(accepted))
 
     bench.storage.on_accepted(listen)
     first, second = await bench.endpoint(), await bench.endpoint()

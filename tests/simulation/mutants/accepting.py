@@ -3,14 +3,13 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from sluicegate.engine.errors import IdempotencyMismatchError, SluicegateError
-from sluicegate.engine.model import Accepted, NewMessage
+from sluicegate.engine.model import Accepted, Arrivals, NewMessage
 from sluicegate.storage import appends, attempts, database, transactions, writer
 from sluicegate.storage.message_storage import SqliteMessageStorage
 from sluicegate.storage.sqlite_storage import SqliteStorage
@@ -73,17 +72,20 @@ def idempotency_keys_are_lost_at_a_restart(patch: Patch) -> None:
     accept = appends._accept
     known: dict[Gathered, dict[tuple[str, str], tuple[str, bytes]]] = {}
 
-    def remembered(db: sqlite3.Connection, gathered: Gathered, message: NewMessage) -> Accepted:
+    def remembered(
+        db: sqlite3.Connection, gathered: Gathered, message: NewMessage, window_bytes_max: int
+    ) -> Accepted:
         keys = known.setdefault(gathered, {})
         if message.idempotency_key is None:
-            return accept(db, gathered, message)
+            return accept(db, gathered, message, window_bytes_max)
         key = (message.endpoint_id, message.idempotency_key)
         if key in keys and keys[key][1] == message.payload_sha256:
             return Accepted(message_id=keys[key][0], duplicate=True)
         if key in keys:
             raise IdempotencyMismatchError
         keys[key] = (message.id, message.payload_sha256)
-        return accept(db, gathered, msgspec.structs.replace(message, idempotency_key=None))
+        unkeyed = msgspec.structs.replace(message, idempotency_key=None)
+        return accept(db, gathered, unkeyed, window_bytes_max)
 
     patch.replace(appends, "_accept", remembered)
 
@@ -96,11 +98,13 @@ def idempotency_keys_are_looked_up_before_the_transaction(patch: Patch) -> None:
     """
     accept = appends._accept
 
-    def alone(db: sqlite3.Connection, gathered: Gathered, message: NewMessage) -> Accepted:
+    def alone(
+        db: sqlite3.Connection, gathered: Gathered, message: NewMessage, window_bytes_max: int
+    ) -> Accepted:
         key = message.idempotency_key
         if key is not None and any(key == known for _, known in gathered.keys):
             message = msgspec.structs.replace(message, idempotency_key=None)
-        return accept(db, gathered, message)
+        return accept(db, gathered, message, window_bytes_max)
 
     patch.replace(appends, "_accept", alone)
 
@@ -118,13 +122,13 @@ def the_caller_gives_the_hint(patch: Patch) -> None:
     ) -> list[Accepted | SluicegateError]:
         answers = await append(self, messages)
         assert isinstance(self, SqliteStorage)
-        tell(self, {message.endpoint_id for message in messages})
+        tell(self, {message.endpoint_id: Arrivals(None, []) for message in messages})
         return answers
 
     tell = SqliteStorage._tell_accepted
 
-    def silent(self: SqliteStorage, endpoint_ids: AbstractSet[str]) -> None:
-        del self, endpoint_ids
+    def silent(self: SqliteStorage, accepted: Mapping[str, Any]) -> None:
+        del self, accepted
 
     patch.replace(SqliteMessageStorage, "append", told)
     patch.replace(SqliteStorage, "_tell_accepted", silent)
@@ -157,8 +161,11 @@ def the_payload_is_written_anew(patch: Patch) -> None:
     """The payload is parsed and written again: `1.0` stays, white space and escapes do not."""
     accept = appends._accept
 
-    def compact(db: sqlite3.Connection, gathered: Gathered, message: NewMessage) -> Accepted:
+    def compact(
+        db: sqlite3.Connection, gathered: Gathered, message: NewMessage, window_bytes_max: int
+    ) -> Accepted:
         text = json.dumps(json.loads(message.payload), separators=(",", ":")).encode()
-        return accept(db, gathered, msgspec.structs.replace(message, payload=text))
+        anew = msgspec.structs.replace(message, payload=text)
+        return accept(db, gathered, anew, window_bytes_max)
 
     patch.replace(appends, "_accept", compact)

@@ -2,8 +2,7 @@
 
 import asyncio
 import contextvars
-from collections.abc import Container
-from collections.abc import Set as AbstractSet
+from collections.abc import Container, Mapping
 from typing import Any
 
 from sluicegate.actors.alarms import Alarms
@@ -36,30 +35,31 @@ def a_hint_during_a_read_is_lost(patch: Patch) -> None:
 @planted(promise=_DELIVERED)
 def a_hint_to_a_retiring_actor_is_lost(patch: Patch) -> None:
     """The directory hears a moment late that an actor is gone, and tells the dead one."""
-    retired, hint = Directory.retired, Directory.hint
+    retired, hint = Directory.retired, Directory._hint
     leaving: dict[tuple[int, str], float] = {}
 
     def late(self: Directory, endpoint_id: str, wake_ms: int | None) -> None:
         retired(self, endpoint_id, wake_ms)
         leaving[id(self), endpoint_id] = asyncio.get_running_loop().time() + 0.5
 
-    def unheard(self: Directory, endpoint_id: str) -> None:
+    def unheard(self: Directory, endpoint_id: str, fresh: Any) -> None:
         if leaving.get((id(self), endpoint_id), 0.0) <= asyncio.get_running_loop().time():
-            hint(self, endpoint_id)
+            hint(self, endpoint_id, fresh)
 
     patch.replace(Directory, "retired", late)
-    patch.replace(Directory, "hint", unheard)
+    patch.replace(Directory, "_hint", unheard)
 
 
 @planted(promise=_DELIVERED)
 def a_batch_wakes_its_first_endpoint_only(patch: Patch) -> None:
     """After a group commit one endpoint is told, though the commit took on messages of several."""
 
-    def first(self: Directory, endpoint_ids: AbstractSet[str]) -> None:
-        for endpoint_id in sorted(endpoint_ids)[:1]:
-            self.hint(endpoint_id)
+    def first(self: Directory, messages: Mapping[str, Any]) -> None:
+        for endpoint_id in list(messages)[:1]:
+            accepted(self, {endpoint_id: messages[endpoint_id]})
 
-    patch.replace(Directory, "hint_all", first)
+    accepted = Directory.accepted
+    patch.replace(Directory, "accepted", first)
 
 
 @planted(promise="a retry comes when it is due")

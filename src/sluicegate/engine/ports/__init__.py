@@ -10,7 +10,7 @@ from sluicegate.engine.ports.activity_storage import ActivityCounts, UsageMonth
 from sluicegate.engine.ports.overview_storage import Overview, OverviewStorage
 from sluicegate.engine.ports.owners import Owners
 from sluicegate.engine.ports.rows import ApiKeyRow, EndpointRow, LogQuery, SigningKeyRow, WorkItem
-from sluicegate.engine.ports.storage import Storage
+from sluicegate.engine.ports.storage import OnAccepted, Storage
 from sluicegate.engine.ports.telemetry import (
     AddressUse,
     CircuitChange,
@@ -29,6 +29,7 @@ __all__ = [
     "EndpointRow",
     "LogQuery",
     "NoTelemetry",
+    "OnAccepted",
     "Overview",
     "OverviewStorage",
     "Owners",

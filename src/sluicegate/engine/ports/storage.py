@@ -1,9 +1,9 @@
 """The port to storage: what it promises as a whole, and its parts."""
 
-from collections.abc import Callable
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from sluicegate.engine.model import Arrivals
 from sluicegate.engine.ports.activity_storage import ActivityStorage
 from sluicegate.engine.ports.control_storage import ControlStorage
 from sluicegate.engine.ports.delivery_storage import DeliveryStorage
@@ -16,7 +16,10 @@ from sluicegate.engine.ports.project_storage import ProjectStorage
 from sluicegate.engine.ports.retention_storage import RetentionStorage
 from sluicegate.engine.ports.telemetry import Telemetry
 
-__all__ = ["Storage"]
+__all__ = ["OnAccepted", "Storage"]
+
+OnAccepted = Callable[[Mapping[str, Arrivals]], None]
+"""Told of the messages that each endpoint got in a commit."""
 
 
 class Storage(
@@ -54,8 +57,13 @@ class Storage(
         """Finish queued writes, close every connection, release the lock. Twice is fine."""
         ...
 
-    def on_accepted(self, listener: Callable[[AbstractSet[str]], None]) -> None:
-        """Call `listener` on the loop after each commit, with the endpoints that got messages."""
+    def on_accepted(self, listener: OnAccepted) -> None:
+        """Call `listener` on the loop after each commit, with what each endpoint got.
+
+        That is, for each endpoint that got messages, all of them, in the order of acceptance and
+        as `load_queued` would read them. It is called in the order of the commits, and before
+        anybody is answered.
+        """
         ...
 
     def on_committed(self, listener: Callable[[], None]) -> None:
