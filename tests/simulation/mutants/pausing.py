@@ -10,7 +10,7 @@ import msgspec
 from sluicegate.actors import attempt, command_queue, endpoint
 from sluicegate.actors.commands import refusal
 from sluicegate.actors.endpoint import EndpointActor
-from sluicegate.actors.messages import Command, Pause, Recorded
+from sluicegate.actors.messages import Command, CommandDone, Pause, Recorded
 from sluicegate.actors.outstanding import Flight
 from sluicegate.actors.runtime import Later
 from sluicegate.actors.window import Window
@@ -169,6 +169,20 @@ def a_resume_lets_new_messages_go_first(patch: Patch) -> None:
         return found
 
     patch.replace(Window, "next", fresh_first)
+
+
+@planted(promise="the first attempt behind a resume starts at once, not at the next look")
+def a_resume_is_noticed_at_the_next_look(patch: Patch) -> None:
+    """What is held is looked for every half a second."""
+    on_command_done = EndpointActor._on_command_done
+
+    def idle(self: EndpointActor, done: CommandDone) -> None:
+        before = self.state.release_no if self.state is not None else 0
+        on_command_done(self, done)
+        if self.state is not None and self.state.release_no != before:
+            self._trouble_until = self._parts.clock.monotonic_s() + 0.5
+
+    patch.replace(EndpointActor, "_on_command_done", idle)
 
 
 @planted(promise="a resume makes everything held due at once")

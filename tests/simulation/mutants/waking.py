@@ -110,7 +110,7 @@ def an_actor_retires_with_an_attempt_in_flight(patch: Patch) -> None:
     patch.replace(Outstanding, "idle", property(nothing_waits))
 
 
-@planted(promise=_ONCE, seeds_max=300)
+@planted(promise=_ONCE)
 def a_successor_reads_before_the_write_has_ended(patch: Patch) -> None:
     """A dirty read: an actor does not wait for what its crashed predecessor was writing.
 

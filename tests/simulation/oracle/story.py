@@ -7,6 +7,7 @@ from sluicegate.simulation import Faults
 from sluicegate.simulation.oracle import judge
 from sluicegate.simulation.oracle.history import (
     Call,
+    EndpointView,
     Event,
     EventKind,
     Exchange,
@@ -169,6 +170,11 @@ class Story:
                 outcomes=outcomes,
             )
         )
+        return self
+
+    def shows(self, *, paused: bool, reason: str | None = None) -> Self:
+        """Let `e1` read so at the end."""
+        self.history.endpoints.append(EndpointView(name="e1", paused=paused, reason=reason))
         return self
 
     def settles(self, at: float = 10_000) -> Self:

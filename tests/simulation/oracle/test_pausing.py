@@ -147,8 +147,8 @@ def test_what_is_sent_again_after_a_resume_was_held_at_it() -> None:
     story.send(1, "a")
     story.arrives(2, "a", status=500)
     story.call("pause", 5)
-    resume = story.call("resume", 50, requeued=1)
-    story.arrives(52, "a", no=2)
+    resume = story.call("resume", 49.9, requeued=1)
+    story.arrives(50.05, "a", no=2)
     assert story.broken == set()
     resume.requeued = 0
     assert story.broken == {"resumes_count_what_is_held"}
@@ -187,3 +187,62 @@ def test_what_is_read_meanwhile_is_judged_alike() -> None:
         (6, "delivering", True),
     ):
         assert (paused().seen(at, "a", status).broken == set()) == lawful, (at, status)
+
+
+def failing(*, succeeds: int | None = None) -> Story:
+    """An endpoint that fails at 2 and at 110 s, is paused after 100 s of it, and a resume of it."""
+    story = Story(circuit_pause_after_s=100, circuit_failures=0)
+    for at in (2, 50, 110):
+        story.send(at - 0.5, f"m{at}", took=0.001)
+        status = 200 if at == succeeds else 404 if at == 50 else 500
+        story.arrives(at, f"m{at}", status=status)
+        ended = {200: "succeeded", 404: "failed_permanent", 500: "pending_retry"}[status]
+        story.ends(f"m{at}", ended, str(status))
+    return story
+
+
+def test_an_endpoint_that_fails_for_long_is_paused() -> None:
+    """From the first failure to the last, with no success between that was surely recorded."""
+    story = failing()
+    story.call("resume", 120, requeued=1)
+    assert story.broken == set()
+    story = failing(succeeds=50)
+    story.call("resume", 120, requeued=1)
+    assert story.broken == {"pauses_answer_truly"}
+    story.event("faults", 40, write_error=0.1).event("healed", 51)
+    assert story.broken == set()
+
+
+def test_a_success_behind_it_does_not_end_a_pause() -> None:
+    """Only a resume does: what was in flight when the endpoint was paused may succeed."""
+    story = failing()
+    story.send(100, "ok", took=0.001)
+    story.arrives(110.5, "ok")
+    story.ends("ok", "succeeded", "200").shows(paused=True, reason="failing")
+    assert "pauses_have_a_reason" not in story.broken
+
+
+def test_a_pause_at_the_end_has_the_reason_that_it_names() -> None:
+    """Somebody asked for it, was gone, or failed for too long: that, and nothing else."""
+    assert failing().shows(paused=True, reason="failing").broken == set()
+    assert failing().shows(paused=True, reason="gone").broken == {"pauses_have_a_reason"}
+    assert failing().shows(paused=True, reason=None).broken == {"pauses_have_a_reason"}
+    story = failing(succeeds=50).shows(paused=True, reason="failing")
+    assert story.broken == {"pauses_have_a_reason"}
+    story = paused().settles(60).ends("a", "paused").shows(paused=True, reason="manual")
+    assert story.broken == set()
+    story.history.endpoints.clear()
+    assert story.shows(paused=False).broken == {"pauses_have_a_reason"}
+
+
+def test_a_resume_ends_the_pause_of_a_410() -> None:
+    """An answered one, that began when the answer was surely recorded."""
+    story = Story()
+    story.send(1, "a")
+    story.arrives(2, "a", status=410)
+    story.settles(60).ends("a", "failed_permanent", "410").shows(paused=True, reason="gone")
+    assert story.broken == set()
+    story.call("resume", 5, took=None)
+    assert story.broken == set()
+    story.call("resume", 10, requeued=0)
+    assert story.broken == {"pauses_have_a_reason"}

@@ -26,6 +26,7 @@ def accepted_messages_are_kept(facts: Facts) -> Iterator[Violation]:
     if facts.ends_s >= history.history_days * _DAY_S:
         return
     for message in facts.messages.values():
+        facts.judged["accepted_messages_are_kept"] += message.was_accepted
         if message.view is None and message.was_accepted:
             first = next(call for call in message.sends if call.succeeded)
             yield Violation(
@@ -56,6 +57,7 @@ def messages_come_from_clients(facts: Facts) -> Iterator[Violation]:
         else:
             sends = endpoint.effective(Operation.SEND)
             open_sends = [call for call in sends if not call.succeeded]
+        facts.judged["messages_come_from_clients"] += 1
         if count > len(open_sends):
             yield Violation(
                 rule="messages_come_from_clients",
@@ -70,6 +72,7 @@ def one_send_is_one_message(facts: Facts) -> Iterator[Violation]:
     for message in facts.messages.values():
         answered = [call for call in message.sends if call.succeeded]
         for other in answered[1:]:
+            facts.judged["one_send_is_one_message"] += 1
             first = answered[0]
             same = (
                 first.idempotency_key is not None
@@ -98,6 +101,7 @@ def one_key_is_one_message(facts: Facts) -> Iterator[Violation]:
             answered = [call for call in sends if call.succeeded]
             for other in answered[1:]:
                 first = answered[0]
+                facts.judged["one_key_is_one_message"] += 1
                 if first.message_id == other.message_id:
                     continue
                 if _may_be_free(facts, endpoint, sends, until_s=other.ended_s or math.inf):
@@ -118,6 +122,7 @@ def a_key_is_refused_for_a_reason(facts: Facts) -> Iterator[Violation]:
             for refused in sends:
                 if refused.error != "IDEMPOTENCY_MISMATCH":
                     continue
+                facts.judged["a_key_is_refused_for_a_reason"] += 1
                 explained = any(
                     other.payload != refused.payload
                     and may_have_happened(other)
@@ -170,6 +175,7 @@ def an_unfit_process_changes_nothing(facts: Facts) -> Iterator[Violation]:
         until_s = next(later, math.inf)
         for call in facts.history.calls:
             ended_s = math.inf if call.ended_s is None else call.ended_s
+            facts.judged["an_unfit_process_changes_nothing"] += event.at_s < call.began_s < until_s
             if call.changed and call.began_s > event.at_s and ended_s < until_s:
                 yield Violation(
                     rule="an_unfit_process_changes_nothing",

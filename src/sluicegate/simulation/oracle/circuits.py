@@ -28,6 +28,7 @@ def an_open_circuit_lets_one_probe_through(facts: Facts) -> Iterator[Violation]:
     for endpoint in facts.endpoints.values():
         for span in _surely_open(facts, endpoint):
             probes = [e for e in endpoint.exchanges if _is_within(facts, e, span)]
+            facts.judged["an_open_circuit_lets_one_probe_through"] += len(probes)
             for one, two in _pairs(facts, probes):
                 yield Violation(
                     rule="an_open_circuit_lets_one_probe_through",

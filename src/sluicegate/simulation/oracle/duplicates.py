@@ -30,6 +30,7 @@ def final_answers_end_a_cycle(facts: Facts) -> Iterator[Violation]:
                 continue
             if not facts.timing.answer_known(one):
                 continue
+            facts.judged["final_answers_end_a_cycle"] += 1
             again = next(
                 (two for two in message.exchanges if _repeats(facts, message, one, two)), None
             )
@@ -51,6 +52,7 @@ def recorded_successes_are_the_last(facts: Facts) -> Iterator[Violation]:
     for message in facts.messages.values():
         if message.view is None or message.may_be_replayed:
             continue
+        facts.judged["recorded_successes_are_the_last"] += len(message.view.outcomes)
         for number, outcome in enumerate(message.view.outcomes[:-1], start=1):
             if outcome.isdecimal() and is_final(int(outcome)):
                 yield Violation(
@@ -71,6 +73,7 @@ def successes_were_received(facts: Facts) -> Iterator[Violation]:
     for message in facts.messages.values():
         if message.view is None or message.view.status != "succeeded":
             continue
+        facts.judged["successes_were_received"] += 1
         received = any(
             exchange.answer is not None
             and is_success(exchange.answer.status)

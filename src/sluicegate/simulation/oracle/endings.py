@@ -1,5 +1,6 @@
 """What was cancelled or deleted is not sent."""
 
+import math
 from collections.abc import Iterator
 
 from sluicegate.simulation.oracle.facts import Facts
@@ -18,6 +19,7 @@ def cancelled_messages_are_not_sent(facts: Facts) -> Iterator[Violation]:
         for call in endpoint.succeeded(Operation.CANCEL):
             if call.message_id != message.id or call.ended_s is None:
                 continue
+            facts.judged["cancelled_messages_are_not_sent"] += 1
             for exchange in message.exchanges:
                 late = facts.timing.begun(exchange).lo > call.ended_s
                 replayed = message.may_happen(Operation.REPLAY, call.began_s, exchange.request.at_s)
@@ -41,6 +43,7 @@ def deleted_messages_are_not_sent(facts: Facts) -> Iterator[Violation]:
         for call in endpoint.succeeded(Operation.DELETE_MESSAGE):
             if call.message_id != message.id or call.ended_s is None:
                 continue
+            facts.judged["deleted_messages_are_not_sent"] += 1
             for exchange in message.exchanges:
                 if facts.timing.begun(exchange).lo > call.ended_s:
                     yield Violation(
@@ -60,6 +63,7 @@ def deleted_endpoints_get_nothing(facts: Facts) -> Iterator[Violation]:
     """
     for endpoint in facts.endpoints.values():
         gone_s = endpoint.gone().hi
+        facts.judged["deleted_endpoints_get_nothing"] += gone_s < math.inf
         for exchange in endpoint.exchanges:
             if facts.timing.sent(exchange).lo > gone_s:
                 yield Violation(

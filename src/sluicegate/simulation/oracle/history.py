@@ -13,6 +13,7 @@ __all__ = [
     "BulkRequest",
     "Call",
     "DeadLetters",
+    "EndpointView",
     "Event",
     "EventKind",
     "Exchange",
@@ -177,6 +178,16 @@ class MessageView(msgspec.Struct, frozen=True, kw_only=True):
     """Of each attempt listed, oldest first: the HTTP status, or the kind of failure."""
 
 
+class EndpointView(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint as the API shows it at the end."""
+
+    name: str
+    """As in `Call`."""
+    paused: bool
+    reason: str | None = None
+    """Its `pause_reason`."""
+
+
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     """A message as the API showed it during the run."""
 
@@ -207,6 +218,8 @@ class History(msgspec.Struct, kw_only=True):
     events: list[Event] = []
     messages: list[MessageView] = []
     """Read through the API after the run; empty before."""
+    endpoints: list[EndpointView] = []
+    """Likewise; those that were not deleted."""
     sightings: list[Sighting] = []
     dead_letters: list[DeadLetters] = []
     direct: bool = False

@@ -16,6 +16,7 @@ def a_message_is_sent_once_at_a_time(facts: Facts) -> Iterator[Violation]:
     """No attempt of a message begins while another one is in flight, unless the process ended."""
     for message in facts.messages.values():
         for together in _in_flight_together(facts, message.exchanges):
+            facts.judged["a_message_is_sent_once_at_a_time"] += 1
             if len(together) > 1:
                 yield Violation(
                     rule="a_message_is_sent_once_at_a_time",
@@ -39,6 +40,7 @@ def in_flight_stays_below_its_cap(facts: Facts) -> Iterator[Violation]:
             newest = together[-1]
             first_s = min(facts.timing.begun(each).lo for each in together)
             cap = facts.in_flight_max(endpoint, first_s, facts.timing.begun(newest).hi)
+            facts.judged["in_flight_stays_below_its_cap"] += len(together) >= cap
             if len(together) > cap:
                 yield Violation(
                     rule="in_flight_stays_below_its_cap",
@@ -60,6 +62,7 @@ def rate_is_never_exceeded(facts: Facts) -> Iterator[Violation]:
     """
     for endpoint in facts.endpoints.values():
         for group in _under_one_rate(facts, endpoint):
+            facts.judged["rate_is_never_exceeded"] += len(group) > 1
             yield from _too_fast(facts, endpoint, group)
 
 

@@ -32,9 +32,12 @@ def everything_finishes(facts: Facts) -> Iterator[Violation]:
         return
     for message, endpoint in facts.deliveries():
         view = message.view
-        if view is None or view.status in _OVER or message.accepted().lo > settled_s:
+        if view is None or message.accepted().lo > settled_s:
             continue
         if may_be_parked(facts, endpoint, facts.ends_s):
+            continue
+        facts.judged["everything_finishes"] += 1
+        if view.status in _OVER:
             continue
         held = view.status == "paused" and may_be_paused(facts, endpoint, settled_s, facts.ends_s)
         if not held:
@@ -44,8 +47,8 @@ def everything_finishes(facts: Facts) -> Iterator[Violation]:
 def failures_have_a_reason(facts: Facts) -> Iterator[Violation]:
     """What failed for good was refused by its receiver, or tried `attempts_max` times, or given up.
 
-    A client gives it up by a cancellation or a deletion, of the message or its endpoint; a bug
-    on purpose may have parked it.
+    A client gives it up by a cancellation or a deletion, of the message or its endpoint. A message
+    whose attempts crash their actor again and again (`Faults.bug`) is given up.
     """
     for message in facts.messages.values():
         view = message.view
@@ -55,10 +58,10 @@ def failures_have_a_reason(facts: Facts) -> Iterator[Violation]:
             each.answer is not None and is_permanent(each.answer.status)
             for each in message.exchanges
         )
-        buggy = facts.weather.worst(message.accepted().lo, facts.ends_s, "").bug > 0
+        facts.judged["failures_have_a_reason"] += not _may_be_withdrawn(facts, message)
         explained = (
             refused
-            or buggy
+            or _may_be_poisoned(facts, message)
             or view.attempts >= facts.history.attempts_max
             or bool(message.effective(Operation.CANCEL))
             or facts.is_withdrawn(message)
@@ -80,6 +83,7 @@ def a_replay_begins_a_new_cycle(facts: Facts) -> Iterator[Violation]:
         if view is None or view.status != "failed_permanent" or not replays:
             continue
         last = max(replays, key=lambda call: call.began_s)
+        facts.judged["a_replay_begins_a_new_cycle"] += not _may_be_withdrawn(facts, message)
         behind = [e for e in message.exchanges if e.request.at_s > last.began_s]
         first = next((number_of(e) for e in behind), None)
         if first is None or any(e.answer and is_permanent(e.answer.status) for e in behind):
@@ -117,6 +121,7 @@ def failures_in_calm_were_seen(facts: Facts) -> Iterator[Violation]:
         since_s = message.accepted().lo - _DOWN_S
         if any(facts.weather.receiver_death(since_s, over_s, host) is not None for host in hosts):
             continue
+        facts.judged["failures_in_calm_were_seen"] += 1
         far_s = facts.weather.worst(message.accepted().lo, over_s).latency_s[1]
         excused = {"timeout"} if far_s > _FAR_S else set()
         unseen = [each for each in view.outcomes if not each.isdecimal() and each not in excused]
@@ -144,6 +149,7 @@ def replays_are_carried_out(facts: Facts) -> Iterator[Violation]:
         for call in endpoint.succeeded(Operation.REPLAY):
             if call.message_id != message.id or (call.ended_s or math.inf) > settled_s:
                 continue
+            facts.judged["replays_are_carried_out"] += 1
             if not any(each.request.at_s > call.began_s for each in message.exchanges):
                 text = f"was replayed at {call.ended_s:.3f} s, and did not come again"
                 yield _about(facts, message, "replays_are_carried_out", text)
@@ -156,21 +162,31 @@ def what_was_deleted_is_over(facts: Facts) -> Iterator[Violation]:
         return
     for message, endpoint in facts.deliveries():
         view = message.view
-        if view is None or view.status in _OVER:
+        if view is None:
             continue
         deleted_s = [
             call.ended_s
             for call in endpoint.succeeded(Operation.DELETE_MESSAGE)
             if call.message_id == message.id and call.ended_s is not None
         ]
-        if min([endpoint.gone().hi, *deleted_s]) <= settled_s:
+        if min([endpoint.gone().hi, *deleted_s]) > settled_s:
+            continue
+        facts.judged["what_was_deleted_is_over"] += 1
+        if view.status not in _OVER:
             text = f"was deleted, or its endpoint, and reads {view.status}"
             yield _about(facts, message, "what_was_deleted_is_over", text)
 
 
+def _may_be_poisoned(facts: Facts, message: MessageFacts) -> bool:
+    """Return whether a bug on purpose may have ended a message, behind all that was seen of it."""
+    begun = (facts.timing.begun(each).lo for each in message.exchanges)
+    since_s = max(begun, default=message.accepted().lo)
+    return facts.weather.worst(since_s, facts.ends_s, "").bug > 0
+
+
 def _may_be_withdrawn(facts: Facts, message: MessageFacts) -> bool:
-    buggy = facts.weather.worst(message.accepted().lo, facts.ends_s, "").bug > 0
-    return buggy or bool(message.effective(Operation.CANCEL)) or facts.is_withdrawn(message)
+    poisoned = _may_be_poisoned(facts, message)
+    return poisoned or bool(message.effective(Operation.CANCEL)) or facts.is_withdrawn(message)
 
 
 def _may_be_given_up(facts: Facts, message: MessageFacts, endpoint: EndpointFacts) -> bool:

@@ -1,5 +1,6 @@
 """The order of acceptance: of starts, and on ordered endpoints of whole deliveries."""
 
+import itertools
 import math
 from collections.abc import Iterator
 
@@ -25,6 +26,10 @@ def starts_follow_acceptance(facts: Facts) -> Iterator[Violation]:
     for endpoint in facts.endpoints.values():
         firsts = _first_attempts(facts, endpoint)
         firsts.sort(key=lambda pair: facts.timing.begun(pair[1]).hi)
+        facts.judged["starts_follow_acceptance"] += sum(
+            one.accepted_before(two) and not _is_excused(facts, endpoint, first, second)
+            for (one, first), (two, second) in itertools.pairwise(firsts)
+        )
         for index, (later, went) in enumerate(firsts):
             went_by_s = facts.timing.begun(went).hi
             for earlier, waited in firsts[index + 1 :]:
@@ -55,6 +60,7 @@ def resumes_keep_the_order(facts: Facts) -> Iterator[Violation]:
         for resume in endpoint.succeeded(Operation.RESUME):
             pairs = [(m, e) for m in messages if (e := _next_behind(facts, m, resume)) is not None]
             pairs.sort(key=lambda pair: facts.timing.begun(pair[1]).hi)
+            facts.judged["resumes_keep_the_order"] += max(0, len(pairs) - 1)
             since_s = (resume.ended_s or math.inf) + TICK_S
             found = _overtaken(facts, endpoint, pairs, since_s=since_s)
             if found is not None:
@@ -119,6 +125,9 @@ def ordered_messages_wait(facts: Facts) -> Iterator[Violation]:
                 continue
             began = min(later.exchanges, key=lambda e: facts.timing.begun(e).hi)
             by_s = facts.timing.begun(began).hi
+            facts.judged["ordered_messages_wait"] += _is_ordered(
+                endpoint, facts.timing.begun(began).lo - 1, by_s
+            )
             for earlier in messages:
                 if earlier is later or not earlier.accepted_before(later):
                     continue

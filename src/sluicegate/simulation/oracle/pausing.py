@@ -2,17 +2,19 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from sluicegate.simulation.oracle.facts import EndpointFacts, Facts, MessageFacts
 from sluicegate.simulation.oracle.history import Call, Exchange, Operation
+from sluicegate.simulation.oracle.resets import failing_stretches, was_judged_by
 from sluicegate.simulation.oracle.statuses import is_final
-from sluicegate.simulation.oracle.timing import Span
+from sluicegate.simulation.oracle.timing import TICK_S, Span
 from sluicegate.simulation.oracle.violation import Rule, Violation
 
-__all__ = ["RULES", "may_be_paused", "surely_paused"]
+__all__ = ["RULES", "may_be_paused", "surely_held", "surely_paused"]
 
 _GONE = 410
+_REASONS = ("manual", "gone", "failing")
 _PAUSED = ("paused", "delivering", "succeeded", "failed_permanent")
 
 
@@ -38,29 +40,79 @@ def surely_paused(facts: Facts, endpoint: EndpointFacts) -> list[Span]:
     return spans
 
 
-def may_be_paused(facts: Facts, endpoint: EndpointFacts, from_s: float, to_s: float) -> bool:
+def may_be_paused(
+    facts: Facts,
+    endpoint: EndpointFacts,
+    from_s: float,
+    to_s: float,
+    *,
+    reasons: Container[str] = _REASONS,
+) -> bool:
     """Return whether the endpoint may have been paused at some moment of a stretch.
 
-    By a client, by a receiver's 410, or because it had failed for too long.
+    By a client, by a receiver's 410, or because it had failed for too long; and not resumed since
+    for certain.
+
+    Args:
+        facts: what is known.
+        endpoint: which.
+        from_s: the beginning of the stretch.
+        to_s: its end.
+        reasons: only for these, as `pause_reason` has them.
     """
-    ahead_s = sum(max(0.0, event.jump_s) for event in facts.history.events if event.at_s <= to_s)
-    # A start sets the steady clock by the wall clock: what has failed since seems to for longer.
-    if to_s + ahead_s >= facts.history.circuit_pause_after_s > 0:
-        return True
-    for exchange in endpoint.exchanges:
-        said = exchange.answer
-        if said is not None and said.status == _GONE and exchange.request.at_s <= to_s:
-            return True
     resumes = endpoint.succeeded(Operation.RESUME)
-    for pause in endpoint.effective(Operation.PAUSE):
-        by_s = facts.until_s(pause)
-        undone = any(
-            call.began_s > by_s and call.ended_s is not None and call.ended_s < from_s
+    return any(
+        reason in reasons
+        and begun.lo <= to_s
+        and not any(
+            call.began_s > begun.hi and call.ended_s is not None and call.ended_s < from_s
             for call in resumes
         )
-        if pause.began_s <= to_s and not undone:
-            return True
-    return False
+        for reason, begun in facts.kept("pauses", endpoint, lambda: list(_pauses(facts, endpoint)))
+    )
+
+
+def _pauses(facts: Facts, endpoint: EndpointFacts) -> Iterator[tuple[str, Span]]:
+    """Yield every pause that may have been, by its reason: between which moments it began."""
+    for call in endpoint.effective(Operation.PAUSE):
+        yield "manual", Span(call.began_s, facts.until_s(call))
+    for exchange in endpoint.exchanges:
+        if exchange.answer is not None and exchange.answer.status == _GONE:
+            by_s = min(
+                was_judged_by(facts, exchange), facts.weather.death_after(exchange.request.at_s)
+            )
+            yield "gone", Span(exchange.request.at_s, by_s)
+    after_s = float(facts.history.circuit_pause_after_s)
+    if after_s == 0:
+        return
+    # A start sets the steady clock by the wall clock: what has failed since seems to for longer.
+    after_s -= sum(max(0.0, event.jump_s) for event in facts.history.events)
+    for stretch in failing_stretches(facts, endpoint):
+        if stretch.hi - stretch.lo >= after_s - TICK_S:
+            yield "failing", Span(max(stretch.lo, stretch.lo + after_s - TICK_S), stretch.hi)
+
+
+def pauses_have_a_reason(facts: Facts) -> Iterator[Violation]:
+    """At the end an endpoint is paused only for the reason that it names, and if it must be.
+
+    `manual`: a client asked for it; `gone`: a receiver answered 410; `failing`: it had failed for
+    `circuit_pause_after_s` without a success that was recorded.
+    """
+    rule = "pauses_have_a_reason"
+    for view in facts.history.endpoints:
+        endpoint = facts.endpoint(view.name)
+        at_s = facts.ends_s
+        held = any(span.lo < at_s < span.hi for span in surely_paused(facts, endpoint))
+        text = ""
+        if held and not view.paused:
+            text = "is not paused, and it was, and nobody resumed it"
+        elif view.paused and not may_be_paused(
+            facts, endpoint, at_s, at_s, reasons={view.reason or ""}
+        ):
+            text = f"is paused ({view.reason}), and nothing gave a reason"
+        facts.judged[rule] += 1
+        if text:
+            yield Violation(rule=rule, at_s=at_s, text=f"{endpoint.name} {text}")
 
 
 def nothing_starts_while_paused(facts: Facts) -> Iterator[Violation]:
@@ -71,6 +123,7 @@ def nothing_starts_while_paused(facts: Facts) -> Iterator[Violation]:
     """
     for endpoint in facts.endpoints.values():
         paused = surely_paused(facts, endpoint)
+        facts.judged["nothing_starts_while_paused"] += len(paused)
         for exchange in endpoint.exchanges if paused else ():
             sent = facts.timing.sent(exchange)
             for span in paused:
@@ -97,6 +150,10 @@ def pauses_answer_truly(facts: Facts) -> Iterator[Violation]:
             [call for call in endpoint.calls.get(operation, ()) if call.ended_s is not None]
             for operation in (Operation.PAUSE, Operation.RESUME)
         )
+        for call in (*pauses, *resumes):
+            facts.judged["pauses_answer_truly"] += _within(call, paused) or not may_be_paused(
+                facts, endpoint, call.began_s, call.ended_s or math.inf
+            )
         for call in pauses:
             if call.succeeded and _within(call, paused):
                 yield _answered(call, "paused what was paused already")
@@ -140,6 +197,7 @@ def resumes_count_what_is_held(facts: Facts) -> Iterator[Violation]:
                 continue
             messages = [m for m, owner in facts.deliveries() if owner is endpoint]
             sure = not _overlaps_another(facts, endpoint, resume)
+            facts.judged["resumes_count_what_is_held"] += sure
             least = sum(sure and _waits(facts, message, resume, paused) for message in messages)
             seen = {call.number for message in messages for call in message.sends}
             unseen = sum(
@@ -153,6 +211,15 @@ def resumes_count_what_is_held(facts: Facts) -> Iterator[Violation]:
                     f"says that {resume.requeued} were held, and it was {least} to {most}",
                     rule="resumes_count_what_is_held",
                 )
+
+
+def surely_held(facts: Facts, endpoint: EndpointFacts, resume: Call) -> int:
+    """Return how many messages were held at a resume, for certain."""
+    if _overlaps_another(facts, endpoint, resume):
+        return 0
+    paused = surely_paused(facts, endpoint)
+    messages = (m for m, owner in facts.deliveries() if owner is endpoint)
+    return sum(_waits(facts, message, resume, paused) for message in messages)
 
 
 def _overlaps_another(facts: Facts, endpoint: EndpointFacts, resume: Call) -> bool:
@@ -236,6 +303,7 @@ def what_is_held_reads_paused(facts: Facts) -> Iterator[Violation]:
                 paused = surely_paused(facts, endpoint)
             began_s, ended_s, status = sighting.began_s, sighting.ended_s, sighting.status
             held = any(span.lo < began_s and ended_s < span.hi for span in paused)
+            facts.judged["what_is_held_reads_paused"] += held or status == "paused"
             wrong = held and status not in _PAUSED
             if status == "paused":
                 wrong = not may_be_paused(facts, endpoint, began_s, ended_s)
@@ -266,6 +334,7 @@ def _answered(call: Call, text: str, *, rule: str = "pauses_answer_truly") -> Vi
 
 
 RULES: tuple[Rule, ...] = (
+    pauses_have_a_reason,
     nothing_starts_while_paused,
     pauses_answer_truly,
     resumes_count_what_is_held,

@@ -31,6 +31,7 @@ def payloads_arrive_unaltered(facts: Facts) -> Iterator[Violation]:
     for exchange in facts.strangers:
         yield _about(exchange, "payloads_arrive_unaltered", "no endpoint is there")
     for endpoint in facts.endpoints.values():
+        facts.judged["payloads_arrive_unaltered"] += len(endpoint.exchanges)
         for exchange in endpoint.exchanges:
             request = exchange.request
             sends = facts.sends_of(endpoint.name, request.body)
@@ -43,6 +44,7 @@ def payloads_arrive_unaltered(facts: Facts) -> Iterator[Violation]:
 def a_message_keeps_its_payload(facts: Facts) -> Iterator[Violation]:
     """One message id means one payload and one endpoint, on every attempt and in the answer."""
     for message in facts.messages.values():
+        facts.judged["a_message_keeps_its_payload"] += len(message.exchanges)
         known: tuple[str, bytes] | None = None
         for call in message.sends:
             if call.succeeded and known is None:
@@ -71,6 +73,7 @@ def a_payload_keeps_its_message(facts: Facts) -> Iterator[Violation]:
             keys = {call.idempotency_key for call in sends} - {None}
             unnamed = sum(call.idempotency_key is None for call in sends)
             freed = keys and endpoint.effective(Operation.DELETE_MESSAGE)
+            facts.judged["a_payload_keeps_its_message"] += not freed
             if len(ids) > max(1, len(keys) + unnamed) and not freed:
                 yield Violation(
                     rule="a_payload_keeps_its_message",
@@ -86,6 +89,7 @@ def headers_are_ours(facts: Facts) -> Iterator[Violation]:
     """Reserved headers are there once, as we set them: nobody overrides or adds any."""
     for exchange in facts.history.exchanges:
         request = exchange.request
+        facts.judged["headers_are_ours"] += 1
         counts = Counter(name.lower() for name, _ in request.headers)
         for name in _OURS:
             if counts[name] != 1:
@@ -112,6 +116,7 @@ def chosen_headers_arrive(facts: Facts) -> Iterator[Violation]:
             own = [_headers(call.config.get("headers")) for call in sends]
             for wanted in _wanted(facts, endpoint, exchange, own):
                 name, value = wanted
+                facts.judged["chosen_headers_arrive"] += 1
                 if exchange.request.header(name) != value:
                     text = f"{name} is {exchange.request.header(name)!r}, not {value!r}"
                     yield _about(exchange, "chosen_headers_arrive", text)

@@ -9,13 +9,35 @@ from sluicegate.simulation.oracle.history import Exchange, Operation
 from sluicegate.simulation.oracle.statuses import is_permanent, is_success
 from sluicegate.simulation.oracle.timing import Span
 
-__all__ = ["closed_since_s", "sure_resets", "was_judged_by"]
+__all__ = ["closed_since_s", "failing_stretches", "was_judged_by"]
 
 _RECORD_S = 1.0
 """From the end of an attempt until its result is known everywhere: some commits of 4 ms each."""
 
 
-def sure_resets(facts: Facts, endpoint: EndpointFacts) -> list[Span]:
+def failing_stretches(facts: Facts, endpoint: EndpointFacts) -> Iterator[Span]:
+    """Yield the longest stretches of failures without a success, or a resume, between for certain.
+
+    Each from the first failure on that may belong to it, until the last one.
+    """
+    failures, resets = _failures_of(facts, endpoint), _resets_of(facts, endpoint)
+    for reset in resets:
+        over_s = min((each.hi for each in resets if each.lo > reset.lo), default=math.inf)
+        within = [each for each in failures if each.hi >= reset.lo and each.lo <= over_s]
+        if within:
+            first_s = max(reset.lo, min(each.lo for each in within))
+            yield Span(first_s, min(over_s, max(each.hi for each in within)))
+
+
+def _resets_of(facts: Facts, endpoint: EndpointFacts) -> list[Span]:
+    return facts.kept("resets", endpoint, lambda: _sure_resets(facts, endpoint))
+
+
+def _failures_of(facts: Facts, endpoint: EndpointFacts) -> list[Span]:
+    return facts.kept("failures", endpoint, lambda: list(_failures(facts, endpoint)))
+
+
+def _sure_resets(facts: Facts, endpoint: EndpointFacts) -> list[Span]:
     """Return when failures were forgotten for certain, each between two moments; in order of time.
 
     By the answer to a resume, or by a success that was recorded; and at first when the endpoint
@@ -72,9 +94,8 @@ def closed_since_s(facts: Facts, endpoint: EndpointFacts, to_s: float) -> float:
     limit = facts.history.circuit_failures
     if limit == 0:
         return 0.0
-    failures = facts.kept("failures", endpoint, lambda: list(_failures(facts, endpoint)))
-    resets = facts.kept("resets", endpoint, lambda: sure_resets(facts, endpoint))
-    for reset in resets:
+    failures = _failures_of(facts, endpoint)
+    for reset in _resets_of(facts, endpoint):
         if reset.hi > to_s:
             continue
         if sum(each.lo <= to_s and each.hi >= reset.lo for each in failures) < limit:
@@ -101,7 +122,7 @@ def _failures(facts: Facts, endpoint: EndpointFacts) -> Iterator[Span]:
         view = message.view
         if view is None or len(view.outcomes) != view.attempts:
             # Nobody has listed what no receiver saw.
-            yield from [always] * facts.history.circuit_failures
+            yield from [always] * max(2, facts.history.circuit_failures)
             continue
         for number in range(1, view.attempts + 1):
             if number not in seen:

@@ -24,6 +24,7 @@ def attempts_count_on(facts: Facts) -> Iterator[Violation]:
     that may have begun in either order nothing is said.
     """
     for message in facts.messages.values():
+        facts.judged["attempts_count_on"] += len(message.exchanges)
         for exchange in message.exchanges:
             if (number_of(exchange) or 0) < 1:
                 yield _about(message, exchange, "attempts_count_on", "has no number")
@@ -44,6 +45,7 @@ def cycles_are_bounded(facts: Facts) -> Iterator[Violation]:
     """A cycle has at most `attempts_max` attempts; every replay may have begun another one."""
     for message in facts.messages.values():
         limit = facts.history.attempts_max * (1 + len(message.effective(Operation.REPLAY)))
+        facts.judged["cycles_are_bounded"] += len(message.exchanges)
         for exchange in message.exchanges:
             number = number_of(exchange) or 0
             if number > limit:
@@ -71,7 +73,10 @@ def retries_wait_long_enough(facts: Facts) -> Iterator[Violation]:
             since_s = min(facts.timing.begun(each).lo for each in earlier)
             for exchange in later:
                 by_s = facts.timing.begun(exchange).hi
-                if by_s >= due_s - _TOLERANCE_S or _is_hastened(facts, message, since_s, by_s):
+                if _is_hastened(facts, message, since_s, by_s):
+                    continue
+                facts.judged["retries_wait_long_enough"] += 1
+                if by_s >= due_s - _TOLERANCE_S:
                     continue
                 text = f"attempt {number} began by {by_s:.3f} s, due at {due_s:.3f} s or later"
                 yield _about(message, exchange, "retries_wait_long_enough", text)
@@ -100,6 +105,7 @@ def attempts_listed_were_seen(facts: Facts) -> Iterator[Violation]:
         by_number = _by_number(message)
         for number, outcome in enumerate(view.outcomes, start=1):
             seen = by_number.get(number, [])
+            facts.judged["attempts_listed_were_seen"] += outcome.isdecimal()
             answers = [str(each.answer.status) for each in seen if each.answer is not None]
             if outcome.isdecimal() and outcome not in answers:
                 text = f"attempt {number} is listed with {outcome}; answered was {answers}"
@@ -112,7 +118,9 @@ def attempts_listed_were_seen(facts: Facts) -> Iterator[Violation]:
 def attempts_seen_are_listed(facts: Facts) -> Iterator[Violation]:
     """Every attempt that a receiver saw is listed, once everything has come to its end.
 
-    Unless the process ended while it was under way: then the next one has its number.
+    Unless the process ended while it was under way, or before its result was written: then the
+    next one has its number. A disk that fails, or a bug on purpose, keeps a result from being
+    written for a while.
     """
     settled_s = facts.weather.settled_s
     if settled_s is None:
@@ -124,9 +132,15 @@ def attempts_seen_are_listed(facts: Facts) -> Iterator[Violation]:
         for exchange in message.exchanges:
             number, begun = number_of(exchange) or 0, facts.timing.begun(exchange)
             over_s = facts.timing.ended(exchange).hi + 1
-            if number <= view.attempts or over_s > settled_s:
+            if over_s > settled_s:
                 continue
-            if not facts.weather.ends_life(begun.lo, math.inf):
+            written_s = facts.weather.disk_well_after(over_s) + 1
+            if facts.weather.worst(begun.lo, written_s, "").bug:
+                written_s = math.inf  # it waits for whoever takes the endpoint up again
+            if facts.weather.ends_life(begun.lo, written_s):
+                continue
+            facts.judged["attempts_seen_are_listed"] += 1
+            if number > view.attempts:
                 text = f"attempt {number} was seen; {view.attempts} are listed"
                 yield _listed(facts, message, "attempts_seen_are_listed", text)
                 break

@@ -29,6 +29,7 @@ def signatures_verify(facts: Facts) -> Iterator[Violation]:
     for endpoint in facts.endpoints.values():
         for exchange in endpoint.exchanges:
             complaint = _complaint(facts, endpoint, exchange)
+            facts.judged["signatures_verify"] += 1
             if complaint is not None:
                 request = exchange.request
                 yield Violation(
@@ -50,6 +51,7 @@ def timestamps_are_of_the_attempt(facts: Facts) -> Iterator[Violation]:
             request = exchange.request
             if facts.weather.jumps and facts.weather.jumps[0] <= request.at_s:
                 continue
+            facts.judged["timestamps_are_of_the_attempt"] += 1
             text = request.header("webhook-timestamp") or ""
             is_moment = text.isdecimal() and len(text) <= _DIGITS_MAX
             begun_s = int(text) - EPOCH_MS / 1000 if is_moment else math.inf

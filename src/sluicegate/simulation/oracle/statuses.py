@@ -33,6 +33,7 @@ def is_final(status: int) -> bool:
 def each_message_has_one_lawful_status(facts: Facts) -> Iterator[Violation]:
     """Every message is listed once, with a status that exists."""
     counts = Counter(view.id for view in facts.history.messages)
+    facts.judged["each_message_has_one_lawful_status"] += len(counts)
     for message_id, count in counts.items():
         if count > 1:
             yield _about(message_id, facts.ends_s, f"is listed {count} times")
@@ -57,6 +58,7 @@ def steps_are_lawful(facts: Facts) -> Iterator[Violation]:
         for one, two in itertools.pairwise(sightings):
             if one.ended_s >= two.began_s:
                 continue
+            facts.judged["steps_are_lawful"] += 1
             if two.attempts < one.attempts:
                 text = f"had {one.attempts} attempts and has {two.attempts}"
                 yield _about(message.id, two.ended_s, text, "steps_are_lawful")

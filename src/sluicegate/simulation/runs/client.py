@@ -79,8 +79,8 @@ class Client(Protocol):
         """Delete an endpoint."""
         ...
 
-    async def is_paused(self, endpoint_id: str) -> bool:
-        """Return whether an endpoint is paused."""
+    async def paused(self, endpoint_id: str) -> tuple[bool, str | None]:
+        """Return whether an endpoint is paused, and its `pause_reason`."""
         ...
 
     async def add_key(self, endpoint_id: str) -> Key:

@@ -53,10 +53,10 @@ class EmbeddedClient:
         """See `Client`."""
         await self._ask(lambda engine: engine.delete_endpoint(endpoint_id))
 
-    async def is_paused(self, endpoint_id: str) -> bool:
+    async def paused(self, endpoint_id: str) -> tuple[bool, str | None]:
         """See `Client`."""
         endpoint = await self._ask(lambda engine: engine.get_endpoint(endpoint_id))
-        return endpoint.paused_at is not None
+        return endpoint.paused_at is not None, endpoint.pause_reason
 
     async def add_key(self, endpoint_id: str) -> Key:
         """See `Client`."""

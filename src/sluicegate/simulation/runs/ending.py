@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
-from sluicegate.simulation.oracle.history import EventKind, MessageView
+from sluicegate.simulation.oracle.history import EndpointView, EventKind, MessageView
 from sluicegate.simulation.runs.asking import Asking
 from sluicegate.simulation.runs.asking_many import AskingMany
 from sluicegate.simulation.runs.client import RefusedError
@@ -64,7 +64,8 @@ def _finish(scene: Scene, work: Callable[[], Coroutine[Any, Any, None]]) -> None
 async def _resume(scene: Scene, asking: Asking, endpoint: KnownEndpoint) -> None:
     """Resume an endpoint if it is paused. One that runs is left alone: it must run by itself."""
     for _ in range(_TIMES_MAX):
-        if not await _persist(scene, endpoint, scene.client.is_paused):
+        shown = await _persist(scene, endpoint, scene.client.paused)
+        if shown is None or not shown[0]:
             return
         await asking.ask_resume(endpoint)
     scene.recorder.problem(f"{endpoint.name} stays paused, with nothing wrong any more")
@@ -85,6 +86,12 @@ async def _read(scene: Scene, endpoint: KnownEndpoint) -> None:
             )
         )
     scene.recorder.history.messages += reversed(views)
+    if not endpoint.deleted:
+        shown = await _persist(scene, endpoint, scene.client.paused)
+        if shown is not None:
+            paused, reason = shown
+            view = EndpointView(name=endpoint.name.strip("/"), paused=paused, reason=reason)
+            scene.recorder.history.endpoints.append(view)
 
 
 async def _read_dead_letters(scene: Scene, asking_many: AskingMany) -> None:

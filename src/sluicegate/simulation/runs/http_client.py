@@ -79,10 +79,10 @@ class HttpClient:
         """See `Client`."""
         await self._ask("DELETE", f"/v1/endpoints/{endpoint_id}")
 
-    async def is_paused(self, endpoint_id: str) -> bool:
+    async def paused(self, endpoint_id: str) -> tuple[bool, str | None]:
         """See `Client`."""
         endpoint = await self._ask("GET", f"/v1/endpoints/{endpoint_id}")
-        return bool(endpoint["data"]["paused"])
+        return bool(endpoint["data"]["paused"]), endpoint["data"]["pause_reason"]
 
     async def add_key(self, endpoint_id: str) -> Key:
         """See `Client`."""
