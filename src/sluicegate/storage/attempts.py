@@ -10,27 +10,11 @@ from sluicegate.engine.errors import NotFoundError, SluicegateError
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.model import AttemptResult, Health, PauseReason, RetryType
 from sluicegate.engine.outcome import OutcomeKind
+from sluicegate.storage.recordings import AttemptRow, Move, Recordings
 from sluicegate.storage.rows import encode_headers, id_blob
 from sluicegate.storage.writes import Gathered
 
 __all__ = ["RecordAttempt", "joined_headers", "response_latency_ms"]
-
-_INSERT = """
-INSERT INTO attempts (seq, attempt_no, id, started_at_ms, processing_ms, response_status,
-    response_latency_ms, error_text, retry_type, retry_after_s, resolved_ip, request_headers,
-    response_headers, dns_us, tcp_connect_us, tls_handshake_us, ttfb_us, transfer_us, conn_reused,
-    response_body, response_body_truncated)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_MOVE_ON = """
-UPDATE messages SET status = ?, updated_at_ms = ?, attempt_count = attempt_count + 1,
-    cycle_attempts = cycle_attempts + 1, fast_retries = fast_retries + ?, release_no = ?,
-    next_attempt_at_ms = ?, retry_type = ?,
-    first_attempt_at_ms = coalesce(first_attempt_at_ms, ?),
-    delivered_at_ms = coalesce(?, delivered_at_ms), response_status = ?, response_latency_ms = ?,
-    last_error = ?
-WHERE seq = ?
-"""
 
 
 class RecordAttempt(msgspec.Struct, frozen=True):
@@ -47,39 +31,38 @@ class RecordAttempt(msgspec.Struct, frozen=True):
         Raises:
             NotFoundError: there is no such message.
         """
-        result = self.result
-        message = db.execute(
-            "SELECT project_no, endpoint_no, status, retention_hours, deleted_at_ms FROM messages"
-            " WHERE seq = ?",
-            (result.seq,),
-        ).fetchone()
+        result, recordings = self.result, gathered.recordings
+        message = recordings.facts(db, result.seq)
         if message is None:
             raise NotFoundError("Message not found")
-        if _is_recorded(db, result):
+        if message.attempt_count >= result.attempt_no and _is_recorded(db, recordings, result):
             return
-        project_no, endpoint_no, status, retention_hours, deleted_at_ms = message
-        if deleted_at_ms is not None:
+        deleted = message.deleted_at_ms is not None
+        if deleted:
             result = _withdrawn(result)
         latency_ms = response_latency_ms(result)
-        db.execute(_INSERT, _attempt_row(result, latency_ms))
-        gathered.activity.attempt(
-            result, latency_ms, project_no=project_no, endpoint_no=endpoint_no
+        endpoint_no, status = message.endpoint_no, result.verdict.status
+        waits = message.status in {"queued", "pending_retry"}
+        # Deleted while in flight: it moves on, and is not counted. Given up while in flight: it
+        # keeps its status.
+        moves = waits or (deleted and message.status == "failed_permanent")
+        recordings.add(
+            _attempt_row(result, latency_ms), _move(result, latency_ms) if moves else None
         )
-        if status in {"queued", "pending_retry"}:
-            _move_on(db, result, latency_ms)
-            _count(gathered, endpoint_no, was=status, now=result.verdict.status)
-            if result.verdict.status is MessageStatus.SUCCEEDED and retention_hours == 0:
+        gathered.activity.attempt(
+            result, latency_ms, project_no=message.project_no, endpoint_no=endpoint_no
+        )
+        if waits:
+            _count(gathered, endpoint_no, was=message.status, now=status)
+            if status is MessageStatus.SUCCEEDED and message.retention_hours == 0:
                 _remove_payload(db, result)
-        elif deleted_at_ms is not None and status == "failed_permanent":
-            _move_on(
-                db, result, latency_ms
-            )  # deleted while in flight; deleted ones are not counted
-        else:
-            # Given up while in flight: it keeps its status.
+        if not moves:
             db.execute(
                 "UPDATE messages SET attempt_count = attempt_count + 1 WHERE seq = ?",
                 (result.seq,),
             )
+        message.attempt_count += 1
+        message.status = status if moves else message.status
         if result.health is not None:
             _store_health(db, endpoint_no, result.health)
         if result.pause is not None:
@@ -101,24 +84,21 @@ def response_latency_ms(result: AttemptResult) -> int | None:
     return round(result.outcome.timings.total_ms)
 
 
-def _is_recorded(db: sqlite3.Connection, result: AttemptResult) -> bool:
-    """Return whether this very attempt is in the table.
+def _is_recorded(db: sqlite3.Connection, recordings: Recordings, result: AttemptResult) -> bool:
+    """Return whether this very attempt is stored, or left to be stored.
 
     Raises:
         SluicegateError: another one has its number.
     """
-    row = db.execute(
-        "SELECT id FROM attempts WHERE seq = ? AND attempt_no = ?",
-        (result.seq, result.attempt_no),
-    ).fetchone()
-    if row is not None and row[0] != id_blob(result.attempt_id):
+    stored = recordings.attempt_id(db, result.seq, result.attempt_no)
+    if stored is not None and stored != id_blob(result.attempt_id):
         raise SluicegateError(
             f"message {result.message_id} has an attempt number {result.attempt_no} already"
         )
-    return row is not None
+    return stored is not None
 
 
-def _attempt_row(result: AttemptResult, latency_ms: int | None) -> tuple[object, ...]:
+def _attempt_row(result: AttemptResult, latency_ms: int | None) -> AttemptRow:
     outcome, verdict = result.outcome, result.verdict
     timings = outcome.timings
     return (
@@ -171,25 +151,22 @@ def _remove_payload(db: sqlite3.Connection, result: AttemptResult) -> None:
     )
 
 
-def _move_on(db: sqlite3.Connection, result: AttemptResult, latency_ms: int | None) -> None:
+def _move(result: AttemptResult, latency_ms: int | None) -> Move:
     verdict = result.verdict
     waits = verdict.status is MessageStatus.PENDING_RETRY
-    db.execute(
-        _MOVE_ON,
-        (
-            verdict.status,
-            result.finished_at_ms,
-            int(verdict.retry_type is RetryType.FAST),
-            result.release_no if waits else 0,
-            verdict.next_attempt_at_ms if waits else None,
-            verdict.retry_type,
-            result.started_at_ms,
-            result.finished_at_ms if verdict.status is MessageStatus.SUCCEEDED else None,
-            result.outcome.status,
-            latency_ms,
-            verdict.last_error,
-            result.seq,
-        ),
+    return (
+        result.seq,
+        verdict.status,
+        result.finished_at_ms,
+        int(verdict.retry_type is RetryType.FAST),
+        result.release_no if waits else 0,
+        verdict.next_attempt_at_ms if waits else None,
+        verdict.retry_type,
+        result.started_at_ms,
+        result.finished_at_ms if verdict.status is MessageStatus.SUCCEEDED else None,
+        result.outcome.status,
+        latency_ms,
+        verdict.last_error,
     )
 
 

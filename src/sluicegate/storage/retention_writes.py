@@ -69,7 +69,7 @@ class RemovePayloads(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     grows: ClassVar[bool] = False
-    alone: ClassVar[bool] = False
+    alone: ClassVar[bool] = True
 
     retention_class: int
     until_ms: int
@@ -108,7 +108,7 @@ class RemoveMessages(msgspec.Struct, frozen=True, kw_only=True):
     """Remove the messages of one class that finished first, with all that belongs to them."""
 
     grows: ClassVar[bool] = False
-    alone: ClassVar[bool] = False
+    alone: ClassVar[bool] = True
 
     retention_class: int
     until_ms: int
@@ -156,7 +156,7 @@ class ReleasePages(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     grows: ClassVar[bool] = False
-    alone: ClassVar[bool] = False
+    alone: ClassVar[bool] = True
 
     pages_max: int
 

@@ -18,6 +18,7 @@ from sluicegate.engine.errors import SluicegateError, UnavailableError
 from sluicegate.engine.log import log
 from sluicegate.engine.model import Arrivals
 from sluicegate.engine.ports import StorageFault
+from sluicegate.storage.attempts import RecordAttempt
 from sluicegate.storage.reserve import Reserve
 from sluicegate.storage.writes import Gathered, Write
 
@@ -163,6 +164,9 @@ class Transactions:
         try:
             db.execute("BEGIN IMMEDIATE")
             self._check_owner(db)
+            self._gathered.recordings.expect(
+                db, [each.result.seq for each in writes if isinstance(each, RecordAttempt)]
+            )
             results = [self._apply(db, write) for write in writes]
             self._gathered.flush(db)
             committing = True

@@ -8,6 +8,8 @@ import msgspec
 from sluicegate.engine.metrics_windows import MINUTE_MS
 from sluicegate.engine.model import Arrivals, WaitingMessage
 from sluicegate.storage.gathered_activity import GatheredActivity
+from sluicegate.storage.recordings import Recordings
+from sluicegate.storage.rows_together import RowsTogether
 
 __all__ = ["EndpointKey", "Gathered", "Write"]
 
@@ -15,11 +17,14 @@ _R_co = TypeVar("_R_co", covariant=True)
 
 _KNOWN_MAX = 65_536
 
-_INSERT_MESSAGE = """
+_INSERT_MESSAGES = RowsTogether(
+    """
 INSERT INTO messages (seq, id, project_no, endpoint_no, accepted_at_ms, updated_at_ms, size_bytes,
     payload_sha256, headers, idempotency_key, retention_hours)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
+VALUES""",
+    columns=11,
+)
+_INSERT_PAYLOADS = RowsTogether("INSERT INTO payloads (seq, body) VALUES", columns=2)
 _COUNT = """
 UPDATE endpoint_loads SET queued_count = queued_count + ?,
     pending_retry_count = pending_retry_count + ?, failed_count = failed_count + ?
@@ -31,7 +36,7 @@ ON CONFLICT (minute) DO UPDATE SET seq_last = excluded.seq_last
 """
 
 MessageRow = tuple[int, bytes, int, int, int, int, int, bytes, str | None, str | None, int | None]
-"""The columns of `_INSERT_MESSAGE`."""
+"""The columns of `_INSERT_MESSAGES`."""
 
 
 class EndpointKey(msgspec.Struct, frozen=True, gc=False):
@@ -68,6 +73,8 @@ class Gathered:
         """Idempotency keys gathered and not yet in the table → message id, payload hash."""
         self.activity = GatheredActivity()
         """What is counted by time."""
+        self.recordings = Recordings()
+        """Results of attempts."""
 
     def discard(self) -> None:
         """Forget everything: the transaction was rolled back."""
@@ -138,14 +145,15 @@ class Gathered:
     def flush(self, db: sqlite3.Connection) -> None:
         """Store what was gathered, so that the next write can read it."""
         if self._messages:
-            db.executemany(_INSERT_MESSAGE, self._messages)
-            db.executemany("INSERT INTO payloads (seq, body) VALUES (?, ?)", self._payloads)
+            _INSERT_MESSAGES.execute(db, self._messages)
+            _INSERT_PAYLOADS.execute(db, self._payloads)
             minutes: dict[int, tuple[int, int]] = {}
             for row in self._messages:
                 minute = row[4] // MINUTE_MS
                 minutes[minute] = (minutes.get(minute, (row[0],))[0], row[0])
             db.executemany(_MARK_MINUTE, [(minute, *seqs) for minute, seqs in minutes.items()])
             self.activity.accept((row[4] // MINUTE_MS, row[2], row[3]) for row in self._messages)
+        self.recordings.flush(db)
         if self._tallies:
             db.executemany(_COUNT, [(*tally, no) for no, tally in self._tallies.items()])
         self.activity.flush(db)
