@@ -13,7 +13,7 @@ from sluicegate.engine.errors import (
     SluicegateError,
     UnavailableError,
 )
-from sluicegate.engine.model import AttemptResult, EndpointState, PauseReason
+from sluicegate.engine.model import AttemptResult, EndpointState, Health, PauseReason
 from sluicegate.engine.outcome import Outcome
 from sluicegate.engine.ports import Request
 from sluicegate.storage import SqliteStorage
@@ -307,3 +307,45 @@ async def test_what_fails_late_on_a_deleted_endpoint_is_swept_too(tmp_path: Path
                 await asyncio.sleep(0.005)
         with pytest.raises(EndpointNotFoundError):
             await world.directory.resume(PROJECT, endpoint)
+
+
+class BusyForFailures(SqliteStorage):
+    """A storage that has no room for the first failure, once."""
+
+    refused = 0
+
+    async def record_attempt(self, result: AttemptResult) -> None:
+        if result.outcome.status == 500 and not self.refused:
+            self.refused += 1
+            raise UnavailableError
+        await super().record_attempt(result)
+
+
+async def test_a_result_that_is_written_late_does_not_bring_an_old_health_back(
+    tmp_path: Path,
+) -> None:
+    """A failure, then a success that is recorded first: the failing stretch has ended.
+
+    Else a restart would find an endpoint that has been failing ever since, and pause it.
+    """
+    async with world_with(BusyForFailures, tmp_path, retry_slow_s=(60.0,)) as world:
+        endpoint = await world.endpoint()
+        succeeds = asyncio.Event()
+
+        async def first_fails(request: Request) -> Outcome:
+            if request is world.sender.posts[0]:
+                return answered(500)
+            await succeeds.wait()
+            return answered(200)
+
+        world.sender.answer = first_fails
+        sent = await world.send(endpoint, 2)
+        assert isinstance(world.storage, BusyForFailures)
+        storage = world.storage
+        await eventually(lambda: storage.refused == 1)
+        succeeds.set()
+        await world.wait_for_status(sent[1:], "succeeded")
+        await world.wait_for_status(sent[:1], "pending_retry")
+        state = await storage.load_state(endpoint)
+        assert state is not None
+        assert state.health == Health()

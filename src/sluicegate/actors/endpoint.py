@@ -46,11 +46,11 @@ from sluicegate.actors.runtime import AsyncioActor, Later
 from sluicegate.actors.slots import Turn
 from sluicegate.actors.tasks import spawn_read, spawn_write
 from sluicegate.actors.timer import OneTimer
-from sluicegate.actors.window import NotLoaded, Wants, Window
+from sluicegate.actors.window import NotLoaded, Window
 from sluicegate.engine import circuit
 from sluicegate.engine.errors import EndpointNotFoundError, SluicegateError, UnavailableError
 from sluicegate.engine.lifecycle import MessageStatus
-from sluicegate.engine.model import EndpointState
+from sluicegate.engine.model import EndpointState, Health
 from sluicegate.engine.outcome import OutcomeKind
 from sluicegate.engine.rate_limit import TokenBucket
 
@@ -290,7 +290,7 @@ class EndpointActor(AsyncioActor):
         outcome = flight.outcome
         if flight.crash is not None:
             crash, flight.crash = flight.crash, None
-            if outcome is None:  # else it stays: the result is recorded, not the request repeated
+            if outcome is None:  # else it stays: its result is recorded, nothing is repeated
                 self._outstanding.remove(flight)
             raise crash
         if outcome is None or outcome.kind is OutcomeKind.RECALLED:
@@ -302,8 +302,11 @@ class EndpointActor(AsyncioActor):
             self.state = msgspec.structs.replace(self.state, health=result.health)
         if result.pause is not None:
             self._commands.pausing += 1
-        self._spawn_write(record(flight, result, parts=self._parts, outstanding=self._outstanding))
+        self._spawn_write(record(flight, result, self._health, self._parts, self._outstanding))
         self.suspect = None
+
+    def _health(self) -> Health | None:
+        return None if self.state is None else self.state.health
 
     def _on_unsent(self, flight: Flight) -> None:
         """Nothing was sent: a pause came first, storage had trouble, or the payload is gone."""
@@ -322,8 +325,7 @@ class EndpointActor(AsyncioActor):
         flight, verdict = recorded.flight, recorded.verdict
         self._outstanding.remove(flight)
         self._window.settle(flight.message)
-        state = self.state
-        if state is None:
+        if (state := self.state) is None:
             return
         if recorded.pause is not None:
             self._commands.pausing -= 1
@@ -355,10 +357,8 @@ class EndpointActor(AsyncioActor):
     def _read_window(self) -> None:
         wants = self._window.begin_read(flying=len(self._outstanding.flights))
         if wants is not None:
-            self._spawn_read(self._read(wants))
-
-    async def _read(self, wants: Wants) -> None:
-        self._outstanding.report(await read_window(self._parts.storage, self.endpoint_id, wants))
+            read = read_window(self._parts.storage, self.endpoint_id, wants, self._outstanding)
+            self._spawn_read(read)
 
     def _on_window_loaded(self, loaded: WindowLoaded) -> None:
         self._reading = None

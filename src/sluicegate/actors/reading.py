@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from sluicegate.actors.messages import WindowLoaded
+from sluicegate.actors.outstanding import Outstanding
 from sluicegate.actors.window import Wants
 from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.model import EndpointState
@@ -32,8 +33,10 @@ async def read_state(
             await asyncio.sleep(_AGAIN_S)
 
 
-async def read_window(storage: Storage, endpoint_id: str, wants: Wants) -> WindowLoaded:
-    """Read some rows of each order that is wanted."""
+async def read_window(
+    storage: Storage, endpoint_id: str, wants: Wants, outstanding: Outstanding
+) -> None:
+    """Read some rows of each order that is wanted, and report them."""
     queued = due = in_order = None
     failed = False
     try:
@@ -52,4 +55,6 @@ async def read_window(storage: Storage, endpoint_id: str, wants: Wants) -> Windo
             )
     except UnavailableError:
         failed = True
-    return WindowLoaded(wants=wants, queued=queued, due=due, in_order=in_order, failed=failed)
+    outstanding.report(
+        WindowLoaded(wants=wants, queued=queued, due=due, in_order=in_order, failed=failed)
+    )

@@ -1,6 +1,9 @@
 """Make an attempt's result durable, whatever it takes, and then say so."""
 
 import asyncio
+from collections.abc import Callable
+
+import msgspec
 
 from sluicegate.actors.messages import AttemptFinished, Recorded
 from sluicegate.actors.outstanding import Flight, Outstanding
@@ -8,7 +11,7 @@ from sluicegate.actors.parts import Parts
 from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.log import log
-from sluicegate.engine.model import AttemptResult
+from sluicegate.engine.model import AttemptResult, Health
 
 __all__ = ["record"]
 
@@ -16,9 +19,16 @@ _AGAIN_S = 0.5
 
 
 async def record(
-    flight: Flight, result: AttemptResult, *, parts: Parts, outstanding: Outstanding
+    flight: Flight,
+    result: AttemptResult,
+    health: Callable[[], Health | None],
+    parts: Parts,
+    outstanding: Outstanding,
 ) -> None:
     """Write a result until it is durable; the receiver's answer must not be forgotten.
+
+    Results become durable in the order in which they were judged, but for one that has to be
+    written again: others have gone before it, so it brings the endpoint's health as it is by then.
 
     Runs as a task of its own. Cancelled (at the end of a drain), the message stays waiting and
     will be delivered again. A bug of ours leaves the flight as it was, for the actor to crash on:
@@ -36,6 +46,7 @@ async def record(
                 error=error.message,
             )
             await asyncio.sleep(_AGAIN_S)
+            result = msgspec.structs.replace(result, health=health())
         except Exception as error:  # noqa: BLE001 - the actor raises it again, and is restarted
             flight.settling, flight.crash = False, error
             outstanding.report(AttemptFinished(flight))

@@ -186,7 +186,9 @@ def retries_go_by_the_wall_clock(patch: Patch) -> None:
 def a_result_that_cannot_be_written_is_dropped(patch: Patch) -> None:
     """When the result of an attempt cannot be recorded at once, the attempt is made again."""
 
-    async def once(flight: Any, result: Any, *, parts: Parts, outstanding: Outstanding) -> None:
+    async def once(
+        flight: Any, result: Any, health: Any, parts: Parts, outstanding: Outstanding
+    ) -> None:
         try:
             await parts.storage.record_attempt(result)
         except UnavailableError:
@@ -194,6 +196,6 @@ def a_result_that_cannot_be_written_is_dropped(patch: Patch) -> None:
             flight.task = None
             outstanding.report(AttemptFinished(flight))
             return
-        await record(flight, result, parts=parts, outstanding=outstanding)
+        await record(flight, result, health, parts, outstanding)
 
     patch.replace(endpoint, "record", once)
