@@ -27,8 +27,8 @@ from sluicegate.engine.retention import Retention
 from sluicegate.engine.schedule import RetrySchedule
 from sluicegate.engine.services import Services
 from sluicegate.engine.settings import Settings
+from sluicegate.http.outbound.lean_sender import LeanSender
 from sluicegate.http.outbound.resolver import PooledResolver
-from sluicegate.http.outbound.sender import AiohttpSender
 from sluicegate.storage import LocalExportFiles, SecretBox, SqliteStorage
 from sluicegate.telemetry.counting import Counting
 from sluicegate.telemetry.exposition import Exposition
@@ -119,7 +119,7 @@ class Engine(ProjectCalls):
         self._resolver = resolver or PooledResolver(settings, clock=self.clock)
         self._own_sender = None
         if sender is None:
-            sender = self._own_sender = AiohttpSender(
+            sender = self._own_sender = LeanSender(
                 settings,
                 policy=policy,
                 resolver=self._resolver,

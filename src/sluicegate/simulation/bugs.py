@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from sluicegate.engine.outcome import Outcome
 from sluicegate.engine.ports import Request, Sender
-from sluicegate.http.outbound.sender import AiohttpSender
+from sluicegate.http.outbound.aiohttp_sender import AiohttpSender
+from sluicegate.http.outbound.lean_sender import LeanSender
 from sluicegate.simulation.faults import Faults
 
 __all__ = ["BugError", "BuggySender"]
@@ -35,7 +36,7 @@ class BuggySender:
 
     async def close(self) -> None:
         """Close the connections of a real sender."""
-        if isinstance(self._sender, AiohttpSender):
+        if isinstance(self._sender, AiohttpSender | LeanSender):
             await self._sender.close()
 
     async def post(self, request: Request) -> Outcome:

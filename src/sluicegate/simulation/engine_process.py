@@ -10,8 +10,8 @@ from sluicegate.app import Engine
 from sluicegate.engine.addresses import AddressPolicy
 from sluicegate.engine.ports import Sender
 from sluicegate.engine.settings import Settings
+from sluicegate.http.outbound.lean_sender import LeanSender
 from sluicegate.http.outbound.resolver import PooledResolver
-from sluicegate.http.outbound.sender import AiohttpSender
 from sluicegate.http.server import create_app, create_runner
 from sluicegate.simulation.bugs import BuggySender
 from sluicegate.simulation.disk import Disk
@@ -81,7 +81,7 @@ class EngineProcess:
         )
         sender: Sender | None = world.direct_sender(life)
         if sender is None:
-            sender = AiohttpSender(
+            sender = LeanSender(
                 settings,
                 policy=AddressPolicy(
                     allow_internal=settings.dev, allowed_networks=settings.allowed_networks

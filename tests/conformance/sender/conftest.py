@@ -12,13 +12,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Protocol
 
 import pytest
+import uvloop
 
 from sluicegate.clock import SystemClock
 from sluicegate.engine.addresses import AddressPolicy
 from sluicegate.engine.outcome import Outcome
 from sluicegate.engine.ports import Request, Resolver
 from sluicegate.engine.settings import Settings
-from sluicegate.http.outbound.sender import AiohttpSender
+from sluicegate.http.outbound.aiohttp_sender import AiohttpSender
+from sluicegate.http.outbound.lean_sender import LeanSender
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run everything on each loop: their transports differ in what they promise, and in more."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 class SenderUnderTest(Protocol):
@@ -35,8 +42,13 @@ def _aiohttp(settings: Settings, policy: AddressPolicy, resolver: Resolver) -> S
     return AiohttpSender(settings, policy=policy, resolver=resolver, clock=SystemClock())
 
 
+def _lean(settings: Settings, policy: AddressPolicy, resolver: Resolver) -> SenderUnderTest:
+    return LeanSender(settings, policy=policy, resolver=resolver, clock=SystemClock())
+
+
 SENDERS: dict[str, Callable[[Settings, AddressPolicy, Resolver], SenderUnderTest]] = {
     "aiohttp": _aiohttp,
+    "lean": _lean,
 }
 DEV = AddressPolicy(allow_internal=True, allowed_networks=())
 
@@ -125,6 +137,10 @@ class Link:
         """Hang up."""
         self._writer.close()
 
+    def half_close(self) -> None:
+        """Send no more, and go on reading."""
+        self._writer.write_eof()
+
     def reset(self) -> None:
         """Hang up with a TCP reset."""
         sock = self._writer.get_extra_info("socket")
@@ -151,10 +167,10 @@ class Receiver:
         self.connections = 0
         self.errors: list[BaseException] = []
 
-    async def start(self, tls: ssl.SSLContext | None = None) -> None:
-        """Listen on loopback."""
+    async def start(self, address: str, tls: ssl.SSLContext | None = None) -> None:
+        """Listen at an address of loopback."""
         self._server = await asyncio.start_server(
-            self._accept, "127.0.0.1", 0, ssl=tls, limit=4 * 2**20
+            self._accept, address, 0, ssl=tls, limit=4 * 2**20
         )
         self.port = self._server.sockets[0].getsockname()[1]
         self._scheme = "https" if tls is not None else "http"
@@ -196,8 +212,10 @@ class Receiver:
 class MakeReceiver(Protocol):
     """Starts a receiver that is stopped when the test ends."""
 
-    async def __call__(self, behave: Behaviour, *, tls: ssl.SSLContext | None = None) -> Receiver:
-        """Start it."""
+    async def __call__(
+        self, behave: Behaviour, *, tls: ssl.SSLContext | None = None, address: str = ...
+    ) -> Receiver:
+        """Start it, on IPv4 unless told otherwise."""
 
 
 @pytest.fixture
@@ -205,9 +223,11 @@ async def make_receiver() -> AsyncIterator[MakeReceiver]:
     """Start receivers."""
     made: list[Receiver] = []
 
-    async def make(behave: Behaviour, *, tls: ssl.SSLContext | None = None) -> Receiver:
+    async def make(
+        behave: Behaviour, *, tls: ssl.SSLContext | None = None, address: str = "127.0.0.1"
+    ) -> Receiver:
         receiver = Receiver(behave)
-        await receiver.start(tls)
+        await receiver.start(address, tls)
         made.append(receiver)
         return receiver
 

@@ -1,6 +1,8 @@
 """Connections: when they are used again, when they are closed, and what an attempt measures."""
 
 import asyncio
+import contextlib
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -98,6 +100,36 @@ async def test_an_answer_that_nobody_asked_for_is_not_taken(
     second = await sender.post(a_request(receiver.url()))
     assert second.status == 200
     assert not second.timings.conn_reused
+
+
+@pytest.mark.parametrize("unasked", [b"", OK])
+async def test_what_the_kernel_knows_of_an_idle_connection_is_asked(
+    make_sender: "MakeSender", unasked: bytes
+) -> None:
+    """An end, or bytes, that the loop had no time to read: it costs no message a retry."""
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as server, contextlib.ExitStack() as links:
+        server.settimeout(0)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+
+        async def accept() -> socket.socket:
+            link, _ = await loop.sock_accept(server)
+            await loop.sock_recv(link, 65536)
+            await loop.sock_sendall(link, OK)
+            return link
+
+        sender = make_sender()
+        for _ in range(2):
+            accepting = asyncio.create_task(accept())
+            outcome = await sender.post(a_request(url))
+            link = links.enter_context(await accepting)
+            if unasked:
+                link.send(unasked)
+            else:
+                link.close()
+            # From here to the next post the loop has no turn.
+    assert outcome.status == 200
+    assert not outcome.timings.conn_reused
 
 
 async def test_a_request_is_not_repeated_when_a_reused_connection_breaks(

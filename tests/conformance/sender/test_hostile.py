@@ -131,6 +131,70 @@ async def test_a_hostile_receiver_comes_to_an_outcome(
     await asyncio.wait_for(receiver.idle(), 5)
 
 
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (b"Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n", b""),
+        (b"Transfer-Encoding: chunked\r\n\r\n5;x=", b"x" * 1000),
+        (b"Transfer-Encoding: chunked\r\n\r\n0\r\nX-A: ", b"x" * 1000),
+        (b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X-A: b\r\n" * 100),
+        (b"X-A: ", b"x" * 1000),
+        (b"", b"X-A: b\r\n" * 100),
+        (b"", b"\r" * 1000),
+        (b"Content-Length: ", b"0" * 1000),
+    ],
+    ids=["smuggling", "extension", "trailer", "trailers", "line", "lines", "CR", "length"],
+)
+async def test_an_endless_part_of_a_response_comes_to_an_outcome(
+    make_sender: "MakeSender", make_receiver: "MakeReceiver", head: bytes, piece: bytes
+) -> None:
+    """Whatever part it is, it ends with the time limit at the latest, and we hang up."""
+
+    async def behave(link: "Link") -> None:
+        await link.read_request()
+        await link.send(b"HTTP/1.1 200 OK\r\n", head)
+        while piece:
+            await link.send(piece)
+            await asyncio.sleep(0)
+
+    receiver = await make_receiver(behave)
+    outcome = await make_sender().post(a_request(receiver.url(), timeout_s=1))
+    assert (outcome.status is not None) == (outcome.kind is OutcomeKind.ANSWERED)
+    assert outcome.body == b""
+    await asyncio.wait_for(receiver.idle(), 5)
+
+
+async def test_a_receiver_that_answers_and_resets_while_the_request_is_sent_is_an_outcome(
+    make_sender: "MakeSender", make_receiver: "MakeReceiver"
+) -> None:
+    """Whether its answer is seen is the kernels' affair; that nothing hangs is ours."""
+
+    async def behave(link: "Link") -> None:
+        await link.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        link.reset()
+
+    receiver = await make_receiver(behave)
+    outcome = await make_sender().post(a_request(receiver.url(), body=bytes(32 * 2**20)))
+    assert outcome.kind in {OutcomeKind.ANSWERED, OutcomeKind.CONNECTION_ERROR}
+    assert outcome.timings.total_ms < 4000
+
+
+async def test_a_receiver_that_half_closes_before_it_answers_is_a_connection_error(
+    make_sender: "MakeSender", make_receiver: "MakeReceiver"
+) -> None:
+    """It said that it says no more."""
+
+    async def behave(link: "Link") -> None:
+        await link.read_request()
+        link.half_close()
+        await link.gone()
+
+    receiver = await make_receiver(behave)
+    outcome = await make_sender().post(a_request(receiver.url()))
+    assert outcome.kind is OutcomeKind.CONNECTION_ERROR
+    await asyncio.wait_for(receiver.idle(), 5)
+
+
 async def test_a_receiver_that_takes_nothing_holds_nothing(
     make_sender: "MakeSender", make_receiver: "MakeReceiver"
 ) -> None:

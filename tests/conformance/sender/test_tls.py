@@ -126,6 +126,26 @@ async def test_an_expired_certificate_is_refused(
     assert "expired" in outcome.error
 
 
+async def test_an_end_without_a_close_notify_is_an_end(
+    make_sender: "MakeSender",
+    make_receiver: "MakeReceiver",
+    authority: trustme.CA,
+    trusting: Settings,
+) -> None:
+    """Many receivers hang up like that: who said 2xx has the message."""
+
+    async def behave(link: "Link") -> None:
+        await link.read_request()
+        await link.send(b"HTTP/1.1 200 OK\r\n\r\nall of it")
+        # What follows is no close of TLS: the transport is aborted.
+
+    receiver = await make_receiver(behave, tls=context_of(authority.issue_cert("good.test")))
+    sender = make_sender(settings=trusting, names=NAMES)
+    outcome = await sender.post(a_request(receiver.url(host="good.test")))
+    assert (outcome.status, outcome.body) == (200, b"all of it")
+    assert outcome.timings.total_ms < 4000
+
+
 async def test_old_tls_is_refused(
     make_sender: "MakeSender",
     make_receiver: "MakeReceiver",

@@ -113,6 +113,18 @@ async def test_a_url_is_sent_as_it_was_written_if_that_is_lawful(
     assert recorder.requests[0][0].split(b"\r\n")[0] == b"POST %b HTTP/1.1" % target
 
 
+async def test_an_ipv6_literal_is_sent_to_and_named_in_brackets(
+    make_sender: "MakeSender", make_receiver: "MakeReceiver", recorder: Recorder
+) -> None:
+    """RFC 3986 §3.2.2; the outcome names the address without them."""
+    receiver = await make_receiver(recorder.behave, address="::1")
+    request = Request(url=receiver.url(host="[::1]"), headers=(), body=b"", timeout_s=5)
+    outcome = await make_sender().post(request)
+    assert outcome.status == 200
+    assert outcome.resolved_ip == "::1"
+    assert b"\r\nHost: [::1]:%d\r\n" % receiver.port in recorder.requests[0][0]
+
+
 async def test_the_environment_does_not_choose_a_proxy_or_a_user(
     make_sender: "MakeSender",
     make_receiver: "MakeReceiver",

@@ -1,4 +1,4 @@
-"""The aiohttp sender: what its sockets show, and what the conformance suite cannot see."""
+"""Both senders: what their sockets show, and what the conformance suite cannot see."""
 
 import asyncio
 import errno
@@ -16,13 +16,16 @@ from sluicegate.engine.errors import SettingError, UnavailableError
 from sluicegate.engine.outcome import OutcomeKind
 from sluicegate.engine.ports import AddressUse, NoTelemetry, Request
 from sluicegate.engine.settings import Settings
-from sluicegate.http.outbound.connector import open_socket
+from sluicegate.http.outbound.aiohttp_sender import AiohttpSender
+from sluicegate.http.outbound.lean_sender import LeanSender
 from sluicegate.http.outbound.resolver import PooledResolver
-from sluicegate.http.outbound.sender import AiohttpSender
+from sluicegate.http.outbound.sockets import open_socket
 
 if TYPE_CHECKING:
     from aiohttp.connector import AddrInfoType
 
+Sender = AiohttpSender | LeanSender
+BOTH = [AiohttpSender, LeanSender]
 DEV = AddressPolicy(allow_internal=True, allowed_networks=())
 
 
@@ -48,8 +51,8 @@ def sockets() -> Sockets:
     return Sockets()
 
 
-@pytest.fixture
-async def sender(sockets: Sockets) -> AsyncIterator[AiohttpSender]:
+@pytest.fixture(params=BOTH)
+async def sender(request: pytest.FixtureRequest, sockets: Sockets) -> AsyncIterator[Sender]:
     """Return a sender that resolves `dead.test` to three addresses where nobody listens."""
     clock = SystemClock()
 
@@ -57,7 +60,7 @@ async def sender(sockets: Sockets) -> AsyncIterator[AiohttpSender]:
         return [(None, None, 0, "", (f"127.0.0.{n}", 0)) for n in range(2, 9)]
 
     resolver = PooledResolver(Settings(), clock=clock, getaddrinfo=getaddrinfo)
-    made = AiohttpSender(
+    made: Sender = request.param(
         Settings(),
         policy=DEV,
         resolver=resolver,
@@ -74,7 +77,7 @@ def a_request(url: str, *, body: bytes = b"{}", timeout_s: float = 5) -> Request
     return Request(url=url, headers=(), body=body, timeout_s=timeout_s)
 
 
-async def test_a_dead_address_is_tried_once(sender: AiohttpSender, sockets: Sockets) -> None:
+async def test_a_dead_address_is_tried_once(sender: Sender, sockets: Sockets) -> None:
     """And at most four of a name's addresses: a name must not make us scan a network."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -87,7 +90,7 @@ async def test_a_dead_address_is_tried_once(sender: AiohttpSender, sockets: Sock
 
 @pytest.mark.parametrize("size", [2**20, 32 * 2**20])
 async def test_a_receiver_that_takes_nothing_holds_no_socket(
-    sender: AiohttpSender, sockets: Sockets, size: int
+    sender: Sender, sockets: Sockets, size: int
 ) -> None:
     """Closing would wait until it takes what is unsent, for as long as it likes."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -109,8 +112,11 @@ def test_a_socket_has_an_end_whoever_keeps_it() -> None:
     assert 120_000 < limit_ms < 600_000
 
 
+@pytest.mark.parametrize("make", BOTH)
 @pytest.mark.parametrize("content", [None, "", "no certificate"])
-def test_a_useless_file_of_authorities_stops_the_start(tmp_path: Path, content: str | None) -> None:
+def test_a_useless_file_of_authorities_stops_the_start(
+    tmp_path: Path, content: str | None, make: type[Sender]
+) -> None:
     """Missing, empty or malformed: better no start than no trust."""
     path = tmp_path / "ca.pem"
     if content is not None:
@@ -118,12 +124,12 @@ def test_a_useless_file_of_authorities_stops_the_start(tmp_path: Path, content: 
     clock, settings = SystemClock(), Settings(tls_ca_file=str(path))
     resolver = PooledResolver(settings, clock=clock)
     with pytest.raises(SettingError, match="tls_ca_file"):
-        AiohttpSender(settings, policy=DEV, resolver=resolver, clock=clock)
+        make(settings, policy=DEV, resolver=resolver, clock=clock)
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
 async def test_what_this_machine_lacks_is_no_outcome_of_the_receivers(
-    sender: AiohttpSender, sockets: Sockets, number: int
+    sender: Sender, sockets: Sockets, number: int
 ) -> None:
     """Nothing was sent, so it was no attempt: the receiver must not pay for our shortage."""
     sockets.lacking = number
@@ -142,14 +148,13 @@ class Refusals(NoTelemetry):
         self.seen.append(use)
 
 
-async def test_a_refused_address_is_told_to_whoever_watches() -> None:
+@pytest.mark.parametrize("make", BOTH)
+async def test_a_refused_address_is_told_to_whoever_watches(make: type[Sender]) -> None:
     """A name that came to lead inside is not only that endpoint's trouble."""
     clock, refusals = SystemClock(), Refusals()
     resolver = PooledResolver(Settings(), clock=clock)
     policy = AddressPolicy(allow_internal=False, allowed_networks=())
-    made = AiohttpSender(
-        Settings(), policy=policy, resolver=resolver, clock=clock, telemetry=refusals
-    )
+    made = make(Settings(), policy=policy, resolver=resolver, clock=clock, telemetry=refusals)
     try:
         outcome = await made.post(a_request("https://127.0.0.1:9/"))
         assert outcome.kind is OutcomeKind.BLOCKED

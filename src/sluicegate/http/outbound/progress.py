@@ -32,10 +32,12 @@ class Progress:
         dialled: how many addresses were tried.
         refused: the address that the policy refused last.
         transport: the connection's, once it stands.
+        address: of whom it leads to. Once a TLS transport was aborted it cannot tell any more.
     """
 
     __slots__ = (
         "_clock",
+        "address",
         "answered_s",
         "connect_by_s",
         "connected_s",
@@ -66,6 +68,7 @@ class Progress:
         self.dialled = 0
         self.refused: str | None = None
         self.transport: asyncio.Transport | None = None
+        self.address: str | None = None
 
     def now_s(self) -> float:
         """Return the moment to write down."""

@@ -17,7 +17,7 @@ from typing import Any
 from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.ports import Clock
 from sluicegate.engine.settings import Settings
-from sluicegate.http.outbound.errors import SHORTAGES
+from sluicegate.http.outbound.sockets import SHORTAGES
 from sluicegate.http.outbound.threads import AbandonableThreads, Threads
 
 __all__ = ["PooledResolver", "canonical_address"]

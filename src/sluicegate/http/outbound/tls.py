@@ -4,7 +4,7 @@ import ssl
 
 from sluicegate.engine.errors import SettingError
 
-__all__ = ["client_context"]
+__all__ = ["client_context", "tls_fault"]
 
 
 def client_context(ca_file: str | None) -> ssl.SSLContext:
@@ -31,3 +31,12 @@ def client_context(ca_file: str | None) -> ssl.SSLContext:
                 details={"setting": "tls_ca_file", "value": ca_file},
             ) from None
     return context
+
+
+def tls_fault(error: BaseException) -> str | None:
+    """Return in one line for people what failed in a handshake; `None` if it was not TLS."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate not accepted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {(error.reason or 'unknown').lower().replace('_', ' ')}"
+    return None

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import errno
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
@@ -41,6 +42,14 @@ class SimulatedSocket:
     def bind(self, address: Address) -> None:
         """Take a local address."""
         self.name = address
+
+    def recv(self, _size: int, _flags: int = 0) -> bytes:
+        """Find nothing: what arrives is handed to the protocol at once, and never waits here.
+
+        Raises:
+            BlockingIOError: always.
+        """
+        raise BlockingIOError(errno.EAGAIN, "nothing has arrived")
 
     def close(self) -> None:
         """Hold nothing."""

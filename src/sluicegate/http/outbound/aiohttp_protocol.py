@@ -8,11 +8,10 @@ from aiohttp.http import RawResponseMessage
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
 
+from sluicegate.http.outbound.responses import INTERIM_MAX
+
 __all__ = ["OutboundProtocol"]
 
-_INTERIM_MAX = 16
-"""How many 1xx responses may precede the final one. Each costs a receiver 16 bytes and us a
-thousand times as much work; without a bound one receiver could keep the loop busy."""
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 
 
@@ -37,7 +36,7 @@ class OutboundProtocol(ResponseHandler):
     def data_received(self, data: bytes) -> None:
         """Parse what came, a head by itself. Called by the transport on the loop."""
         begin = 0
-        while not self._head_told and self._interim <= _INTERIM_MAX:
+        while not self._head_told and self._interim <= INTERIM_MAX:
             end = self._end_of_head(data, begin)
             if end is None:
                 break
@@ -52,7 +51,7 @@ class OutboundProtocol(ResponseHandler):
         """Take a parsed head. Called by aiohttp on the loop."""
         if data[0].code // 100 != 1:
             self._head_told, self._body = True, data[1]
-        elif self._interim > _INTERIM_MAX:
+        elif self._interim > INTERIM_MAX:
             self.set_exception(HttpProcessingError(message="too many interim responses"))
             if self.transport is not None:
                 self.transport.abort()

@@ -11,11 +11,9 @@ that said 2xx has the message, and must not be sent it again because the rest wa
 
 import asyncio
 import io
-import re
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -27,13 +25,17 @@ from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.outcome import Outcome, OutcomeKind
 from sluicegate.engine.ports import Clock, NoTelemetry, Request, Resolver, Telemetry
 from sluicegate.engine.settings import Settings
-from sluicegate.http.outbound.connector import (
-    AttemptRecalledError,
-    OutboundConnector,
-    open_socket,
-)
-from sluicegate.http.outbound.errors import explain, is_shortage
+from sluicegate.http.outbound.aiohttp_connector import AttemptRecalledError, OutboundConnector
+from sluicegate.http.outbound.aiohttp_errors import explain, is_shortage
 from sluicegate.http.outbound.progress import PROGRESS, Progress
+from sluicegate.http.outbound.responses import (
+    HEADER_LINE_MAX,
+    HEADERS_MAX,
+    KEPT_HEADERS_BYTES_MAX,
+    complaint,
+)
+from sluicegate.http.outbound.sockets import open_socket
+from sluicegate.http.outbound.target import as_written
 from sluicegate.http.outbound.tls import client_context
 
 if TYPE_CHECKING:
@@ -41,13 +43,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AiohttpSender"]
 
-_HEADERS_BYTES_MAX = 16 * 1024
-"""Of a response's headers, names and values, so much is kept."""
-_HEADER_LINE_MAX = 8190
-"""Longer header lines end the attempt."""
 _BYTES_AT_ONCE = 2**20
 """Larger bodies are written in pieces, so that others get their turn."""
-_RFC_3986 = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]++|%[0-9A-Fa-f]{2})++")
 _ADDED_BY_AIOHTTP = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 
 
@@ -147,8 +144,9 @@ class AiohttpSender:
                 timeout=aiohttp.ClientTimeout(),  # none of aiohttp's: `post` has its own
                 auto_decompress=False,
                 trust_env=False,
-                max_line_size=_HEADER_LINE_MAX,
-                max_field_size=_HEADER_LINE_MAX,
+                max_line_size=HEADER_LINE_MAX,
+                max_field_size=HEADER_LINE_MAX,
+                max_headers=HEADERS_MAX,
             )
         return self._session
 
@@ -168,7 +166,7 @@ class _Exchange:
         """Send the request; read the response's head, and of its body what may be read."""
         body = self._request.body
         self.response = await session.post(
-            _as_written(self._request.url),
+            as_written(self._request.url),
             data=io.BytesIO(body) if len(body) > _BYTES_AT_ONCE else body,
             headers=self._request.headers,
             allow_redirects=False,
@@ -205,12 +203,12 @@ class _Exchange:
         return Outcome(
             kind=OutcomeKind.ANSWERED,
             status=response.status,
-            error=_complaint(response.status),
+            error=complaint(response.status),
             headers=_bounded(response.raw_headers),
             retry_after=_value(response.raw_headers, b"retry-after"),
             body=bytes(self._kept),
             body_truncated=self._truncated,
-            resolved_ip=self._resolved_ip(),
+            resolved_ip=self._progress.address,
             timings=self._progress.timings(secure=self._is_secure()),
         )
 
@@ -223,17 +221,12 @@ class _Exchange:
         return Outcome(
             kind=kind,
             error=text,
-            resolved_ip=self._resolved_ip(),
+            resolved_ip=self._progress.address,
             timings=self._progress.timings(secure=self._is_secure()),
         )
 
     def _is_secure(self) -> bool:
         return self._request.url[:6].lower() == "https:"
-
-    def _resolved_ip(self) -> str | None:
-        transport = self._progress.transport
-        peer = transport.get_extra_info("peername") if transport is not None else None
-        return str(peer[0]) if peer else None
 
 
 class _TimedRequest(aiohttp.ClientRequest):
@@ -257,25 +250,10 @@ class _NoCookies(aiohttp.DummyCookieJar):
         """Leave them unread."""
 
 
-def _as_written(url: str) -> URL:
-    """Parse a URL so that it is sent as its owner wrote it, if that is lawful (RFC 3986)."""
-    return URL(url, encoded=_RFC_3986.fullmatch(url) is not None)
-
-
-def _complaint(status: int) -> str | None:
-    """Return one line about a status, or `None` if it is 2xx. The reason phrase is ours."""
-    if status // 100 == 2:  # noqa: PLR2004 - the class of success, RFC 9110 §15.3
-        return None
-    try:
-        return f"receiver answered {status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return f"receiver answered {status}"
-
-
 def _bounded(raw: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
     """Decode headers as far as the limit goes."""
     kept: list[tuple[str, str]] = []
-    left = _HEADERS_BYTES_MAX
+    left = KEPT_HEADERS_BYTES_MAX
     for name, value in raw:
         left -= len(name) + len(value)
         if left < 0:

@@ -10,8 +10,7 @@ at the last moment, with nothing sent.
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Sequence
-from itertools import chain, zip_longest
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -20,8 +19,9 @@ from aiohttp.client_proto import ResponseHandler
 
 from sluicegate.engine.addresses import AddressPolicy
 from sluicegate.engine.ports import AddressUse, Resolver, Telemetry
+from sluicegate.http.outbound.aiohttp_protocol import OutboundProtocol
 from sluicegate.http.outbound.progress import PROGRESS
-from sluicegate.http.outbound.protocol import OutboundProtocol
+from sluicegate.http.outbound.sockets import IDLE_S_MAX, AddressRefusedError, in_order
 
 if TYPE_CHECKING:
     from aiohttp.client_reqrep import ClientRequest
@@ -29,26 +29,10 @@ if TYPE_CHECKING:
     from aiohttp.tracing import Trace
 
 __all__ = [
-    "AddressRefusedError",
     "AttemptRecalledError",
     "NoConnectionError",
     "OutboundConnector",
-    "open_socket",
 ]
-
-_KEEPALIVE_S = 4.0
-"""How long an idle connection is kept. Node.js and Apache drop theirs after 5 s; who keeps it
-longer sends into a closing connection, and a POST must not be repeated then (RFC 9110 §9.2.2)."""
-_ADDRESSES_MAX = 4
-"""How many addresses of a name are tried in one attempt."""
-_UNACKNOWLEDGED_MS_MAX = 150_000
-"""When the kernel gives up a socket whose peer takes nothing: longer than any attempt, and the
-end of those that were closed with bytes unsent, which it would else keep as long as the peer
-likes (RFC 5482)."""
-
-
-class AddressRefusedError(OSError):
-    """The policy does not allow the address."""
 
 
 class AttemptRecalledError(Exception):
@@ -60,15 +44,6 @@ class NoConnectionError(aiohttp.ClientOSError):
 
     Not a `ClientConnectorError`: on that, aiohttp would try all addresses but the first again.
     """
-
-
-def open_socket(addr_info: "AddrInfoType") -> socket.socket:
-    """Open a TCP socket that does not outlive a peer who takes nothing."""
-    family, kind, protocol, _, _ = addr_info
-    opened = socket.socket(family=family, type=kind, proto=protocol)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS_MAX)
-    return opened
 
 
 class _Names(AbstractResolver):
@@ -89,19 +64,11 @@ class _Names(AbstractResolver):
             raise OSError("name not resolved")
         return [
             ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
-            for address in _alternating(addresses)[:_ADDRESSES_MAX]
+            for address in in_order(addresses)
         ]
 
     async def close(self) -> None:
         """Leave the resolver to its owner."""
-
-
-def _alternating(addresses: Sequence[str]) -> list[str]:
-    """Order addresses so that both families are among the first (RFC 8305 §4)."""
-    first = [each for each in addresses if (":" in each) == (":" in addresses[0])]
-    other = [each for each in addresses if (":" in each) != (":" in addresses[0])]
-    pairs = chain.from_iterable(zip_longest(first, other))
-    return [each for each in pairs if each is not None]
 
 
 async def _is_fit(connection: "Connection") -> bool:
@@ -158,7 +125,7 @@ class OutboundConnector(aiohttp.TCPConnector):
             ssl=tls,
             limit=0,
             limit_per_host=0,
-            keepalive_timeout=_KEEPALIVE_S,
+            keepalive_timeout=IDLE_S_MAX,
         )
         self._connect_timeout_s = connect_timeout_s
 
@@ -178,7 +145,9 @@ class OutboundConnector(aiohttp.TCPConnector):
         while progress.connecting_s is None and not await _is_fit(connection):
             connection.close()
             connection = await super().connect(req, traces, timeout)
-        progress.transport = connection.transport
+        transport = progress.transport = connection.transport
+        peer = transport.get_extra_info("peername") if transport is not None else None
+        progress.address = str(peer[0]) if peer else None
         progress.ready_s = progress.now_s()
         if progress.may_start is not None and not progress.may_start():
             progress.transport = None  # it is the pool's: another attempt may use it

@@ -4,20 +4,17 @@ The text is made here, never taken from the exception: aiohttp puts the whole UR
 its messages, and a receiver's bytes into others.
 """
 
-import errno
 import os
-import ssl
 
 import aiohttp
 from aiohttp.http_exceptions import LineTooLong
 
 from sluicegate.engine.outcome import OutcomeKind
 from sluicegate.http.outbound.progress import Progress
+from sluicegate.http.outbound.sockets import SHORTAGES
+from sluicegate.http.outbound.tls import tls_fault
 
-__all__ = ["SHORTAGES", "explain", "is_shortage"]
-
-SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""What this machine has run out of. No receiver can cause these, so none may pay for them."""
+__all__ = ["explain", "is_shortage"]
 
 
 def explain(error: Exception, progress: Progress) -> tuple[OutcomeKind, str]:
@@ -53,14 +50,9 @@ def is_shortage(error: Exception, progress: Progress) -> bool:
 
 
 def _tls_error(causes: list[BaseException]) -> str | None:
-    for each in causes:
-        if isinstance(each, aiohttp.ClientError):
-            continue  # some of them are `ssl.SSLError` too, but know nothing
-        if isinstance(each, ssl.SSLCertVerificationError):
-            return f"certificate not accepted: {each.verify_message}"
-        if isinstance(each, ssl.SSLError):
-            return f"TLS failed: {(each.reason or 'unknown').lower().replace('_', ' ')}"
-    return None
+    # Some of aiohttp's own are `ssl.SSLError` too, but know nothing.
+    known = (tls_fault(each) for each in causes if not isinstance(each, aiohttp.ClientError))
+    return next((each for each in known if each is not None), None)
 
 
 def _connection_error(error: Exception, causes: list[BaseException]) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluicegate.http.outbound.protocol import OutboundProtocol
+from sluicegate.http.outbound.aiohttp_protocol import OutboundProtocol
 
 ANSWER = (
     b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\nX: y\n\n"

@@ -1,0 +1,63 @@
+"""The sockets that attempts connect with, and the addresses that they connect to."""
+
+import errno
+import socket
+from collections.abc import Callable, Sequence
+from itertools import chain, zip_longest
+
+__all__ = [
+    "ADDRESSES_MAX",
+    "IDLE_S_MAX",
+    "SHORTAGES",
+    "AddrInfo",
+    "AddressRefusedError",
+    "SocketFactory",
+    "in_order",
+    "open_socket",
+]
+
+AddrInfo = tuple[
+    int | socket.AddressFamily,
+    int | socket.SocketKind,
+    int,
+    str,
+    tuple[str, int] | tuple[str, int, int, int],
+]
+"""What a socket is opened for: family, kind, protocol, no name, address; as of `getaddrinfo`."""
+
+SocketFactory = Callable[[AddrInfo], socket.socket]
+"""Opens sockets; a simulated network brings its own."""
+
+SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""What this machine has run out of. No receiver can cause these, so none may pay for them."""
+ADDRESSES_MAX = 4
+"""How many addresses of a name are tried in one attempt."""
+IDLE_S_MAX = 4.0
+"""How long an idle connection is kept. Node.js and Apache drop theirs after 5 s; who keeps it
+longer sends into a closing connection, and a POST must not be repeated then (RFC 9110 §9.2.2).
+What a receiver says of it (`Keep-Alive: timeout=…`) is not asked."""
+_UNACKNOWLEDGED_MS_MAX = 150_000
+"""When the kernel gives up a socket whose peer takes nothing: longer than any attempt, and the
+end of those that were closed with bytes unsent, which it would else keep as long as the peer
+likes (RFC 5482)."""
+
+
+class AddressRefusedError(OSError):
+    """The policy does not allow the address."""
+
+
+def open_socket(addr_info: AddrInfo) -> socket.socket:
+    """Open a TCP socket that does not outlive a peer who takes nothing."""
+    family, kind, protocol, _, _ = addr_info
+    opened = socket.socket(family=family, type=kind, proto=protocol)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS_MAX)
+    return opened
+
+
+def in_order(addresses: Sequence[str]) -> list[str]:
+    """Return the addresses to try, not too many, both families among the first (RFC 8305 §4)."""
+    first = [each for each in addresses if (":" in each) == (":" in addresses[0])]
+    other = [each for each in addresses if (":" in each) != (":" in addresses[0])]
+    pairs = chain.from_iterable(zip_longest(first, other))
+    return [each for each in pairs if each is not None][:ADDRESSES_MAX]
