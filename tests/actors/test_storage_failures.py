@@ -260,7 +260,8 @@ class RecordsAndResumesAtOnce(HeldRecords):
     ) -> tuple[EndpointState, int]:
         resumed = await super().resume(endpoint_id, at_ms=at_ms, in_flight=in_flight)
         self.resumed.set()
-        await asyncio.sleep(0)  # in one turn of the loop both are told, the result first
+        for _ in range(2):  # in one turn of the loop both are told, the result first
+            await asyncio.sleep(0)
         return resumed
 
 

@@ -149,7 +149,7 @@ class Directory:
     async def close(self) -> None:
         """Stop every actor. An attempt still in flight is cut; its message stays waiting."""
         self.halt()
-        tasks: list[asyncio.Task[None]] = []
+        tasks: list[asyncio.Future[None]] = []
         for entry in list(self._entries.values()):
             actor, entry.outstanding.actor = entry.outstanding.actor, None
             if actor is not None and actor.is_alive():

@@ -302,7 +302,7 @@ class EndpointActor(AsyncioActor):
             self.state = msgspec.structs.replace(self.state, health=result.health)
         if result.pause is not None:
             self._commands.pausing += 1
-        self._spawn_write(record(flight, result, self._health, self._parts, self._outstanding))
+        record(flight, result, self._health, self._parts, self._outstanding)
         self.suspect = None
 
     def _health(self) -> Health | None:

@@ -85,7 +85,7 @@ class Outstanding:
         self.turn: asyncio.Future[None] | None = None
         """The turn of the last attempt that had to wait for its payload, or for such a one."""
         self._everywhere = everywhere
-        self._writes: dict[asyncio.Task[None], None] | None = None
+        self._writes: dict[asyncio.Future[None], None] | None = None
 
     def add(self, flight: Flight) -> None:
         """Take note that an attempt starts."""
@@ -111,17 +111,20 @@ class Outstanding:
         self.actor.tell(message)
         return True
 
-    def write(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a write as a task of its own; it must report its end and never raise."""
+    def write(self, write: "Coroutine[Any, Any, None] | asyncio.Future[None]") -> None:
+        """Run a write as a task of its own, or note one that is under way.
+
+        It must report its end; a task must never raise.
+        """
         if self._writes is None:
             self._writes = {}
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._writes[task] = None
-        task.add_done_callback(self._forget)
+        future = asyncio.ensure_future(write)
+        self._writes[future] = None
+        future.add_done_callback(self._forget)
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
+    def _forget(self, write: "asyncio.Future[None]") -> None:
         if self._writes is not None:
-            self._writes.pop(task, None)
+            self._writes.pop(write, None)
             if not self._writes:
                 self._writes = None
 
@@ -147,23 +150,23 @@ class Outstanding:
             `False` when there is no actor that would see to the result of an attempt.
         """
         while not self.idle:
-            tasks = [f.task for f in self.flights.values() if f.task and not f.task.done()]
-            tasks += list(self._writes or ())
-            if tasks:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            ends: list[asyncio.Future[None]] = list(self._writes or ())
+            ends += [f.task for f in self.flights.values() if f.task and not f.task.done()]
+            if ends:
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             elif self.actor is None or not self.actor.is_alive():
                 return False
             else:
                 await asyncio.sleep(_LOOK_AGAIN_S)  # its report is on the way to the actor
         return True
 
-    def cut(self) -> list[asyncio.Task[None]]:
-        """Cancel every attempt and every write that still waits; return the tasks to wait for.
+    def cut(self) -> list[asyncio.Future[None]]:
+        """Cancel every attempt and every write that still waits; return what to wait for.
 
         A message whose attempt is cut stays as it is stored.
         """
-        tasks = [f.task for f in self.flights.values() if f.task and not f.task.done()]
-        tasks += list(self._writes or ())
-        for task in tasks:
-            task.cancel()
-        return tasks
+        cut: list[asyncio.Future[None]] = list(self._writes or ())
+        cut += [f.task for f in self.flights.values() if f.task and not f.task.done()]
+        for each in cut:
+            each.cancel()
+        return cut

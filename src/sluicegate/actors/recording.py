@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from sluicegate.actors.messages import AttemptFinished, Recorded
+from sluicegate.actors.messages import AttemptFinished, Crashed, Recorded
 from sluicegate.actors.outstanding import Flight, Outstanding
 from sluicegate.actors.parts import Parts
 from sluicegate.engine.errors import UnavailableError
@@ -18,43 +18,75 @@ __all__ = ["record"]
 _AGAIN_S = 0.5
 
 
-async def record(
+def record(
     flight: Flight,
     result: AttemptResult,
     health: Callable[[], Health | None],
     parts: Parts,
     outstanding: Outstanding,
 ) -> None:
-    """Write a result until it is durable; the receiver's answer must not be forgotten.
+    """Write a result until it is durable, then report it: the answer must not be forgotten.
 
     Results become durable in the order in which they were judged, but for one that has to be
     written again: others have gone before it, so it brings the endpoint's health as it is by then.
 
-    Runs as a task of its own. Cancelled (at the end of a drain), the message stays waiting and
-    will be delivered again. A bug of ours leaves the flight as it was, for the actor to crash on:
-    its successor records the same outcome, and nothing is sent again.
+    Cut at the end of a drain, the message stays waiting and will be delivered again. A bug of
+    ours leaves the flight as it was, for the actor to crash on: its successor records the same
+    outcome, and nothing is sent again.
     """
-    while True:
-        try:
-            await parts.storage.record_attempt(result)
-            break
-        except UnavailableError as error:
-            log.warning(
-                "attempt.unrecorded",
-                message_id=result.message_id,
-                endpoint_id=result.endpoint_id,
-                error=error.message,
-            )
-            await asyncio.sleep(_AGAIN_S)
-            result = msgspec.structs.replace(result, health=health())
-        except Exception as error:  # noqa: BLE001 - the actor raises it again, and is restarted
+
+    def ended(write: asyncio.Future[None]) -> None:
+        if write.cancelled():
+            return
+        error = write.exception()
+        if isinstance(error, UnavailableError):
+            _log_unrecorded(result, error)
+            again = _record_again(flight, result, health, parts, outstanding)
+            outstanding.write(again)
+        elif error is not None:
             flight.settling, flight.crash = False, error
             outstanding.report(AttemptFinished(flight))
-            return
-    parts.telemetry.attempt_finished(flight.message, result)
-    _log(result)
-    if not outstanding.report(Recorded(flight, result.verdict, result.release_no, result.pause)):
+        else:
+            _tell(flight, result, parts, outstanding)
+
+    # No task: most often there is nothing to do but to wait for the commit.
+    write = asyncio.ensure_future(parts.storage.record_attempt(result))
+    write.add_done_callback(ended)
+    outstanding.write(write)
+
+
+async def _record_again(
+    flight: Flight,
+    result: AttemptResult,
+    health: Callable[[], Health | None],
+    parts: Parts,
+    outstanding: Outstanding,
+) -> None:
+    await asyncio.sleep(_AGAIN_S)
+    record(flight, msgspec.structs.replace(result, health=health()), health, parts, outstanding)
+
+
+def _tell(flight: Flight, result: AttemptResult, parts: Parts, outstanding: Outstanding) -> None:
+    """Say that a result is durable."""
+    try:
+        parts.telemetry.attempt_finished(flight.message, result)
+        _log(result)
+    except Exception as error:  # noqa: BLE001 - a bug of ours crashes the actor, by message
+        if not outstanding.report(Crashed(error)):
+            log.error("attempt.untold", message_id=result.message_id, exc_info=error)
+        return
+    recorded = Recorded(flight, result.verdict, result.release_no, result.pause)
+    if not outstanding.report(recorded):
         outstanding.remove(flight)
+
+
+def _log_unrecorded(result: AttemptResult, error: UnavailableError) -> None:
+    log.warning(
+        "attempt.unrecorded",
+        message_id=result.message_id,
+        endpoint_id=result.endpoint_id,
+        error=error.message,
+    )
 
 
 def _log(result: AttemptResult) -> None:

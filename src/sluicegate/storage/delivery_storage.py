@@ -1,5 +1,7 @@
 """What the delivery loop reads and records, on SQLite."""
 
+from collections.abc import Awaitable
+
 from sluicegate.engine.model import AttemptResult, WaitingMessage
 from sluicegate.engine.ports import WorkItem
 from sluicegate.storage import waiting
@@ -46,9 +48,9 @@ class SqliteDeliveryStorage(Access):
         """Return a waiting message's payload; `None` when it was removed."""
         return await self._read.deliver(waiting.read_payload, seq)
 
-    async def record_attempt(self, result: AttemptResult) -> None:
-        """Store a finished attempt and all that follows from it, in one commit."""
-        await self._write(RecordAttempt(result))
+    def record_attempt(self, result: AttemptResult) -> Awaitable[None]:
+        """Begin to store a finished attempt and all that follows from it, in one commit."""
+        return self._writing.begin(RecordAttempt(result))
 
     async def give_up_message(self, endpoint_id: str, seq: int, *, error: str, at_ms: int) -> None:
         """Turn one waiting message into `FAILED_PERMANENT`; anything else stays as it is."""

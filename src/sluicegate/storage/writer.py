@@ -100,7 +100,11 @@ class Writer:
         Raises:
             UnavailableError: the disk is full, or the writer has closed or failed.
         """
-        return await self._queued(self._first, write, rows=1, size_bytes=0)
+        return await self.begin(write)
+
+    def begin(self, write: Write[_R]) -> "asyncio.Future[_R]":
+        """Queue a write as `write` does; the future tells its end, and is never awaited in vain."""
+        return self._queue(self._first, write, rows=1, size_bytes=0)
 
     async def append(self, write: Write[_R], *, rows: int, size_bytes: int) -> _R:
         """Commit a write that takes on messages; return its result.
@@ -119,18 +123,19 @@ class Writer:
         room_bytes = self._pending_bytes_max - self._pending_bytes
         if size_bytes > room_bytes and self._pending_bytes:
             raise UnavailableError("too much waits to be written")
-        return await self._queued(self._appends, write, rows=rows, size_bytes=size_bytes)
+        return await self._queue(self._appends, write, rows=rows, size_bytes=size_bytes)
 
-    async def _queued(
+    def _queue(
         self, queue: deque[_Waiting], write: Write[_R], *, rows: int, size_bytes: int
-    ) -> _R:
-        if self._refusal is not None:
-            raise UnavailableError(self._refusal)
+    ) -> "asyncio.Future[_R]":
         future: asyncio.Future[_R] = asyncio.get_running_loop().create_future()
+        if self._refusal is not None:
+            future.set_exception(UnavailableError(self._refusal))
+            return future
         queue.append(_Waiting(write, future, rows=rows, size_bytes=size_bytes))
         self._pending_bytes += size_bytes
         self._wakeup.set()
-        return await future
+        return future
 
     async def close(self) -> None:
         """Commit what waits, refuse the rest, and end. Twice is fine."""

@@ -186,7 +186,10 @@ def retries_go_by_the_wall_clock(patch: Patch) -> None:
 def a_result_that_cannot_be_written_is_dropped(patch: Patch) -> None:
     """When the result of an attempt cannot be recorded at once, the attempt is made again."""
 
-    async def once(
+    def once(flight: Any, result: Any, health: Any, parts: Parts, outstanding: Outstanding) -> None:
+        outstanding.write(tried(flight, result, health, parts, outstanding))
+
+    async def tried(
         flight: Any, result: Any, health: Any, parts: Parts, outstanding: Outstanding
     ) -> None:
         try:
@@ -196,6 +199,6 @@ def a_result_that_cannot_be_written_is_dropped(patch: Patch) -> None:
             flight.task = None
             outstanding.report(AttemptFinished(flight))
             return
-        await record(flight, result, health, parts, outstanding)
+        record(flight, result, health, parts, outstanding)
 
     patch.replace(endpoint, "record", once)

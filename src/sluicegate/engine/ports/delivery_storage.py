@@ -1,5 +1,6 @@
 """The part of the storage port that the delivery loop uses: only owners call it."""
 
+from collections.abc import Awaitable
 from typing import Protocol
 
 from sluicegate.engine.model import AttemptResult, WaitingMessage
@@ -38,8 +39,11 @@ class DeliveryStorage(Protocol):
         """Return a waiting message's payload; `None` when it was removed."""
         ...
 
-    async def record_attempt(self, result: AttemptResult) -> None:
-        """Store a finished attempt and all that follows from it, in one commit."""
+    def record_attempt(self, result: AttemptResult) -> Awaitable[None]:
+        """Store a finished attempt and all that follows from it, in one commit.
+
+        It is begun by the call, and goes on whether it is awaited or not.
+        """
         ...
 
     async def give_up_message(self, endpoint_id: str, seq: int, *, error: str, at_ms: int) -> None:
