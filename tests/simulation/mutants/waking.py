@@ -42,9 +42,9 @@ def a_hint_to_a_retiring_actor_is_lost(patch: Patch) -> None:
         retired(self, endpoint_id, wake_ms)
         leaving[id(self), endpoint_id] = asyncio.get_running_loop().time() + 0.5
 
-    def unheard(self: Directory, endpoint_id: str, fresh: Any) -> None:
+    def unheard(self: Directory, endpoint_id: str, arrivals: Any) -> None:
         if leaving.get((id(self), endpoint_id), 0.0) <= asyncio.get_running_loop().time():
-            hint(self, endpoint_id, fresh)
+            hint(self, endpoint_id, arrivals)
 
     patch.replace(Directory, "retired", late)
     patch.replace(Directory, "_hint", unheard)

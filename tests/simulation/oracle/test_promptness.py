@@ -96,6 +96,19 @@ def test_trouble_of_the_host_holds_up_and_for_a_while_longer() -> None:
     assert story.ends("a", "succeeded", "503", "200").broken == set()
 
 
+def test_a_retry_is_due_from_when_its_outcome_was_judged() -> None:
+    """On an endpoint that bugs have parked that is when a command takes it up again."""
+    for bugs, lawful in ((0.5, True), (0.0, False)):
+        story = Story(circuit_failures=0)
+        story.event("faults", 1.5, bug=bugs).event("healed", 12)
+        story.send(1, "a")
+        story.arrives(2, "a", status=500)
+        story.call("update_endpoint", 100)
+        story.arrives(111, "a", no=2)
+        story.ends("a", "succeeded", "500", "200")
+        assert story.broken == (set() if lawful else {"what_is_due_starts"})
+
+
 def test_what_was_asked_for_starts_soon() -> None:
     """A replay that is forgotten until something else wakes the endpoint."""
     for operation in ("replay", "retry_now"):

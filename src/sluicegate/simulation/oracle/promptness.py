@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sluicegate.simulation.oracle.duplicates import number_of
 from sluicegate.simulation.oracle.facts import EndpointFacts, Facts, MessageFacts
 from sluicegate.simulation.oracle.history import Exchange, Operation
-from sluicegate.simulation.oracle.readiness import Readiness, over_by_s
+from sluicegate.simulation.oracle.readiness import Readiness, may_be_parked, over_by_s
 from sluicegate.simulation.oracle.resets import closed_since_s
 from sluicegate.simulation.oracle.schedule import most_delay_s
 from sluicegate.simulation.oracle.violation import Rule, Violation
@@ -16,6 +16,8 @@ _AFTERMATH_S = 90.0
 """Until what was begun in trouble is over: time limits, name servers, writes tried again."""
 _DIRECT_AFTERMATH_S = 35.0
 """The same where requests travel as values: a time limit, and some writes tried again."""
+_RESTARTS_S = 20.0
+"""Until an actor has been restarted as often as it may, after the outcome that it crashes on."""
 _DOWN_S = 600.0
 """How long a receiver that has crashed may stay away: nobody tells of its return."""
 
@@ -110,6 +112,8 @@ def _due(
             yield message.accepted().hi, later[0]
         elif earlier is not None and number > 1 and not _is_shifted(facts, earlier[0], later[0]):
             over_s = max(over_by_s(facts, each) for each in earlier)
+            if may_be_parked(facts, endpoint, over_s + _RESTARTS_S):
+                continue  # its outcome is judged when a command takes the endpoint up again
             closed = closed_since_s(facts, endpoint, over_s) <= message.accepted().lo
             delay_s = most_delay_s(facts, message, number - 1, earlier, closed=closed)
             yield over_s + delay_s, later[0]
