@@ -115,6 +115,7 @@ class LeanSender:
             if isinstance(dialled, Outcome):
                 return dialled
             connection = dialled
+            pool.joined(connection)
         timer = pool.loop.call_at(started_s + request.timeout_s, connection.expire)
         try:
             if request.may_start is not None and not request.may_start():
@@ -180,7 +181,7 @@ class LeanSender:
 
     def _make(self) -> Connection:
         assert self._pool is not None
-        connection = Connection(
+        return Connection(
             ResponseReader(
                 read_bytes_max=self._settings.response_read_bytes_max,
                 keep_bytes_max=self._settings.response_keep_bytes_max,
@@ -190,8 +191,6 @@ class LeanSender:
             now_s=self._now_s,
             on_lost=self._pool.left,
         )
-        self._pool.joined(connection)
-        return connection
 
 
 def _head(target: Target, request: Request) -> bytes:

@@ -33,8 +33,13 @@ class Pool:
         self._sweep: asyncio.TimerHandle | None = None
 
     def joined(self, connection: Connection) -> None:
-        """Hear of a new connection."""
-        self._all[connection] = None
+        """Hear of a new connection.
+
+        One that never stood, or was given up at that moment, is none: its loop may not say that
+        it is gone, and it would be kept for ever. What is gone already is not kept either.
+        """
+        if connection.open:
+            self._all[connection] = None
 
     def left(self, connection: Connection) -> None:
         """Hear that one is gone. That it is still among the idle ones does no harm."""
