@@ -151,6 +151,21 @@ def test_what_is_there_is_found() -> None:
     assert story.broken == set()
 
 
+def test_what_others_take_meanwhile_was_found_too() -> None:
+    """Two at once find the same two, and each deletes one of them: neither looks for a third."""
+    for apart, lawful in ((0.0, True), (5.0, False)):
+        story = both()
+        story.send(3, "c")
+        story.arrives(3.05, "c")
+        story.send(4, "d")
+        story.arrives(4.05, "d")
+        for each in "bcd":
+            story.seen(5, each, "succeeded", 1)
+        asked(story, "delete_all", 6, ("b", "deleted"), status="succeeded", limit=2)
+        asked(story, "delete_all", 6 + apart, ("c", "deleted"), status="succeeded", limit=2)
+        assert story.broken == (set() if lawful else {"bulk_calls_find_what_there_is"})
+
+
 def test_the_dead_letter_queue_has_what_failed() -> None:
     """All of it at the end; nothing deleted, ever; each message once."""
     story = both().settles().ends("a", "failed_permanent", "404").ends("b", "succeeded", "200")

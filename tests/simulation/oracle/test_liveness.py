@@ -79,6 +79,19 @@ def test_a_replay_gives_as_many_attempts_as_a_message_has_at_first() -> None:
     assert story.broken == {"a_replay_begins_a_new_cycle"}
 
 
+def test_an_attempt_that_nobody_saw_may_have_been_behind_the_replay() -> None:
+    """The second: then the third and the fourth are not all that the replay gave."""
+    story = Story(circuit_failures=0)
+    story.event("faults", 0.5, refuse=0.5).event("healed", 400)
+    story.send(1, "a")
+    story.arrives(2, "a", status=404)
+    story.call("replay", 5, message_id="a")
+    story.arrives(30, "a", no=3, status=500)
+    story.arrives(130, "a", no=4, status=500)
+    story.ends("a", "failed_permanent", "404", "connection error", "500", "500")
+    assert story.settles(500).broken == set()
+
+
 def test_an_attempt_without_an_answer_needs_a_fault() -> None:
     """Such as one that a pause recalled, and that must not count."""
     story = Story(circuit_failures=0)

@@ -246,3 +246,17 @@ def test_a_resume_ends_the_pause_of_a_410() -> None:
     assert story.broken == set()
     story.call("resume", 10, requeued=0)
     assert story.broken == {"pauses_have_a_reason"}
+
+
+def test_a_permanent_answer_may_show_that_an_endpoint_has_failed_for_too_long() -> None:
+    """It is no success; and when it comes is when the endpoint is looked at."""
+    for status, lawful in ((404, True), (200, False)):
+        story = Story(circuit_pause_after_s=100, circuit_failures=0)
+        story.send(1.5, "a", took=0.001)
+        story.arrives(2, "a", status=500)
+        story.send(119.5, "b", took=0.001)
+        story.arrives(120, "b", status=status)
+        story.call("resume", 130, requeued=1)
+        ended = "failed_permanent" if status == 404 else "succeeded"
+        story.ends("a", "pending_retry", "500").ends("b", ended, str(status))
+        assert story.broken == (set() if lawful else {"pauses_answer_truly"})

@@ -50,6 +50,20 @@ def test_a_message_waits_for_its_turn() -> None:
         assert story.broken == (set() if lawful else {"what_is_due_starts"})
 
 
+def test_a_turn_may_come_with_a_deletion() -> None:
+    """What would be repeated an hour later holds up those behind it until it is deleted."""
+    for operation in ("delete_message", "cancel"):
+        for at, lawful in ((55, True), (300, False)):
+            story = Story(circuit_failures=0, config={"ordered": True}, retry_slow_s=(3600.0,))
+            story.send(1, "a")
+            story.send(2, "b")
+            story.arrives(3, "a", status=500)
+            story.call(operation, 50, message_id="a")
+            story.arrives(at, "b")
+            story.ends("a", "failed_permanent", "500").ends("b", "succeeded", "200")
+            assert story.broken == (set() if lawful else {"what_is_due_starts"})
+
+
 def test_a_message_waits_for_its_rate() -> None:
     """For the tokens that others took, and no longer."""
     for at, lawful in ((24, True), (60, False)):

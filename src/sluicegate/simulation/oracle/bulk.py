@@ -92,12 +92,12 @@ def a_message_is_deleted_once(facts: Facts) -> Iterator[Violation]:
 def bulk_calls_find_what_there_is(facts: Facts) -> Iterator[Violation]:
     """What was read as succeeded or failed for good is found by a call that asks for just that.
 
-    As long as its limit was not reached, and nobody may have replayed or deleted the message since
+    As long as its limit was not reached, with all that others may have taken from it, and nobody may have replayed or deleted the message since
     it was read, nor deleted its endpoint. A replay passes over what it may not replay: a message
     that was replayed ten times, or whose payload may be gone, by a clock that was set anew.
     """
     for call, request, answer in _answered(facts):
-        most = max(len(answer.outcomes), sum(answer.counts.values()))
+        most = max(len(answer.outcomes), sum(answer.counts.values())) + _taken(facts, call)
         full = bool(answer.error) or most >= request.limit or answer.counts.get("failed", 0) > 0
         if call.operation not in _BY_FILTER or request.status not in _OVER or full:
             continue
@@ -116,6 +116,17 @@ def bulk_calls_find_what_there_is(facts: Facts) -> Iterator[Violation]:
                 text = f"did not find {message.id}, which read {seen.status}"
                 text = f"{text} at {seen.ended_s:.3f} s"
                 yield _about(call, "bulk_calls_find_what_there_is", text)
+
+
+def _taken(facts: Facts, call: Call) -> int:
+    """Return how many messages that a call had found others may have taken from it meanwhile."""
+    return sum(
+        len(answer.outcomes)
+        for other, _, answer in _answered(facts)
+        if other is not call
+        and other.began_s <= (call.ended_s or math.inf)
+        and (other.ended_s or math.inf) >= call.began_s
+    )
 
 
 def the_dlq_lists_what_failed(facts: Facts) -> Iterator[Violation]:

@@ -88,9 +88,10 @@ def a_replay_begins_a_new_cycle(facts: Facts) -> Iterator[Violation]:
         first = next((number_of(e) for e in behind), None)
         if first is None or any(e.answer and is_permanent(e.answer.status) for e in behind):
             continue
-        if _may_be_withdrawn(facts, message) or view.attempts - first + 1 >= (
-            facts.history.attempts_max
-        ):
+        # Of those between, nobody saw whether they came before the replay.
+        before = (number_of(e) or 0 for e in message.exchanges if e.request.at_s <= last.began_s)
+        most = view.attempts - max(before, default=0)
+        if _may_be_withdrawn(facts, message) or most >= facts.history.attempts_max:
             continue
         ended = any(
             number_of(each) == first - 1 and each.answer and is_final(each.answer.status)
@@ -98,7 +99,7 @@ def a_replay_begins_a_new_cycle(facts: Facts) -> Iterator[Violation]:
         )
         if not ended and facts.timing.begun(behind[0]).lo < last.began_s:
             continue  # it may be the last one of the cycle before
-        text = f"failed for good {view.attempts - first + 1} attempts behind a replay"
+        text = f"failed for good at most {most} attempts behind a replay"
         yield _about(facts, message, "a_replay_begins_a_new_cycle", f"{text} to {endpoint.name}")
 
 

@@ -219,7 +219,12 @@ def _over_s(facts: Facts, message: MessageFacts) -> float:
     last = max((number_of(each) or 0 for each in message.exchanges), default=0)
     if last == 0 or last != view.attempts:
         return math.inf  # there are attempts that nobody saw
-    return max(over_by_s(facts, each) for each in message.exchanges) + 1
+    withdrawn = [
+        facts.until_s(call)
+        for operation in (Operation.CANCEL, Operation.DELETE_MESSAGE)
+        for call in message.effective(operation)
+    ]
+    return max([over_by_s(facts, each) for each in message.exchanges] + withdrawn) + 1
 
 
 def over_by_s(facts: Facts, exchange: Exchange) -> float:

@@ -18,15 +18,22 @@ _RECORD_S = 1.0
 def failing_stretches(facts: Facts, endpoint: EndpointFacts) -> Iterator[Span]:
     """Yield the longest stretches of failures without a success, or a resume, between for certain.
 
-    Each from the first failure on that may belong to it, until the last one.
+    Each from the first failure on that may belong to it, until the last attempt without success: a
+    permanent answer neither begins a stretch nor ends it, but is looked at all the same.
     """
     failures, resets = _failures_of(facts, endpoint), _resets_of(facts, endpoint)
+    permanent = [
+        _span(facts, each)
+        for each in endpoint.exchanges
+        if each.answer is not None and is_permanent(each.answer.status)
+    ]
     for reset in resets:
         over_s = min((each.hi for each in resets if each.lo > reset.lo), default=math.inf)
         within = [each for each in failures if each.hi >= reset.lo and each.lo <= over_s]
         if within:
             first_s = max(reset.lo, min(each.lo for each in within))
-            yield Span(first_s, min(over_s, max(each.hi for each in within)))
+            behind = [each for each in permanent if first_s <= each.hi and each.lo <= over_s]
+            yield Span(first_s, min(over_s, max(each.hi for each in within + behind)))
 
 
 def _resets_of(facts: Facts, endpoint: EndpointFacts) -> list[Span]:
