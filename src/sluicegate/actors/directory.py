@@ -276,7 +276,8 @@ class Directory:
 
     def _activate(self, endpoint_id: str) -> _Entry:
         self._alarms.drop(endpoint_id)
-        entry = self._entries[endpoint_id] = _Entry(Outstanding(self._in_flight))
+        outstanding = Outstanding(self._in_flight, now_s=self._parts.clock.monotonic_s())
+        entry = self._entries[endpoint_id] = _Entry(outstanding)
         self._start(endpoint_id, entry)
         return entry
 

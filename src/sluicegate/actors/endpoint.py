@@ -52,7 +52,6 @@ from sluicegate.engine.errors import EndpointNotFoundError, SluicegateError, Una
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.model import EndpointState, Health
 from sluicegate.engine.outcome import OutcomeKind
-from sluicegate.engine.rate_limit import TokenBucket
 
 __all__ = ["EndpointActor"]
 
@@ -93,7 +92,7 @@ class EndpointActor(AsyncioActor):
         self._outstanding = outstanding
         self._home = home
         self._window = Window(parts.settings.window)
-        self._bucket = TokenBucket(rate_per_s=0, burst=0, now_s=parts.clock.monotonic_s())
+        self._bucket = outstanding.bucket
         self._commands = CommandQueue()
         self._turn = Turn(parts.slots, endpoint_id, self._slot_granted)
         self._reading: asyncio.Task[None] | None = None

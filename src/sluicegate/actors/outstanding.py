@@ -1,7 +1,8 @@
 """What an endpoint has under way outside its actor: attempts, and writes not yet durable.
 
 It outlives the actor. When an actor crashes, its successor takes the same object over: no
-attempt is repeated because of our bug, and no row is read while a write to it is under way.
+attempt is repeated because of our bug, no row is read while a write to it is under way, and the
+rate limit counts what was sent before.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from typing import Any
 from sluicegate.actors.ref import AsyncioActorRef
 from sluicegate.engine.model import WaitingMessage
 from sluicegate.engine.outcome import Outcome
+from sluicegate.engine.rate_limit import TokenBucket
 
 __all__ = ["Flight", "Outstanding"]
 
@@ -70,14 +72,17 @@ class Flight:
 class Outstanding:
     """The attempts and writes of one endpoint. Used on the event loop only."""
 
-    __slots__ = ("_everywhere", "_writes", "actor", "flights", "turn")
+    __slots__ = ("_everywhere", "_writes", "actor", "bucket", "flights", "turn")
 
-    def __init__(self, everywhere: dict[str, None]) -> None:
+    def __init__(self, everywhere: dict[str, None], *, now_s: float) -> None:
         """Start with nothing under way.
 
         Args:
             everywhere: the engine's set of messages in flight, by id, kept up to date here.
+            now_s: the monotonic clock.
         """
+        self.bucket = TokenBucket(rate_per_s=0, burst=0, now_s=now_s)
+        """The endpoint's rate limit."""
         self.flights: dict[int, Flight] = {}
         """By the message's `seq`, in the order of their starts."""
         self.actor: AsyncioActorRef[Any] | None = None

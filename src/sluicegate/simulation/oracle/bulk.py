@@ -92,9 +92,10 @@ def a_message_is_deleted_once(facts: Facts) -> Iterator[Violation]:
 def bulk_calls_find_what_there_is(facts: Facts) -> Iterator[Violation]:
     """What was read as succeeded or failed for good is found by a call that asks for just that.
 
-    As long as its limit was not reached, with all that others may have taken from it, and nobody may have replayed or deleted the message since
-    it was read, nor deleted its endpoint. A replay passes over what it may not replay: a message
-    that was replayed ten times, or whose payload may be gone, by a clock that was set anew.
+    As long as its limit was not reached, with all that others may have taken from it, and nobody
+    may have replayed or deleted the message since it was read, nor deleted its endpoint. A replay
+    passes over what it may not replay: a message that was replayed ten times, or whose payload may
+    be gone, by a clock that was set anew.
     """
     for call, request, answer in _answered(facts):
         most = max(len(answer.outcomes), sum(answer.counts.values())) + _taken(facts, call)
