@@ -6,6 +6,7 @@ import random
 import ssl
 
 from sluicegate.engine.addresses import AddressPolicy
+from sluicegate.engine.outcome import OutcomeKind
 from sluicegate.engine.ports import Request
 from sluicegate.engine.settings import Settings
 from sluicegate.http.outbound.lean_sender import LeanSender
@@ -57,13 +58,21 @@ def test_an_idle_connection_is_used_for_four_seconds_and_then_ended() -> None:
         assert outcome.status == 200
         return outcome.timings.conn_reused
 
+    def recall() -> None:
+        request = Request(
+            url="http://shop/", headers=(), body=b"", timeout_s=5, may_start=lambda: False
+        )
+        assert loop.run(sender.post(request)).kind is OutcomeKind.RECALLED
+
     loop.run(asyncio.start_server(behave, "shop", 80), life=Life("shop"))
     moments = random.Random("idle")
     for number in range(1, 101):
         assert not post()
         loop.advance(3.9)
         assert post()
-        loop.advance(3.9)
+        loop.advance(2)
+        recall()  # its receiver hears nothing of that: it has been idle all the time
+        loop.advance(1.9)
         assert ended == number - 1
         loop.advance(0.2 + moments.uniform(0, 100))
         assert opened == ended == number

@@ -36,10 +36,12 @@ class Sockets:
         self.opened: list[tuple[str, socket.socket]] = []
         self.lacking: int | None = None
         """The error number of what the machine has run out of."""
+        self.opened_max = 0
+        """So many may be opened all the same."""
 
     def open(self, addr_info: "AddrInfoType") -> socket.socket:
         """Open one."""
-        if self.lacking is not None:
+        if self.lacking is not None and len(self.opened) >= self.opened_max:
             raise OSError(self.lacking, os.strerror(self.lacking))
         self.opened.append((str(addr_info[4][0]), open_socket(addr_info)))
         return self.opened[-1][1]
@@ -135,6 +137,56 @@ async def test_what_this_machine_lacks_is_no_outcome_of_the_receivers(
     sockets.lacking = number
     with pytest.raises(UnavailableError):
         await sender.post(a_request("http://127.0.0.1:9/"))
+
+
+async def test_a_shortage_counts_also_beside_an_address_that_refuses(
+    sender: Sender, sockets: Sockets
+) -> None:
+    """The address that could not be tried might have taken the message."""
+    sockets.lacking, sockets.opened_max = errno.EMFILE, 1
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        with pytest.raises(UnavailableError):
+            await sender.post(a_request(f"http://dead.test:{port}/"))
+    assert len(sockets.opened) == 1
+
+
+@pytest.mark.parametrize("sender", [LeanSender], indirect=True)
+async def test_idle_connections_make_room_when_sockets_run_out(
+    sender: Sender, sockets: Sockets
+) -> None:
+    """They may be many times as many as there are posts, each kept for the sake of speed alone."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"{}")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(behave, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        outcome = await sender.post(a_request(f"http://127.0.0.1:{port}/"))
+        assert outcome.status == 200
+        assert sockets.opened[0][1].fileno() != -1
+        sockets.lacking = errno.EMFILE
+        with pytest.raises(UnavailableError):
+            await sender.post(a_request("http://127.0.0.1:9/"))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert sockets.opened[0][1].fileno() == -1
+
+
+@pytest.mark.parametrize("sender", [LeanSender], indirect=True)
+@pytest.mark.parametrize("host", ["a..test", ".test", "a" * 64 + ".test"])
+async def test_nothing_is_opened_for_a_host_that_no_certificate_can_name(
+    sender: Sender, sockets: Sockets, host: str
+) -> None:
+    """The loop would find out in the handshake, and leave the socket to the garbage collector."""
+    outcome = await sender.post(a_request(f"https://{host}:9/"))
+    assert outcome.kind is OutcomeKind.CONNECTION_ERROR
+    assert sockets.opened == []
 
 
 class Refusals(NoTelemetry):

@@ -115,8 +115,7 @@ class OutboundConnector(aiohttp.TCPConnector):
                 progress.refused = address
                 telemetry.address_refused(AddressUse.CONNECT)
                 raise AddressRefusedError("address not allowed")
-            progress.dialled += 1
-            return socket_factory(addr_info)
+            return progress.open_socket(socket_factory, addr_info)
 
         super().__init__(
             resolver=_Names(resolver),

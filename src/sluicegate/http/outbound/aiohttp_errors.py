@@ -44,8 +44,9 @@ def explain(error: Exception, progress: Progress) -> tuple[OutcomeKind, str]:
 
 def is_shortage(error: Exception, progress: Progress) -> bool:
     """Return whether no connection was made because this machine lacks the means for one."""
-    return progress.transport is None and any(
-        isinstance(each, OSError) and each.errno in SHORTAGES for each in _causes(error)
+    return progress.transport is None and (
+        progress.fell_short
+        or any(isinstance(each, OSError) and each.errno in SHORTAGES for each in _causes(error))
     )
 
 

@@ -28,7 +28,7 @@ from sluicegate.http.outbound.sockets import (
     in_order,
 )
 from sluicegate.http.outbound.target import Target
-from sluicegate.http.outbound.tls import tls_fault
+from sluicegate.http.outbound.tls import check_name, tls_fault
 
 __all__ = ["Dialler", "NotConnectedError"]
 
@@ -93,7 +93,10 @@ class Dialler:
         Raises:
             NotConnectedError: no address could be connected to.
             UnavailableError: this machine lacks the means for a connection.
+            ValueError: no certificate can name the host.
         """
+        if target.secure:
+            check_name(target.certified_name)
         waiting = await self._addresses(target, progress)
         started_s = progress.connecting_s = progress.now_s()
         try:
@@ -146,8 +149,7 @@ class Dialler:
                 progress.refused = address
                 self._telemetry.address_refused(AddressUse.CONNECT)
                 raise AddressRefusedError("address not allowed")
-            progress.dialled += 1
-            return self._socket_factory(addr_info)
+            return progress.open_socket(self._socket_factory, addr_info)
 
         tried: list[AddrInfo] = []
         progress.connecting_s, progress.connected_s = progress.now_s(), None
@@ -173,7 +175,7 @@ class Dialler:
 
     def _failure(self, error: OSError, progress: Progress) -> Exception:
         """Return what to raise for what happened while connecting."""
-        if error.errno in SHORTAGES:
+        if error.errno in SHORTAGES or progress.fell_short:
             return UnavailableError("too many open files, or no memory")
         kind, text = OutcomeKind.CONNECTION_ERROR, "connection failed"
         if progress.refused is not None and not progress.dialled:

@@ -14,6 +14,7 @@ import asyncio
 import ssl
 
 from sluicegate.engine.addresses import AddressPolicy
+from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.outcome import Outcome, OutcomeKind, Timings
 from sluicegate.engine.ports import Clock, NoTelemetry, Request, Resolver, Telemetry
 from sluicegate.engine.settings import Settings
@@ -120,7 +121,7 @@ class LeanSender:
         try:
             if request.may_start is not None and not request.may_start():
                 if connection.lay_aside():
-                    pool.give_back(target.key, connection)
+                    pool.give_back(target.key, connection, used=progress is not None)
                 return Outcome(kind=OutcomeKind.RECALLED)
             connection.send(head, request.body)
             await connection.over
@@ -173,6 +174,10 @@ class LeanSender:
             connection.abort()
         except NotConnectedError as error:
             kind, text = error.kind, str(error)
+        except UnavailableError:
+            assert self._pool is not None
+            self._pool.end_idle()  # what they hold may be what is wanting
+            raise
         except TimeoutError:
             kind, text = OutcomeKind.TIMEOUT, too_late(request)
         except ValueError:

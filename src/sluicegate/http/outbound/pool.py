@@ -67,9 +67,17 @@ class Pool:
             del self._idle[key]
         return found
 
-    def give_back(self, key: Key, connection: Connection) -> None:
-        """Keep a connection for the next request."""
-        connection.idle_until_s = self._now_s() + IDLE_S_MAX
+    def give_back(self, key: Key, connection: Connection, *, used: bool = True) -> None:
+        """Keep a connection for the next request.
+
+        Args:
+            key: where it leads.
+            connection: which one.
+            used: whether it is new, or anything was sent since it was taken; else it has been
+                idle all the time, as its receiver knows too.
+        """
+        if used:
+            connection.idle_until_s = self._now_s() + IDLE_S_MAX
         idle = self._idle.get(key)
         if idle is None:
             self._idle[key] = [connection]
@@ -78,12 +86,19 @@ class Pool:
         if self._sweep is None:
             self._sweep = self.loop.call_at(connection.idle_until_s, self._drop_old)
 
-    def close(self) -> None:
-        """End every connection, in use or not. Twice is fine."""
+    def end_idle(self) -> None:
+        """End every idle connection: this machine needs what they hold."""
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
+        for idle in self._idle.values():
+            for each in idle:
+                each.abort()
         self._idle.clear()
+
+    def close(self) -> None:
+        """End every connection, in use or not. Twice is fine."""
+        self.end_idle()
         for each in tuple(self._all):
             each.abort()
 

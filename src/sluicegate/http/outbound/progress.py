@@ -1,11 +1,13 @@
 """How far one attempt has come, and when: what its outcome is made of."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from contextvars import ContextVar
 
 from sluicegate.engine.outcome import Timings
 from sluicegate.engine.ports import Clock
+from sluicegate.http.outbound.sockets import SHORTAGES, AddrInfo, SocketFactory
 
 __all__ = ["PROGRESS", "Progress"]
 
@@ -31,6 +33,7 @@ class Progress:
         connect_by_s: when TCP and TLS must stand.
         dialled: how many addresses were tried.
         refused: the address that the policy refused last.
+        lacking: whether this machine lacked the means to try an address.
         transport: the connection's, once it stands.
         address: of whom it leads to. Once a TLS transport was aborted it cannot tell any more.
     """
@@ -43,6 +46,7 @@ class Progress:
         "connected_s",
         "connecting_s",
         "dialled",
+        "lacking",
         "look_up_s",
         "looked_up_s",
         "may_start",
@@ -67,12 +71,32 @@ class Progress:
         self.connect_by_s: float | None = None
         self.dialled = 0
         self.refused: str | None = None
+        self.lacking = False
         self.transport: asyncio.Transport | None = None
         self.address: str | None = None
 
     def now_s(self) -> float:
         """Return the moment to write down."""
         return self._clock.monotonic_s()
+
+    def open_socket(self, factory: SocketFactory, addr_info: AddrInfo) -> socket.socket:
+        """Open a socket to an address that is allowed, and note what comes of it.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        self.dialled += 1
+        try:
+            return factory(addr_info)
+        except OSError as error:
+            # Beside what befell the name's other addresses the number would be lost.
+            self.lacking = self.lacking or error.errno in SHORTAGES
+            raise
+
+    @property
+    def fell_short(self) -> bool:
+        """Whether no connection stood, and one might have if this machine had had the means."""
+        return self.lacking and self.connected_s is None
 
     @property
     def conn_reused(self) -> bool:

@@ -4,7 +4,7 @@ import ssl
 
 from sluicegate.engine.errors import SettingError
 
-__all__ = ["client_context", "tls_fault"]
+__all__ = ["check_name", "client_context", "tls_fault"]
 
 
 def client_context(ca_file: str | None) -> ssl.SSLContext:
@@ -31,6 +31,19 @@ def client_context(ca_file: str | None) -> ssl.SSLContext:
                 details={"setting": "tls_ca_file", "value": ca_file},
             ) from None
     return context
+
+
+def check_name(name: str) -> None:
+    """Check that a certificate can name a host, before anything is opened for it.
+
+    The loops ask only in the handshake, and then keep the socket.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if not name:
+        raise ValueError("an empty name")
+    name.encode("idna")
 
 
 def tls_fault(error: BaseException) -> str | None:
