@@ -94,3 +94,16 @@ async def test_a_large_body_waits_where_it_is_and_is_not_copied(pair: Pair) -> N
         await asyncio.sleep(0)
     assert 0 < pair.transport.get_write_buffer_size() <= 2**20
     assert pair.connection.sent_s is None
+
+
+async def test_a_body_that_we_cut_off_is_not_told_as_whole(pair: Pair) -> None:
+    """Where a body ends with its connection, it is the receiver's end of it that counts."""
+    pair.connection.send(HEAD, b"")
+    pair.receiver.sendall(b"HTTP/1.1 200 OK\r\n\r\nbegun")
+    for _ in range(10):  # let it arrive
+        await asyncio.sleep(0)
+    assert pair.connection.reader.body == b"begun"
+    pair.connection.abort()
+    await pair.connection.over
+    assert pair.connection.reader.status == 200
+    assert pair.connection.reader.truncated

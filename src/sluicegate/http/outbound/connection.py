@@ -217,9 +217,7 @@ class Connection(asyncio.Protocol):
         """Hear that it is gone."""
         self._transport = self._socket = None
         self.error = exc
-        if self._expecting:
-            if exc is None:
-                self.reader.end()
+        if self._expecting:  # it broke, or we gave it up: the receiver's own end was heard before
             self._be_over()
         self.reader.release()
         self._on_lost(self)
