@@ -52,7 +52,7 @@ async def test_nothing_is_left_of_an_exchange_that_ended(
     """In the handshake or after it, by itself, by time or by us: no receiver can fill us up.
 
     In plain HTTP it is cancelled in the very moment that TCP stands, in TLS in the handshake:
-    before that uvloop itself forgets to let go of it.
+    before that uvloop keeps it by its own timer of the handshake, for a minute.
     """
     heard = 0
 
