@@ -123,6 +123,19 @@ def test_a_retry_is_due_from_when_its_outcome_was_judged() -> None:
         assert story.broken == (set() if lawful else {"what_is_due_starts"})
 
 
+def test_what_a_parked_endpoint_held_goes_at_its_rate_from_when_it_was_taken_up_again() -> None:
+    """Also what comes so late that the command which did that is long over."""
+    for bugs, lawful in ((0.5, True), (0.0, False)):
+        story = Story(circuit_failures=0, config={"rate_limit_rps": 1})
+        story.event("faults", 0.5, bug=bugs).event("healed", 12)
+        for number in range(12):
+            story.send(1 + number / 1000, f"m{number}", took=0.0001)
+            story.arrives(101 + number, f"m{number}")
+            story.ends(f"m{number}", "succeeded", "200")
+        story.call("update_endpoint", 100)
+        assert story.broken == (set() if lawful else {"what_is_due_starts"})
+
+
 def test_what_was_asked_for_starts_soon() -> None:
     """A replay that is forgotten until something else wakes the endpoint."""
     for operation in ("replay", "retry_now"):

@@ -115,7 +115,7 @@ class Readiness:
         ]
         if not all(call.succeeded for call in resumes):
             return math.inf
-        if may_be_parked(facts, endpoint, begun.lo):
+        if any(may_be_parked(facts, endpoint, at_s) for at_s in (from_s, begun.lo)):
             # Whatever was asked for revives it, even if it was refused.
             resumes += [
                 call
