@@ -1,6 +1,6 @@
 """Tells a history in a few lines: calls, requests, events, and how messages read at the end."""
 
-from typing import Self
+from typing import Any, Self
 
 from sluicegate.engine.signing import signature_headers
 from sluicegate.simulation import Faults
@@ -140,9 +140,9 @@ class Story:
         self.history.exchanges.append(exchange)
         return exchange
 
-    def event(self, kind: str, at: float, *, jump_s: float = 0.0, **rates: float) -> Self:
+    def event(self, kind: str, at: float, *, jump_s: float = 0.0, **rates: Any) -> Self:
         """Let something happen; `rates` are those of `faults`."""
-        faults = Faults(**rates) if rates else None  # type: ignore[arg-type] # all are numbers
+        faults = Faults(**rates) if rates else None
         self.history.events.append(
             Event(at_s=at, kind=EventKind(kind), faults=faults, jump_s=jump_s)
         )

@@ -92,6 +92,22 @@ def test_an_attempt_that_nobody_saw_may_have_been_behind_the_replay() -> None:
     assert story.settles(500).broken == set()
 
 
+@pytest.mark.parametrize("listed", ["timeout", "no response within 1 s"])
+def test_where_packets_travel_long_a_time_limit_may_be_reached(listed: str) -> None:
+    """However it is called; and nothing else is excused by that."""
+    for latency_s, error, lawful in (
+        (0.9, listed, True),
+        (0.02, listed, False),
+        (0.9, "connection error", False),
+    ):
+        story = Story(circuit_failures=0)
+        story.event("faults", 50, latency_s=(0.0005, latency_s))
+        story.send(60, "a")
+        story.arrives(72, "a", no=2)
+        story.ends("a", "succeeded", error, "200")
+        assert ("failures_in_calm_were_seen" not in story.broken) == lawful
+
+
 def test_an_attempt_without_an_answer_needs_a_fault() -> None:
     """Such as one that a pause recalled, and that must not count."""
     story = Story(circuit_failures=0)

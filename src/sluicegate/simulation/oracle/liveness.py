@@ -17,6 +17,8 @@ __all__ = ["RULES"]
 _DOWN_S = 600.0
 """How long a receiver that has crashed may stay away: nobody tells of its return."""
 _FAR_S = 0.1
+_TIMEOUTS = ("timeout", "no response within ")
+"""How a time limit that was reached is listed: of a request as a value, and over HTTP."""
 """Packets travel so long that a few of them may take a second, the shortest time limit."""
 _OVER = ("succeeded", "failed_permanent")
 
@@ -124,8 +126,12 @@ def failures_in_calm_were_seen(facts: Facts) -> Iterator[Violation]:
             continue
         facts.judged["failures_in_calm_were_seen"] += 1
         far_s = facts.weather.worst(message.accepted().lo, over_s).latency_s[1]
-        excused = {"timeout"} if far_s > _FAR_S else set()
-        unseen = [each for each in view.outcomes if not each.isdecimal() and each not in excused]
+        excused = _TIMEOUTS if far_s > _FAR_S else ()
+        unseen = [
+            each
+            for each in view.outcomes
+            if not each.isdecimal() and not any(each.startswith(text) for text in excused)
+        ]
         if unseen:
             text = f"lists {unseen[0]}, with nothing wrong"
             yield _about(facts, message, "failures_in_calm_were_seen", text)
