@@ -12,7 +12,8 @@ _OTHERS = 100
 
 def descriptors_needed(settings: Settings) -> int:
     """Return how many files a server with these settings may have open at once."""
-    return settings.connections_max + settings.in_flight_max + _OTHERS
+    # As many connections to receivers as are in use may wait for their next request.
+    return settings.connections_max + 2 * settings.in_flight_max + _OTHERS
 
 
 def raise_descriptors_max(settings: Settings) -> str | None:

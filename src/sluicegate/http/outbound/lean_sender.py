@@ -150,7 +150,9 @@ class LeanSender:
     def _begin(self) -> Pool:
         if self._closed:
             raise RuntimeError("the sender is closed")
-        self._pool = Pool(asyncio.get_running_loop(), now_s=self._now_s)
+        if self._pool is None:
+            loop, idle_max = asyncio.get_running_loop(), self._settings.in_flight_max
+            self._pool = Pool(loop, now_s=self._now_s, idle_max=idle_max)
         return self._pool
 
     def _remember(self, url: str) -> Target:

@@ -20,15 +20,20 @@ class Pool:
     Args:
         loop: the loop.
         now_s: tells the moments, in seconds, on the loop's clock.
+        idle_max: how many may be idle; beyond it the oldest ones go, wherever they lead.
 
     Attributes:
         loop: as given.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, *, now_s: Callable[[], float], idle_max: int
+    ) -> None:
         self.loop = loop
         self._now_s = now_s
+        self._idle_max = idle_max
         self._idle: dict[Key, list[Connection]] = {}
+        self._idle_count = 0
         self._all: dict[Connection, None] = {}
         self._sweep: asyncio.TimerHandle | None = None
 
@@ -57,6 +62,7 @@ class Pool:
         found: Connection | None = None
         while idle and found is None:
             last = idle.pop()
+            self._idle_count -= 1
             if not last.open:
                 continue
             if self._now_s() >= last.idle_until_s or not last.is_unheard():
@@ -78,11 +84,12 @@ class Pool:
         """
         if used:
             connection.idle_until_s = self._now_s() + IDLE_S_MAX
-        idle = self._idle.get(key)
-        if idle is None:
-            self._idle[key] = [connection]
-        else:
-            idle.append(connection)
+        idle = self._idle.pop(key, None) or []
+        idle.append(connection)
+        self._idle[key] = idle  # behind all others: it was used last
+        self._idle_count += 1
+        if self._idle_count > self._idle_max:
+            self._end_one()
         if self._sweep is None:
             self._sweep = self.loop.call_at(connection.idle_until_s, self._drop_old)
 
@@ -95,6 +102,7 @@ class Pool:
             for each in idle:
                 each.abort()
         self._idle.clear()
+        self._idle_count = 0
 
     def close(self) -> None:
         """End every connection, in use or not. Twice is fine."""
@@ -102,10 +110,19 @@ class Pool:
         for each in tuple(self._all):
             each.abort()
 
+    def _end_one(self) -> None:
+        """End the oldest idle connection to where none was used for the longest time."""
+        key, idle = next(iter(self._idle.items()))
+        idle.pop(0).abort()
+        self._idle_count -= 1
+        if not idle:
+            del self._idle[key]
+
     def _drop_old(self) -> None:
         """End what has been idle for too long; O(idle), once in `IDLE_S_MAX`."""
         now_s = self._now_s()
         due_s: float | None = None
+        count = 0
         for key, idle in tuple(self._idle.items()):
             kept = []
             for each in idle:
@@ -118,6 +135,8 @@ class Pool:
                 del self._idle[key]
                 continue
             self._idle[key] = kept
+            count += len(kept)
             oldest_s = kept[0].idle_until_s
             due_s = oldest_s if due_s is None else min(due_s, oldest_s)
+        self._idle_count = count
         self._sweep = None if due_s is None else self.loop.call_at(due_s, self._drop_old)
