@@ -333,7 +333,7 @@ class WindowAgainstStorage(RuleBasedStateMachine):
 
 
 WindowAgainstStorage.TestCase.settings = settings(
-    max_examples=600, stateful_step_count=60, deadline=None
+    max_examples=400, stateful_step_count=60, deadline=None
 )
 TestWindow = pytest.mark.timeout(600)(WindowAgainstStorage.TestCase)
 

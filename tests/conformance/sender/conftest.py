@@ -28,6 +28,14 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave aiohttp's sender to asyncio's loop: it is the second opinion, and nobody's default."""
+    left = [item for item in items if "uvloop-aiohttp" in item.name]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if "uvloop-aiohttp" not in item.name]
+
+
 class SenderUnderTest(Protocol):
     """A sender that can be closed."""
 
