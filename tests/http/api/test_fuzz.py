@@ -21,7 +21,7 @@ from yarl import URL
 from .harness import WAIT_S, Api, running_api
 
 SECONDS = int(os.environ.get("SLUICEGATE_FUZZ_SECONDS", "0"))
-LENGTH = ("--max-time", str(SECONDS)) if SECONDS else ("--seed", "1", "--max-examples", "4")
+LENGTH = ("--max-time", str(SECONDS)) if SECONDS else ("--seed", "1", "--max-examples", "6")
 COMMAND = Path(sys.executable).with_name("schemathesis")
 
 
