@@ -82,7 +82,7 @@ class Actors:
     async def open(self) -> None:
         """Open the database and start as the server does."""
         await self._storage.open()
-        self._storage.on_accepted(self._directory.hint_all)
+        self._storage.on_accepted(self._directory.accepted)
         if await self._storage.default_project() is None:
             await self._storage.create_project(_PROJECT, "benchmark", created_at_ms=0)
         await self._directory.start()
