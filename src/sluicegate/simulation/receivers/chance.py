@@ -82,10 +82,10 @@ class ReceiverChance:
 
     def _retry_after(self, seconds: str | None) -> str | None:
         """Return what a receiver asks for: seconds, nothing, a date, or what makes no sense."""
-        kind = self._words.random()
-        if kind < 0.5:  # noqa: PLR2004 - weights
+        [kind] = self._words.choices(("seconds", "nonsense", "date"), (5, 1, 4))
+        if kind == "seconds":
             return seconds
-        if kind < 0.6:  # noqa: PLR2004
+        if kind == "nonsense":
             return self._words.choice(_NONSENSE)
         # As servers do: of now in whole seconds, cut off.
         moment = _EPOCH + timedelta(seconds=self._wall_ms() // 1000 + self._words.choice(_DATES_S))

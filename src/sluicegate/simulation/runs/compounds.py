@@ -4,8 +4,8 @@ import random
 from collections.abc import Callable, Iterator
 
 from sluicegate.simulation.faults import CALM, Faults
+from sluicegate.simulation.runs.drawing import NEWEST, behave_everywhere, happens, someone
 from sluicegate.simulation.runs.steps import (
-    Behave,
     Crash,
     CreateEndpoint,
     Heal,
@@ -25,21 +25,13 @@ from sluicegate.simulation.runs.steps import (
 
 __all__ = ["COMPOUNDS", "draw_ending"]
 
-_PEOPLE = 12
 _ENDPOINTS = 6
-_RECEIVERS = 3
-_NEWEST = -1
-"""Numbers count around: this endpoint was created last."""
 _OPERATIONS = ("retry_now", "cancel", "replay", "delete_message")
-
-
-def _someone(chance: random.Random) -> int:
-    return chance.randrange(_PEOPLE)
 
 
 def _fail_then(chance: random.Random) -> Iterator[Step]:
     """Let messages fail everywhere, and do something to them; then let their time come."""
-    endpoint = _someone(chance)
+    endpoint = someone(chance)
     yield Weather(faults=Faults(server_error=0.9))
     yield Send(endpoint=endpoint, count=chance.randint(1, 5))
     yield Pass(seconds=round(chance.uniform(0.05, 3), 3))
@@ -58,7 +50,7 @@ def _fail_then(chance: random.Random) -> Iterator[Step]:
 
 def _pause_what_fails(chance: random.Random) -> Iterator[Step]:
     """Let messages fail, pause, and send more; the retries come due while they are held."""
-    endpoint = _someone(chance)
+    endpoint = someone(chance)
     yield Weather(faults=Faults(server_error=0.9))
     yield Send(endpoint=endpoint, count=chance.randint(1, 5))
     yield Pass(seconds=round(chance.uniform(0.1, 3), 3))
@@ -67,7 +59,7 @@ def _pause_what_fails(chance: random.Random) -> Iterator[Step]:
     yield Weather(faults=CALM)
     yield Send(endpoint=endpoint, count=chance.randint(1, 5))
     yield Pass(seconds=chance.choice((0.1, 8.0, 70.0)))
-    if chance.random() < 0.3:  # noqa: PLR2004 - a weight
+    if happens(chance, 0.3):
         yield OnMessage(endpoint=endpoint, operation=chance.choice(_OPERATIONS), status="paused")
     yield Resume(endpoint=endpoint)
     yield Pass(seconds=round(chance.uniform(0.1, 2), 3))
@@ -75,11 +67,11 @@ def _pause_what_fails(chance: random.Random) -> Iterator[Step]:
 
 def _pause_what_is_slow(chance: random.Random) -> Iterator[Step]:
     """Pause, resume and operate while attempts are in flight for seconds."""
-    endpoint = _someone(chance)
+    endpoint = someone(chance)
     yield Weather(faults=Faults(slow=0.9))
     yield Send(endpoint=endpoint, count=chance.randint(2, 8))
     yield Pass(seconds=round(chance.uniform(0.05, 0.5), 3))
-    if chance.random() < 0.4:  # noqa: PLR2004 - a weight
+    if happens(chance, 0.4):
         yield OnMessage(
             endpoint=endpoint,
             operation=chance.choice(("replay", "delete_message", "cancel")),
@@ -92,7 +84,7 @@ def _pause_what_is_slow(chance: random.Random) -> Iterator[Step]:
 
 def _pause_what_connects(chance: random.Random) -> Iterator[Step]:
     """Pause while attempts are on their way to a connection, which takes long."""
-    endpoint = _someone(chance)
+    endpoint = someone(chance)
     yield Weather(faults=Faults(latency_s=(0.005, chance.choice((0.2, 0.9)))))
     yield PauseAmidSends(
         endpoint=endpoint,
@@ -106,7 +98,7 @@ def _pause_what_connects(chance: random.Random) -> Iterator[Step]:
 
 def _command_what_waits_for_its_rate(chance: random.Random) -> Iterator[Step]:
     """Give a rate-limited endpoint commands, while more waits than it may send."""
-    endpoint = _someone(chance)
+    endpoint = someone(chance)
     rate = {"rate_limit_rps": chance.choice((1, 3)), "burst": chance.choice((1, 3, 5))}
     yield Reconfigure(endpoint=endpoint, changes={**rate, "ordered": False, "max_in_flight": 16})
     yield Pass(seconds=1)
@@ -115,7 +107,7 @@ def _command_what_waits_for_its_rate(chance: random.Random) -> Iterator[Step]:
         yield Pass(seconds=round(chance.uniform(0.02, 0.2), 3))
         yield chance.choice(
             (
-                RotateKey(endpoint=endpoint, remove=chance.random() < 0.5),  # noqa: PLR2004 - a weight
+                RotateKey(endpoint=endpoint, remove=happens(chance, 0.5)),
                 Reconfigure(endpoint=endpoint, changes={"description": "again"}),
                 OnMessage(endpoint=endpoint, operation="delete_message", status="queued", which=-1),
             )
@@ -125,7 +117,7 @@ def _command_what_waits_for_its_rate(chance: random.Random) -> Iterator[Step]:
 
 def _rotate_amid_sends(chance: random.Random) -> Iterator[Step]:
     """Add a key, remove the old one, and send before, between and after."""
-    endpoint = _someone(chance)
+    endpoint = someone(chance)
     for remove in (False, True):
         yield Send(endpoint=endpoint)
         yield RotateKey(endpoint=endpoint, remove=remove)
@@ -137,19 +129,19 @@ def _rotate_amid_sends(chance: random.Random) -> Iterator[Step]:
 def _create_in_calm(chance: random.Random) -> Iterator[Step]:
     """Create an endpoint that nothing holds up, and let an old trouble's aftermath be over."""
     yield Weather(faults=CALM)
-    yield CreateEndpoint(receiver=_someone(chance), config={})
+    yield CreateEndpoint(receiver=someone(chance), config={})
     yield Pass(seconds=100)
 
 
 def _hasten_in_calm(chance: random.Random) -> Iterator[Step]:
     """Ask for an attempt of what has failed once, when nothing else is wrong."""
     yield from _create_in_calm(chance)
-    yield from _behave_everywhere(500, 1)
-    yield Send(endpoint=_NEWEST)
+    yield from behave_everywhere(500, 1)
+    yield Send(endpoint=NEWEST)
     yield Pass(seconds=0.3)
-    yield from _behave_everywhere(200, 0)
+    yield from behave_everywhere(200, 0)
     operation = chance.choice(("retry_now", "retry_now", "replay"))
-    yield OnMessage(endpoint=_NEWEST, operation=operation, status="pending_retry")
+    yield OnMessage(endpoint=NEWEST, operation=operation, status="pending_retry")
     yield Pass(seconds=60)
 
 
@@ -158,17 +150,17 @@ def _trickle_in_calm(chance: random.Random) -> Iterator[Step]:
     yield from _create_in_calm(chance)
     apart_s = chance.choice((0.001, 0.002, 0.003))
     for _ in range(chance.randint(2, 4)):
-        yield Send(endpoint=_NEWEST, count=chance.randint(2, 6), apart_s=apart_s)
+        yield Send(endpoint=NEWEST, count=chance.randint(2, 6), apart_s=apart_s)
         yield Pass(seconds=20)
 
 
 def _replay_what_is_tried_again(chance: random.Random) -> Iterator[Step]:
     """Replay a message whose second attempt is in flight."""
-    endpoint = _someone(chance)
-    yield from _behave_everywhere(500, 2)
+    endpoint = someone(chance)
+    yield from behave_everywhere(500, 2)
     yield Send(endpoint=endpoint, count=2)
     yield Pass(seconds=0.3)
-    yield from _behave_everywhere(200, 0)
+    yield from behave_everywhere(200, 0)
     yield Weather(faults=Faults(slow=0.9))
     yield OnMessage(endpoint=endpoint, operation="retry_now", status="pending_retry")
     yield Pass(seconds=0.2)
@@ -180,7 +172,7 @@ def _replay_what_is_tried_again(chance: random.Random) -> Iterator[Step]:
 
 def _replay_what_goes_on_failing(chance: random.Random) -> Iterator[Step]:
     """Replay a message that succeeded, to a receiver that fails from then on."""
-    endpoint = _someone(chance)
+    endpoint = someone(chance)
     yield Send(endpoint=endpoint)
     yield Pass(seconds=1)
     yield Weather(faults=Faults(server_error=1.0))
@@ -191,7 +183,7 @@ def _replay_what_goes_on_failing(chance: random.Random) -> Iterator[Step]:
 
 def _crash_actors(chance: random.Random) -> Iterator[Step]:
     """Let our own code fail while other attempts are in flight, or being recorded slowly."""
-    endpoint = _someone(chance)
+    endpoint = someone(chance)
     slow, slow_disk = chance.choice(((0.8, 0.0), (0.0, 0.6), (0.3, 0.3)))
     yield Weather(faults=Faults(bug=0.25, slow=slow, slow_disk=slow_disk))
     yield Send(
@@ -204,42 +196,37 @@ def _crash_actors(chance: random.Random) -> Iterator[Step]:
 
 def _send_again_with_the_key(chance: random.Random) -> Iterator[Step]:
     """Send with a key, and again: at the same moment, or with an end of the process between."""
-    yield Send(endpoint=_someone(chance), keyed=True)
-    if chance.random() < 0.5:  # noqa: PLR2004 - a weight
+    yield Send(endpoint=someone(chance), keyed=True)
+    if happens(chance, 0.5):
         yield Resend(which=0, times=2)
         return
     yield Pass(seconds=0.1)
-    yield Crash(power_loss=chance.random() < 0.5)  # noqa: PLR2004 - a weight
+    yield Crash(power_loss=happens(chance, 0.5))
     yield Pass(seconds=2)
     yield Resend(which=0)
 
 
 def _open_and_close_a_circuit(chance: random.Random) -> Iterator[Step]:
     """Let an endpoint fail slowly until its circuit is open; then succeed, and fail once more."""
-    endpoint = _NEWEST
-    yield CreateEndpoint(receiver=_someone(chance), config={})
+    endpoint = NEWEST
+    yield CreateEndpoint(receiver=someone(chance), config={})
     yield Pass(seconds=1)
     yield Weather(faults=Faults(slow=0.9))
-    yield from _behave_everywhere(500, 60)
+    yield from behave_everywhere(500, 60)
     yield Send(endpoint=endpoint, count=chance.randint(10, 16))
     yield Pass(seconds=chance.choice((30.0, 70.0)))
-    yield from _behave_everywhere(200, 0)
+    yield from behave_everywhere(200, 0)
     yield Weather(faults=CALM)
     yield Pass(seconds=100)
     yield OnMessage(endpoint=endpoint, operation="retry_now", status="pending_retry")
     yield Send(endpoint=endpoint)
     yield Pass(seconds=1)
-    yield from _behave_everywhere(500, 1)
+    yield from behave_everywhere(500, 1)
     yield Send(endpoint=endpoint)
     yield Pass(seconds=round(chance.uniform(0.1, 1), 3))
-    yield from _behave_everywhere(200, 0)
+    yield from behave_everywhere(200, 0)
     yield Send(endpoint=endpoint, count=2)
     yield Pass(seconds=40)
-
-
-def _behave_everywhere(status: int, count: int) -> Iterator[Step]:
-    for receiver in range(_RECEIVERS):
-        yield Behave(receiver=receiver, status=status, count=count)
 
 
 COMPOUNDS: tuple[tuple[float, Callable[[random.Random], Iterator[Step]]], ...] = (
@@ -265,21 +252,21 @@ def draw_ending(chance: random.Random) -> Iterator[Step]:
 
     What comes later would wake the endpoint, and hide that it had not been woken.
     """
-    if chance.random() < 0.4:  # noqa: PLR2004 - some runs end in the middle of things
+    if happens(chance, 0.4):  # some runs end in the middle of things
         return
     yield Heal()
     for endpoint in range(_ENDPOINTS):
         yield Resume(endpoint=endpoint)
     yield Pass(seconds=chance.choice((5.0, 100.0)))
     for endpoint in range(_ENDPOINTS):
-        kind = chance.random()
-        if kind < 0.5:  # noqa: PLR2004 - weights
+        [last] = chance.choices(("hasty", "replay", "in doubt", "plain"), (5, 2, 1, 2))
+        if last == "hasty":
             yield Send(endpoint=endpoint, patience_s=round(chance.uniform(0.0005, 0.006), 4))
-        elif kind < 0.7:  # noqa: PLR2004
+        elif last == "replay":
             yield OnMessage(
-                endpoint=endpoint, operation="replay", status="succeeded", which=_someone(chance)
+                endpoint=endpoint, operation="replay", status="succeeded", which=someone(chance)
             )
-        elif kind < 0.8:  # noqa: PLR2004
+        elif last == "in doubt":
             yield Weather(faults=Faults(unknown_outcome=0.4))
             yield Send(endpoint=endpoint, count=2)
             yield Pass(seconds=0.1)

@@ -4,8 +4,8 @@ import random
 from collections.abc import Callable, Iterator
 
 from sluicegate.simulation.faults import CALM, Faults
+from sluicegate.simulation.runs.drawing import NEWEST, behave_everywhere, happens, someone
 from sluicegate.simulation.runs.steps import (
-    Behave,
     Crash,
     CreateEndpoint,
     OnDeadLetter,
@@ -21,29 +21,18 @@ from sluicegate.simulation.runs.steps import (
 
 __all__ = ["COMPOUNDS_OF_MANY", "draw_two"]
 
-_PEOPLE = 12
-_RECEIVERS = 3
-_NEWEST = -1
 _LIMITS = (1000, 1000, 1000, 1, 2)
 
 
-def _someone(chance: random.Random) -> int:
-    return chance.randrange(_PEOPLE)
-
-
-def _half(chance: random.Random) -> bool:
-    return chance.random() < 0.5  # noqa: PLR2004 - as often as not
-
-
 def _many(chance: random.Random, endpoint: int, operation: str, status: str | None) -> OnMany:
-    anywhere = operation.endswith("_all") and chance.random() < 0.2  # noqa: PLR2004 - a weight
+    anywhere = operation.endswith("_all") and happens(chance, 0.2)
     return OnMany(
         operation=operation,
         endpoint=None if anywhere else endpoint,
         status=status,
         limit=chance.choice(_LIMITS),
         times=chance.choice((1, 1, 2, 3)),
-        stranger=_half(chance),
+        stranger=happens(chance, 0.5),
     )
 
 
@@ -57,7 +46,7 @@ def _on_many(chance: random.Random) -> Iterator[Step]:
             ("delete_batch", ("succeeded", "pending_retry", "delivering", "queued", None)),
         )
     )
-    yield _many(chance, _someone(chance), operation, chance.choice(statuses))
+    yield _many(chance, someone(chance), operation, chance.choice(statuses))
 
 
 def _on_dead_letter(chance: random.Random) -> Iterator[Step]:
@@ -65,22 +54,17 @@ def _on_dead_letter(chance: random.Random) -> Iterator[Step]:
     yield OnDeadLetter(which=chance.randrange(8), times=chance.choice((1, 1, 2)))
 
 
-def _behave(status: int, count: int) -> Iterator[Step]:
-    for receiver in range(_RECEIVERS):
-        yield Behave(receiver=receiver, status=status, count=count)
-
-
 def _replay_what_failed(chance: random.Random) -> Iterator[Step]:
     """Let several fail for good, and replay them: all, by id, or one from the dead letter queue.
 
     While they are held, while others of them are in flight, or twice at once.
     """
-    endpoint, count = _someone(chance), chance.randint(2, 8)
+    endpoint, count = someone(chance), chance.randint(2, 8)
     yield Weather(faults=CALM)
-    yield from _behave(chance.choice((404, 404, 302)), count)
+    yield from behave_everywhere(chance.choice((404, 404, 302)), count)
     yield Send(endpoint=endpoint, count=count)
     yield Pass(seconds=chance.choice((0.3, 2.0)))
-    yield from _behave(200, 0)
+    yield from behave_everywhere(200, 0)
     how = chance.choice(("at once", "held", "slow", "held"))
     if how == "held":
         yield Pause(endpoint=endpoint)
@@ -94,8 +78,8 @@ def _replay_what_failed(chance: random.Random) -> Iterator[Step]:
         else:
             yield _many(chance, endpoint, operation, "failed_permanent")
         yield Pass(seconds=round(chance.choice((0.0, 0.05, chance.uniform(0, 1))), 3))
-    if chance.random() < 0.2:  # noqa: PLR2004 - a weight
-        yield Crash(power_loss=_half(chance))
+    if happens(chance, 0.2):
+        yield Crash(power_loss=happens(chance, 0.5))
     yield Pass(seconds=chance.choice((0.5, 10.0)))
     yield Weather(faults=CALM)
     if how == "held":
@@ -108,7 +92,7 @@ def _delete_what_waits(chance: random.Random) -> Iterator[Step]:
 
     Their time would come then, if they were not deleted.
     """
-    endpoint, count = _someone(chance), chance.randint(2, 8)
+    endpoint, count = someone(chance), chance.randint(2, 8)
     how = chance.choice(("pending_retry", "paused", "delivering", "failed_permanent"))
     if how == "paused":
         yield Pause(endpoint=endpoint)
@@ -116,13 +100,13 @@ def _delete_what_waits(chance: random.Random) -> Iterator[Step]:
     elif how == "delivering":
         yield Weather(faults=Faults(slow=0.9))
     else:
-        yield from _behave(500 if how == "pending_retry" else 404, count)
-    yield Send(endpoint=endpoint, count=count, keyed=_half(chance))
+        yield from behave_everywhere(500 if how == "pending_retry" else 404, count)
+    yield Send(endpoint=endpoint, count=count, keyed=happens(chance, 0.5))
     yield Pass(seconds=round(chance.uniform(0.05, 1), 3))
-    yield from _behave(200, 0)
+    yield from behave_everywhere(200, 0)
     operation = chance.choice(("delete_all", "delete_all", "delete_batch"))
     yield _many(chance, endpoint, operation, chance.choice((how, how, None)))
-    if _half(chance):
+    if happens(chance, 0.5):
         yield Pass(seconds=round(chance.uniform(0.0, 0.3), 3))
         yield _many(chance, endpoint, chance.choice(("delete_all", "replay_batch")), how)
     yield Pass(seconds=0.1)
@@ -136,25 +120,25 @@ def _replay_behind_a_rate_limit(chance: random.Random) -> Iterator[Step]:
 
     To an actor that has read nothing yet, if it was idle for long: so seed 2135 found its bug.
     """
-    rate: dict[str, object] = {"rate_limit_rps": 1, "burst": 1, "ordered": chance.random() < 0.2}  # noqa: PLR2004 - a weight
-    yield CreateEndpoint(receiver=_someone(chance), config=rate)
+    rate: dict[str, object] = {"rate_limit_rps": 1, "burst": 1, "ordered": happens(chance, 0.2)}
+    yield CreateEndpoint(receiver=someone(chance), config=rate)
     yield Pass(seconds=1)
     count = chance.randint(2, 4)
-    yield Send(endpoint=_NEWEST, count=count)
+    yield Send(endpoint=NEWEST, count=count)
     yield Pass(seconds=chance.choice((6.0, 20.0, 70.0)))
-    if _half(chance):
-        yield OnMany(operation="replay_batch", endpoint=_NEWEST, status="succeeded")
+    if happens(chance, 0.5):
+        yield OnMany(operation="replay_batch", endpoint=NEWEST, status="succeeded")
     else:
         for which in range(count):
-            yield OnMessage(endpoint=_NEWEST, operation="replay", status="succeeded", which=which)
+            yield OnMessage(endpoint=NEWEST, operation="replay", status="succeeded", which=which)
     yield Pass(seconds=round(chance.choice((0.02, chance.uniform(0.02, 1.5))), 3))
-    yield Send(endpoint=_NEWEST, count=chance.randint(1, 3), apart_s=chance.choice((0.0, 0.3)))
+    yield Send(endpoint=NEWEST, count=chance.randint(1, 3), apart_s=chance.choice((0.0, 0.3)))
     yield Pass(seconds=chance.choice((1.0, 15.0)))
 
 
 def _wait_as_asked(chance: random.Random) -> Iterator[Step]:
     """Let receivers ask to be left alone, in seconds and in dates, and take them by their word."""
-    endpoint = _someone(chance)
+    endpoint = someone(chance)
     busy = chance.choice((Faults(too_many=0.9), Faults(server_error=0.6, too_many=0.4)))
     yield Weather(faults=busy)
     yield Send(endpoint=endpoint, count=chance.randint(2, 5))
@@ -170,10 +154,10 @@ def _crash_an_actor_while_it_writes(chance: random.Random) -> Iterator[Step]:
     but the disk, so that a second delivery of it has no excuse.
     """
     config: dict[str, object] = {"rate_limit_rps": 1, "burst": 1}
-    yield CreateEndpoint(receiver=_someone(chance), config=config)
+    yield CreateEndpoint(receiver=someone(chance), config=config)
     yield Weather(faults=CALM)
     yield Pass(seconds=1)
-    yield Send(endpoint=_NEWEST, count=chance.randint(4, 7))
+    yield Send(endpoint=NEWEST, count=chance.randint(4, 7))
     yield Pass(seconds=round(chance.uniform(0.3, 0.8), 3))
     yield Weather(faults=Faults(slow_disk=chance.choice((0.7, 1.0))))
     yield Pass(seconds=round(chance.uniform(0.4, 0.9), 3))

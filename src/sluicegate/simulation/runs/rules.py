@@ -12,6 +12,7 @@ import msgspec
 from sluicegate.simulation.faults import CALM, STORM, Faults
 from sluicegate.simulation.runs.compounds import COMPOUNDS
 from sluicegate.simulation.runs.compounds_of_many import COMPOUNDS_OF_MANY
+from sluicegate.simulation.runs.drawing import happens, someone
 from sluicegate.simulation.runs.setup import draw_config
 from sluicegate.simulation.runs.steps import (
     Behave,
@@ -45,8 +46,10 @@ from sluicegate.simulation.runs.steps import (
 
 __all__ = ["RULES", "draw_pass", "draw_steps"]
 
-_PEOPLE = 12
-"""Numbers of endpoints and receivers are drawn below it, and counted around."""
+_SPANS = ((0.001, 0.1, 4), (0.1, 5.0, 3), (5.0, 60.0, 2), (60.0, 1000.0, 1))
+"""How much time passes between steps, in seconds: from, to, and to how many digits."""
+_SPANS_CUM = (0.3, 0.7, 0.87, 0.97, 1.0)
+"""How often none does, or so much or less."""
 _FAVOUR = (0.0, 0.3, 1.0, 1.0, 5.0)
 _RARE_FAULTS = {
     "write_error": 0.1,
@@ -79,30 +82,19 @@ def draw_steps(chance: random.Random, count: int) -> list[Step]:
 
 def draw_pass(chance: random.Random) -> Iterator[Step]:
     """Draw whether, and for how long, time passes before the next step."""
-    kind = chance.random()
-    if kind < 0.3:  # noqa: PLR2004 - weights
-        return
-    if kind < 0.7:  # noqa: PLR2004
-        yield Pass(seconds=round(chance.uniform(0.001, 0.1), 4))
-    elif kind < 0.87:  # noqa: PLR2004
-        yield Pass(seconds=round(chance.uniform(0.1, 5), 3))
-    elif kind < 0.97:  # noqa: PLR2004
-        yield Pass(seconds=round(chance.uniform(5, 60), 2))
-    else:
-        yield Pass(seconds=round(chance.uniform(60, 1000), 1))
-
-
-def _someone(chance: random.Random) -> int:
-    return chance.randrange(_PEOPLE)
+    [span] = chance.choices((None, *_SPANS), cum_weights=_SPANS_CUM)
+    if span is not None:
+        least_s, most_s, digits = span
+        yield Pass(seconds=round(chance.uniform(least_s, most_s), digits))
 
 
 def _send(chance: random.Random) -> Iterator[Step]:
     yield Send(
-        endpoint=_someone(chance),
+        endpoint=someone(chance),
         count=chance.choice((1, 1, 1, 2, 3)),
         padding=chance.choice((0, 0, 100, 5000)),
-        keyed=chance.random() < 0.4,  # noqa: PLR2004 - a weight
-        headers=chance.random() < 0.2,  # noqa: PLR2004 - same
+        keyed=happens(chance, 0.4),
+        headers=happens(chance, 0.2),
         kept_hours=chance.choice((None, None, None, 0, 1)),
         patience_s=chance.choice((None, None, None, round(chance.uniform(0, 0.03), 4))),
     )
@@ -110,76 +102,76 @@ def _send(chance: random.Random) -> Iterator[Step]:
 
 def _burst(chance: random.Random) -> Iterator[Step]:
     yield Send(
-        endpoint=_someone(chance),
+        endpoint=someone(chance),
         count=chance.randint(4, 20),
         apart_s=chance.choice((0.0, 0.0, 0.001, 0.01, 0.2)),
     )
 
 
 def _batch(chance: random.Random) -> Iterator[Step]:
-    several = tuple(_someone(chance) for _ in range(chance.randint(1, 8)))
-    yield SendBatch(endpoints=several, keyed=chance.random() < 0.3)  # noqa: PLR2004 - a weight
+    several = tuple(someone(chance) for _ in range(chance.randint(1, 8)))
+    yield SendBatch(endpoints=several, keyed=happens(chance, 0.3))
 
 
 def _resend(chance: random.Random) -> Iterator[Step]:
-    if chance.random() < 0.5:  # noqa: PLR2004 - a weight
-        yield Send(endpoint=_someone(chance), keyed=True)
+    if happens(chance, 0.5):
+        yield Send(endpoint=someone(chance), keyed=True)
         yield from draw_pass(chance)
     yield Resend(
         which=chance.choice((0, 0, 0, 1, 2, chance.randrange(50))),
         times=chance.choice((1, 1, 2, 3)),
-        altered=chance.random() < 0.2,  # noqa: PLR2004 - a weight
+        altered=happens(chance, 0.2),
     )
 
 
 def _pause(chance: random.Random) -> Iterator[Step]:
-    yield Pause(endpoint=_someone(chance), times=chance.choice((1, 1, 1, 2, 3)))
+    yield Pause(endpoint=someone(chance), times=chance.choice((1, 1, 1, 2, 3)))
 
 
 def _resume(chance: random.Random) -> Iterator[Step]:
-    yield Resume(endpoint=_someone(chance), times=chance.choice((1, 1, 1, 2)))
+    yield Resume(endpoint=someone(chance), times=chance.choice((1, 1, 1, 2)))
 
 
 def _hold(chance: random.Random) -> Iterator[Step]:
     yield HoldAndRelease(
-        endpoint=_someone(chance),
+        endpoint=someone(chance),
         count=chance.randint(1, 12),
         held_s=chance.choice((0.0, 0.01, 1.0, 30.0)),
     )
 
 
 def _pause_amid(chance: random.Random) -> Iterator[Step]:
-    endpoint = _someone(chance)
+    endpoint = someone(chance)
     yield PauseAmidSends(
         endpoint=endpoint,
         count=chance.randint(1, 12),
         after_s=round(chance.choice((0.0, chance.uniform(0, 0.01), chance.uniform(0, 0.1))), 4),
     )
-    if chance.random() < 0.7:  # noqa: PLR2004 - a weight
+    if happens(chance, 0.7):
         yield Pass(seconds=round(chance.choice((0.02, 0.5, 20.0)), 3))
         yield Resume(endpoint=endpoint)
 
 
 def _toggle(chance: random.Random) -> Iterator[Step]:
-    yield Toggle(endpoint=_someone(chance), times=chance.randint(2, 6))
+    yield Toggle(endpoint=someone(chance), times=chance.randint(2, 6))
 
 
 def _reconfigure(chance: random.Random) -> Iterator[Step]:
     config = draw_config(chance)
     name = chance.choice(sorted(config))
-    endpoint = _someone(chance)
-    if chance.random() < 0.5:  # noqa: PLR2004 - a weight
+    endpoint = someone(chance)
+    if happens(chance, 0.5):
         yield Send(endpoint=endpoint, count=chance.randint(1, 8))
-    if chance.random() < 0.3:  # noqa: PLR2004 - same
-        yield Reconfigure(endpoint=endpoint, receiver=_someone(chance))
+    if happens(chance, 0.3):
+        yield Reconfigure(endpoint=endpoint, receiver=someone(chance))
     else:
         yield Reconfigure(endpoint=endpoint, changes={name: config[name]})
 
 
 def _rotate(chance: random.Random) -> Iterator[Step]:
-    endpoint = _someone(chance)
+    endpoint = someone(chance)
     yield RotateKey(endpoint=endpoint)
-    if chance.random() < 0.6:  # noqa: PLR2004 - a weight
+    if happens(chance, 0.6):
         yield Send(endpoint=endpoint, count=2)
         yield from draw_pass(chance)
         yield RotateKey(endpoint=endpoint, remove=True)
@@ -196,7 +188,7 @@ def _on_message(chance: random.Random) -> Iterator[Step]:
         )
     )
     yield OnMessage(
-        endpoint=_someone(chance),
+        endpoint=someone(chance),
         operation=operation,
         status=chance.choice(statuses),
         which=chance.choice((0, 0, 1, chance.randrange(20))),
@@ -205,18 +197,18 @@ def _on_message(chance: random.Random) -> Iterator[Step]:
 
 
 def _look(chance: random.Random) -> Iterator[Step]:
-    yield Look(endpoint=_someone(chance))
+    yield Look(endpoint=someone(chance))
 
 
 def _delete_endpoint(chance: random.Random) -> Iterator[Step]:
-    endpoint = _someone(chance)
+    endpoint = someone(chance)
     yield Send(endpoint=endpoint, count=chance.randint(1, 6))
     yield from draw_pass(chance)
     yield DeleteEndpoint(endpoint=endpoint)
 
 
 def _create_endpoint(chance: random.Random) -> Iterator[Step]:
-    yield CreateEndpoint(receiver=_someone(chance), config=draw_config(chance))
+    yield CreateEndpoint(receiver=someone(chance), config=draw_config(chance))
 
 
 def _one_fault(chance: random.Random) -> Faults:
@@ -227,23 +219,23 @@ def _one_fault(chance: random.Random) -> Faults:
 
 def _weather(chance: random.Random) -> Iterator[Step]:
     faults = chance.choice((CALM, CALM, STORM, _one_fault(chance), _one_fault(chance)))
-    everywhere = chance.random() < 0.7  # noqa: PLR2004 - a weight
-    yield Weather(faults=faults, receiver=None if everywhere else _someone(chance))
+    everywhere = happens(chance, 0.7)
+    yield Weather(faults=faults, receiver=None if everywhere else someone(chance))
 
 
 def _behave(chance: random.Random) -> Iterator[Step]:
     yield Behave(
-        receiver=_someone(chance),
+        receiver=someone(chance),
         status=chance.choice((500, 429, 404, 302, 410, 503, 408)),
         count=chance.choice((1, 2, 5, 20)),
     )
 
 
 def _crash(chance: random.Random) -> Iterator[Step]:
-    if chance.random() < 0.5:  # noqa: PLR2004 - a weight
-        yield Send(endpoint=_someone(chance), count=chance.randint(1, 8))
+    if happens(chance, 0.5):
+        yield Send(endpoint=someone(chance), count=chance.randint(1, 8))
         yield Pass(seconds=round(chance.uniform(0.001, 0.05), 4))
-    yield Crash(power_loss=chance.random() < 0.4)  # noqa: PLR2004 - a weight
+    yield Crash(power_loss=happens(chance, 0.4))
 
 
 _AMID: tuple[Callable[[random.Random], Iterator[Step]], ...] = (
@@ -267,7 +259,7 @@ def _crash_at_write(chance: random.Random) -> Iterator[Step]:
         amid += [each for each in chance.choice(_AMID)(chance) if not isinstance(each, Pass)]
     yield CrashAtWrite(
         nth=chance.choice((1, 1, 1, 2, 2, 3, 4, 6)),
-        power_loss=chance.random() < 0.5,  # noqa: PLR2004 - a weight
+        power_loss=happens(chance, 0.5),
         amid=tuple(amid),
     )
     yield Pass(seconds=round(chance.uniform(0.01, 4), 3))
@@ -279,9 +271,9 @@ def _restart(chance: random.Random) -> Iterator[Step]:
 
 def _part(chance: random.Random) -> Iterator[Step]:
     yield Part(
-        receiver=_someone(chance),
+        receiver=someone(chance),
         seconds=chance.choice((0.5, 5.0, 60.0)),
-        clients=chance.random() < 0.3,  # noqa: PLR2004 - a weight
+        clients=happens(chance, 0.3),
     )
 
 
@@ -290,17 +282,17 @@ def _jump_clock(chance: random.Random) -> Iterator[Step]:
 
 
 def _crash_receiver(chance: random.Random) -> Iterator[Step]:
-    yield CrashReceiver(receiver=_someone(chance), down_s=chance.choice((0.1, 3.0, 60.0)))
+    yield CrashReceiver(receiver=someone(chance), down_s=chance.choice((0.1, 3.0, 60.0)))
 
 
 def _disk_full(chance: random.Random) -> Iterator[Step]:
     yield DiskFull(seconds=chance.choice((0.5, 5.0, 60.0)))
-    yield Send(endpoint=_someone(chance), count=2)
+    yield Send(endpoint=someone(chance), count=2)
 
 
 def _take_over(chance: random.Random) -> Iterator[Step]:
     yield TakeOver()
-    yield Send(endpoint=_someone(chance), count=2)
+    yield Send(endpoint=someone(chance), count=2)
 
 
 def _heal(_: random.Random) -> Iterator[Step]:

@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from sluicegate.simulation.runs.drawing import RECEIVERS_MAX, happens
+
 __all__ = ["Setup", "draw_config", "draw_setup"]
 
 
@@ -52,22 +54,22 @@ def draw_setup(chance: random.Random) -> Setup:
     count = chance.randint(2, 6)
     return Setup(
         settings=settings,
-        receivers=chance.randint(1, 3),
+        receivers=chance.randint(1, RECEIVERS_MAX),
         endpoints=tuple(draw_config(chance) for _ in range(count)),
-        left_paused=tuple(each for each in range(count) if chance.random() < 0.15),  # noqa: PLR2004 - a few
+        left_paused=tuple(each for each in range(count) if happens(chance, 0.15)),
     )
 
 
 def draw_config(chance: random.Random) -> dict[str, Any]:
     """Draw the configuration of an endpoint."""
     config: dict[str, Any] = {
-        "ordered": chance.random() < 0.4,  # noqa: PLR2004 - a weight
+        "ordered": happens(chance, 0.4),
         "max_in_flight": chance.choice((1, 2, 3, 5, 16)),
         "timeout_s": chance.choice((1.0, 3.0, 10.0, 30.0)),
     }
-    if chance.random() < 0.3:  # noqa: PLR2004 - a weight
+    if happens(chance, 0.3):
         config["rate_limit_rps"] = chance.choice((1, 3, 10, 50))
         config["burst"] = chance.choice((0, 1, 5))
-    if chance.random() < 0.2:  # noqa: PLR2004 - a weight
+    if happens(chance, 0.2):
         config["headers"] = {"X-Tenant": f"t{chance.randint(1, 9)}"}
     return config
