@@ -17,11 +17,11 @@ __all__ = ["Engine", "Settings", "__version__"]
 
 def __getattr__(name: str) -> object:
     if name == "Engine":
-        from sluicegate.app import Engine  # noqa: PLC0415 - see the module's docstring
+        from sluicegate.app import Engine  # noqa: PLC0415 - imported when first used
 
         return Engine
     if name == "Settings":
-        from sluicegate.engine.settings import Settings  # noqa: PLC0415 - likewise
+        from sluicegate.engine.settings import Settings  # noqa: PLC0415 - imported when first used
 
         return Settings
     msg = f"module {__name__!r} has no attribute {name!r}"

@@ -101,7 +101,7 @@ async def _attempt(
             endpoint_id=state.id,
             error=error.message,
         )
-    except Exception as error:  # noqa: BLE001 - the actor raises it again, and is restarted
+    except Exception as error:  # noqa: BLE001 - left on the flight: the actor raises it, and is restarted
         flight.crash = error
         if flight.posting:  # recorded and spaced like any failure: nothing is repeated at once
             flight.outcome = Outcome(kind=OutcomeKind.CONNECTION_ERROR, error="internal error")

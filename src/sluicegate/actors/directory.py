@@ -249,7 +249,7 @@ class Directory:
         """See `Owners.in_flight`."""
         return self._in_flight.keys()
 
-    async def _ask(self, endpoint_id: str, command: Command) -> Any:  # noqa: ANN401 - each command has its own answer
+    async def _ask(self, endpoint_id: str, command: Command) -> Any:  # noqa: ANN401 - of the command's own type; callers name it
         while True:
             if self.closing:
                 msg = "the engine is shutting down"

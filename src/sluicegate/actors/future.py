@@ -148,7 +148,7 @@ class AsyncioFuture(pykka.Future[T]):
     def _call(self, callback: "Callable[[AsyncioFuture[T]], object]") -> None:
         try:
             callback(self)
-        except Exception:  # noqa: BLE001 - one listener's bug must not keep the value from the others
+        except Exception:  # noqa: BLE001 - the other listeners still need the value
             log.error("future.callback_failed", exc_info=True)
 
     # -- reading --------------------------------------------------------------------------
@@ -209,7 +209,7 @@ class AsyncioFuture(pykka.Future[T]):
         self.add_done_callback(finish)
         try:
             if self._loop is None:
-                self._expect(finished.wait(timeout), timeout)
+                self._expect(timeout, in_time=finished.wait(timeout))
             else:
                 self._block_on(self._loop, finished, timeout)
         finally:
@@ -230,10 +230,10 @@ class AsyncioFuture(pykka.Future[T]):
                 raise AnswerLostError(msg)
             if left_s is not None:
                 left_s -= turn_s
-                self._expect(left_s > 0, timeout)
+                self._expect(timeout, in_time=left_s > 0)
 
     @staticmethod
-    def _expect(in_time: bool, timeout: float | None) -> None:  # noqa: FBT001 - private, one flag
+    def _expect(timeout: float | None, *, in_time: bool) -> None:
         if not in_time:
             msg = f"{timeout} seconds"
             raise pykka.Timeout(msg)
@@ -244,7 +244,8 @@ class AsyncioFuture(pykka.Future[T]):
             msg = "no get hook is set"
             raise RuntimeError(msg)
         # Two readers must not run the hook twice.
-        self._expect(lock.acquire(timeout=-1 if timeout is None else max(0.0, timeout)), timeout)
+        got = lock.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
+        self._expect(timeout, in_time=got)
         try:
             if not self._done:
                 self._complete(hook(timeout), None, None, by_hook=True)
@@ -255,7 +256,7 @@ class AsyncioFuture(pykka.Future[T]):
         def run() -> None:
             try:
                 self._run_hook(None)
-            except BaseException as exc:  # noqa: BLE001 - whatever it is, it belongs to the reader
+            except BaseException as exc:  # noqa: BLE001 - raised again where the value is read
                 with contextlib.suppress(queue.Full):
                     self._complete(None, exc, exc.__traceback__, by_hook=True)
 
@@ -334,7 +335,7 @@ class AsyncioFuture(pykka.Future[T]):
         def pass_on(source: "AsyncioFuture[T]") -> None:
             try:
                 value = func(source.result())
-            except BaseException as exc:  # noqa: BLE001 - whatever it is, it belongs to the reader
+            except BaseException as exc:  # noqa: BLE001 - raised again where the value is read
                 derived.set_exception((type(exc), exc, exc.__traceback__))
             else:
                 derived.set(value)
@@ -356,7 +357,7 @@ def _join(sources: list[AsyncioFuture[Any]]) -> AsyncioFuture[Iterable[Any]]:
                 return
         try:
             values = [source.result() for source in sources]
-        except BaseException as exc:  # noqa: BLE001 - whatever it is, it belongs to the reader
+        except BaseException as exc:  # noqa: BLE001 - raised again where the value is read
             joined.set_exception((type(exc), exc, exc.__traceback__))
         else:
             joined.set(values)

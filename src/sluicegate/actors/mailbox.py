@@ -24,7 +24,7 @@ from sluicegate.engine.errors import UnavailableError
 
 __all__ = ["Envelope", "Mailbox", "MailboxFullError", "StopFlag", "StopMessage"]
 
-StopMessage = pykka.messages._ActorStop  # noqa: SLF001 - see above
+StopMessage = pykka.messages._ActorStop  # noqa: SLF001 - what `ActorRef.stop` sends has no public name
 
 
 class MailboxFullError(UnavailableError):

@@ -138,10 +138,10 @@ class AsyncioActor(pykka.Actor):
     def after_batch(self) -> None:
         """Run after each batch of messages, on the loop. What it raises ends the actor."""
 
-    def is_callers_error(self, exc: Exception, /) -> bool:  # noqa: ARG002 - for overriding
-        """Return whether `exc`, raised while answering an ask, leaves the actor sound.
+    def is_callers_error(self, _exc: Exception, /) -> bool:
+        """Return whether an exception raised while answering an ask leaves the actor sound.
 
-        When not, the asker gets `exc` all the same, and the actor crashes to its supervisor.
+        When not, the asker gets it all the same, and the actor crashes to its supervisor.
         """
         return True
 
@@ -183,12 +183,12 @@ class AsyncioActor(pykka.Actor):
             self._started = True
             try:
                 self.on_start()
-            except BaseException as exc:  # noqa: BLE001 - see the docstring
+            except BaseException as exc:  # noqa: BLE001 - nothing may get past the outermost handler
                 # As in Pykka, `on_failure` is not for an actor that never ran.
                 self._crash(exc, started=False)
         try:
             self._handle_batch()
-        except BaseException as exc:  # noqa: BLE001 - see the docstring
+        except BaseException as exc:  # noqa: BLE001 - nothing may get past the outermost handler
             self._crash(exc)
 
     def _handle_batch(self) -> None:
@@ -216,7 +216,7 @@ class AsyncioActor(pykka.Actor):
         reply_to = envelope.reply_to
         try:
             result = self._handle_receive(envelope.message)
-        except BaseException as exc:  # noqa: BLE001 - decided in `_fail`
+        except BaseException as exc:  # noqa: BLE001 - `_fail` tells the asker, or ends the actor
             self._fail(reply_to, exc)
         else:
             self._answer(reply_to, result)
@@ -252,7 +252,7 @@ class AsyncioActor(pykka.Actor):
         """
         try:
             result = await coroutine
-        except BaseException as exc:  # noqa: BLE001 - decided in `_fail`
+        except BaseException as exc:  # noqa: BLE001 - `_fail` tells the asker, or ends the actor
             self._handler = None
             self._fail(reply_to, exc)
         else:
@@ -327,5 +327,5 @@ class AsyncioActor(pykka.Actor):
     def _run_hook(self, hook: Callable[..., object], *args: object) -> None:
         try:
             hook(*args)
-        except BaseException as exc:  # noqa: BLE001 - a hook's bug must not leave the end half done
+        except BaseException as exc:  # noqa: BLE001 - the rest of the end must be done all the same
             log.error("actor.hook_failed", actor=str(self), exc_info=exc)

@@ -10,22 +10,21 @@ at the last moment, with nothing sent.
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 
-from sluicegate.engine.addresses import AddressPolicy
-from sluicegate.engine.ports import AddressUse, Resolver, Telemetry
+from sluicegate.engine.ports import Resolver
 from sluicegate.http.outbound.aiohttp_protocol import OutboundProtocol
+from sluicegate.http.outbound.guard import Guard
 from sluicegate.http.outbound.progress import PROGRESS
-from sluicegate.http.outbound.sockets import IDLE_S_MAX, AddressRefusedError, in_order
+from sluicegate.http.outbound.sockets import IDLE_S_MAX, in_order
 
 if TYPE_CHECKING:
     from aiohttp.client_reqrep import ClientRequest
-    from aiohttp.connector import AddrInfoType, Connection
+    from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
 __all__ = [
@@ -91,36 +90,19 @@ class OutboundConnector(aiohttp.TCPConnector):
     """Connects attempts; each call runs in the context of one (`PROGRESS`).
 
     Args:
-        policy: judges each address, when its socket is opened.
+        guard: opens sockets to addresses that are allowed.
         resolver: looks up host names; its owner closes it.
         tls: for https.
         connect_timeout_s: for TCP and TLS together.
-        socket_factory: opens sockets to addresses that are allowed.
-        telemetry: is told of addresses that are not.
     """
 
     def __init__(
-        self,
-        *,
-        policy: AddressPolicy,
-        resolver: Resolver,
-        tls: ssl.SSLContext,
-        connect_timeout_s: float,
-        socket_factory: Callable[["AddrInfoType"], socket.socket],
-        telemetry: Telemetry,
+        self, guard: Guard, *, resolver: Resolver, tls: ssl.SSLContext, connect_timeout_s: float
     ) -> None:
-        def open_allowed(addr_info: "AddrInfoType") -> socket.socket:
-            progress, address = PROGRESS.get(), str(addr_info[4][0])
-            if not policy.is_allowed(address):
-                progress.refused = address
-                telemetry.address_refused(AddressUse.CONNECT)
-                raise AddressRefusedError("address not allowed")
-            return progress.open_socket(socket_factory, addr_info)
-
         super().__init__(
             resolver=_Names(resolver),
             use_dns_cache=False,
-            socket_factory=open_allowed,
+            socket_factory=lambda addr_info: guard.open(addr_info, PROGRESS.get()),
             ssl=tls,
             limit=0,
             limit_per_host=0,

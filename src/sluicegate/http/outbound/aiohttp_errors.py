@@ -10,6 +10,7 @@ import aiohttp
 from aiohttp.http_exceptions import LineTooLong
 
 from sluicegate.engine.outcome import OutcomeKind
+from sluicegate.http.outbound import failures
 from sluicegate.http.outbound.progress import Progress
 from sluicegate.http.outbound.sockets import SHORTAGES
 from sluicegate.http.outbound.tls import tls_fault
@@ -26,19 +27,18 @@ def explain(error: Exception, progress: Progress) -> tuple[OutcomeKind, str]:
     """
     causes = _causes(error)
     if progress.refused is not None and not progress.dialled:
-        return OutcomeKind.BLOCKED, f"address {progress.refused} is not allowed"
+        return OutcomeKind.BLOCKED, failures.refused(progress.refused)
     if isinstance(error, aiohttp.InvalidURL):
-        # aiohttp refuses IPv4 addresses in any spelling but the dotted quad.
-        return OutcomeKind.BLOCKED, "the URL's host is neither a name nor a plain address"
+        return OutcomeKind.BLOCKED, failures.BAD_HOST
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return OutcomeKind.DNS_ERROR, "host name did not resolve, or not in time"
+        return OutcomeKind.DNS_ERROR, failures.NOT_RESOLVED
     if isinstance(error, TimeoutError):
-        return OutcomeKind.TIMEOUT, "connection not established in time"
+        return OutcomeKind.TIMEOUT, failures.NOT_CONNECTED_IN_TIME
     tls_error = _tls_error(causes)
     if tls_error is not None:
         return OutcomeKind.TLS_ERROR, tls_error
     if progress.in_handshake:
-        return OutcomeKind.TLS_ERROR, "connection closed during the TLS handshake"
+        return OutcomeKind.TLS_ERROR, failures.CLOSED_IN_HANDSHAKE
     return OutcomeKind.CONNECTION_ERROR, _connection_error(error, causes)
 
 
@@ -62,13 +62,13 @@ def _connection_error(error: Exception, causes: list[BaseException]) -> str:
     if isinstance(error, aiohttp.ClientResponseError):
         return "response is not valid HTTP"
     if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "connection closed before a response"
+        return failures.CLOSED_EARLY
     for each in causes:
         if isinstance(each, OSError) and each.errno is not None:
             return os.strerror(each.errno).lower()
     if isinstance(error, ValueError):
-        return "request cannot be sent: the URL or a header is not valid"
-    return "connection failed"
+        return failures.UNSENDABLE
+    return failures.FAILED
 
 
 def _causes(error: BaseException) -> list[BaseException]:

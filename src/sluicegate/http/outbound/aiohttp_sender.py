@@ -11,10 +11,9 @@ that said 2xx has the message, and must not be sent it again because the rest wa
 
 import asyncio
 import io
-import socket
 import ssl
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
@@ -25,8 +24,10 @@ from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.outcome import Outcome, OutcomeKind
 from sluicegate.engine.ports import Clock, NoTelemetry, Request, Resolver, Telemetry
 from sluicegate.engine.settings import Settings
+from sluicegate.http.outbound import failures
 from sluicegate.http.outbound.aiohttp_connector import AttemptRecalledError, OutboundConnector
 from sluicegate.http.outbound.aiohttp_errors import explain, is_shortage
+from sluicegate.http.outbound.guard import Guard
 from sluicegate.http.outbound.progress import PROGRESS, Progress
 from sluicegate.http.outbound.responses import (
     HEADER_LINE_MAX,
@@ -34,12 +35,9 @@ from sluicegate.http.outbound.responses import (
     KEPT_HEADERS_BYTES_MAX,
     complaint,
 )
-from sluicegate.http.outbound.sockets import open_socket
+from sluicegate.http.outbound.sockets import SocketFactory, open_socket
 from sluicegate.http.outbound.target import as_written
 from sluicegate.http.outbound.tls import client_context
-
-if TYPE_CHECKING:
-    from aiohttp.connector import AddrInfoType
 
 __all__ = ["AiohttpSender"]
 
@@ -77,16 +75,16 @@ class AiohttpSender:
         policy: AddressPolicy,
         resolver: Resolver,
         clock: Clock,
-        socket_factory: Callable[["AddrInfoType"], socket.socket] = open_socket,
+        socket_factory: SocketFactory = open_socket,
         tls: ssl.SSLContext | None = None,
         telemetry: Telemetry | None = None,
     ) -> None:
         self._settings = settings
-        self._policy = policy
         self._resolver = resolver
         self._clock = clock
-        self._socket_factory = socket_factory
-        self._telemetry = telemetry if telemetry is not None else NoTelemetry()
+        self._guard = Guard(
+            policy, socket_factory=socket_factory, telemetry=telemetry or NoTelemetry()
+        )
         self._tls = tls if tls is not None else client_context(settings.tls_ca_file)
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
@@ -111,7 +109,7 @@ class AiohttpSender:
             return Outcome(kind=OutcomeKind.RECALLED)
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             if is_shortage(error, progress):
-                raise UnavailableError("too many open files, or no memory") from error
+                raise UnavailableError(failures.SHORTAGE) from error
             if exchange.response is None:
                 return exchange.failed(error, expired=limit.expired())
         finally:
@@ -131,12 +129,10 @@ class AiohttpSender:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=OutboundConnector(
-                    policy=self._policy,
+                    self._guard,
                     resolver=self._resolver,
                     tls=self._tls,
                     connect_timeout_s=self._settings.connect_timeout_s,
-                    socket_factory=self._socket_factory,
-                    telemetry=self._telemetry,
                 ),
                 request_class=_TimedRequest,
                 cookie_jar=_NoCookies(),
@@ -215,7 +211,7 @@ class _Exchange:
     def failed(self, error: Exception, *, expired: bool) -> Outcome:
         """Return the outcome of an attempt that got no response."""
         if expired:
-            kind, text = OutcomeKind.TIMEOUT, f"no response within {self._request.timeout_s:g} s"
+            kind, text = OutcomeKind.TIMEOUT, failures.too_late(self._request.timeout_s)
         else:
             kind, text = explain(error, self._progress)
         return Outcome(

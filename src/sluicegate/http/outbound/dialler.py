@@ -13,20 +13,15 @@ from ipaddress import ip_address
 
 import aiohappyeyeballs
 
-from sluicegate.engine.addresses import AddressPolicy
 from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.outcome import OutcomeKind
-from sluicegate.engine.ports import AddressUse, Resolver, Telemetry
+from sluicegate.engine.ports import Resolver
+from sluicegate.http.outbound import failures
 from sluicegate.http.outbound.connection import Connection
+from sluicegate.http.outbound.guard import Guard
 from sluicegate.http.outbound.progress import Progress
 from sluicegate.http.outbound.resolver import canonical_address
-from sluicegate.http.outbound.sockets import (
-    SHORTAGES,
-    AddressRefusedError,
-    AddrInfo,
-    SocketFactory,
-    in_order,
-)
+from sluicegate.http.outbound.sockets import SHORTAGES, AddrInfo, in_order
 from sluicegate.http.outbound.target import Target
 from sluicegate.http.outbound.tls import check_name, tls_fault
 
@@ -53,30 +48,19 @@ class Dialler:
     """Makes connections.
 
     Args:
-        policy: judges each address, when its socket is opened.
+        guard: opens sockets to addresses that are allowed.
         resolver: looks up host names; its owner closes it.
         tls: for https.
         connect_timeout_s: for TCP and TLS together.
-        socket_factory: opens sockets to addresses that are allowed.
-        telemetry: is told of addresses that are not.
     """
 
     def __init__(
-        self,
-        *,
-        policy: AddressPolicy,
-        resolver: Resolver,
-        tls: ssl.SSLContext,
-        connect_timeout_s: float,
-        socket_factory: SocketFactory,
-        telemetry: Telemetry,
+        self, guard: Guard, *, resolver: Resolver, tls: ssl.SSLContext, connect_timeout_s: float
     ) -> None:
-        self._policy = policy
+        self._guard = guard
         self._resolver = resolver
         self._tls = tls
         self._connect_timeout_s = connect_timeout_s
-        self._socket_factory = socket_factory
-        self._telemetry = telemetry
 
     async def dial(
         self, target: Target, progress: Progress, make: Callable[[], Connection]
@@ -116,18 +100,13 @@ class Dialler:
         if _is_address(target.host):
             found = (target.host,)
         elif canonical_address(target.host) is not None:
-            # An IPv4 address in any spelling but the dotted quad: other programs read it otherwise.
-            raise NotConnectedError(
-                OutcomeKind.BLOCKED, "the URL's host is neither a name nor a plain address"
-            )
+            raise NotConnectedError(OutcomeKind.BLOCKED, failures.BAD_HOST)
         else:
             progress.look_up_s = progress.now_s()
             found = await self._resolver.resolve(target.host)
             progress.looked_up_s = progress.now_s()
         if not found:
-            raise NotConnectedError(
-                OutcomeKind.DNS_ERROR, "host name did not resolve, or not in time"
-            )
+            raise NotConnectedError(OutcomeKind.DNS_ERROR, failures.NOT_RESOLVED)
         return [_addr_info(each, target.port) for each in in_order(found)]
 
     async def _connect(
@@ -143,13 +122,8 @@ class Dialler:
         """
 
         def open_allowed(addr_info: AddrInfo) -> socket.socket:
-            address = addr_info[4][0]
             tried.append(addr_info)
-            if not self._policy.is_allowed(address):
-                progress.refused = address
-                self._telemetry.address_refused(AddressUse.CONNECT)
-                raise AddressRefusedError("address not allowed")
-            return progress.open_socket(self._socket_factory, addr_info)
+            return self._guard.open(addr_info, progress)
 
         tried: list[AddrInfo] = []
         progress.connecting_s, progress.connected_s = progress.now_s(), None
@@ -176,16 +150,16 @@ class Dialler:
     def _failure(self, error: OSError, progress: Progress) -> Exception:
         """Return what to raise for what happened while connecting."""
         if error.errno in SHORTAGES or progress.fell_short:
-            return UnavailableError("too many open files, or no memory")
-        kind, text = OutcomeKind.CONNECTION_ERROR, "connection failed"
+            return UnavailableError(failures.SHORTAGE)
+        kind, text = OutcomeKind.CONNECTION_ERROR, failures.FAILED
         if progress.refused is not None and not progress.dialled:
-            kind, text = OutcomeKind.BLOCKED, f"address {progress.refused} is not allowed"
+            kind, text = OutcomeKind.BLOCKED, failures.refused(progress.refused)
         elif isinstance(error, TimeoutError) and error.errno is None:
-            kind, text = OutcomeKind.TIMEOUT, "connection not established in time"
+            kind, text = OutcomeKind.TIMEOUT, failures.NOT_CONNECTED_IN_TIME
         elif (what := tls_fault(error)) is not None:
             kind, text = OutcomeKind.TLS_ERROR, what
         elif progress.in_handshake:
-            kind, text = OutcomeKind.TLS_ERROR, "connection closed during the TLS handshake"
+            kind, text = OutcomeKind.TLS_ERROR, failures.CLOSED_IN_HANDSHAKE
         elif error.errno is not None:
             text = os.strerror(error.errno).lower()
         return NotConnectedError(kind, text)

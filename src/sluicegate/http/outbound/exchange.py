@@ -4,11 +4,12 @@ import os
 
 from sluicegate.engine.outcome import Outcome, OutcomeKind, Timings
 from sluicegate.engine.ports import Request
+from sluicegate.http.outbound import failures
 from sluicegate.http.outbound.connection import Connection
 from sluicegate.http.outbound.responses import complaint
 from sluicegate.http.outbound.tls import tls_fault
 
-__all__ = ["outcome_of", "reused_timings", "too_late"]
+__all__ = ["outcome_of", "reused_timings"]
 
 
 def outcome_of(connection: Connection, request: Request, timings: Timings) -> Outcome:
@@ -32,7 +33,7 @@ def outcome_of(connection: Connection, request: Request, timings: Timings) -> Ou
 def _failed(connection: Connection, request: Request, timings: Timings) -> Outcome:
     kind, error, reader = OutcomeKind.CONNECTION_ERROR, connection.error, connection.reader
     if connection.expired:
-        kind, text = OutcomeKind.TIMEOUT, too_late(request)
+        kind, text = OutcomeKind.TIMEOUT, failures.too_late(request.timeout_s)
     elif reader.fault is not None:
         text = reader.fault
     elif error is not None and (fault := tls_fault(error)) is not None:
@@ -40,7 +41,7 @@ def _failed(connection: Connection, request: Request, timings: Timings) -> Outco
     elif isinstance(error, OSError) and error.errno is not None:
         text = os.strerror(error.errno).lower()
     else:
-        text = "connection closed before a response"
+        text = failures.CLOSED_EARLY
     return Outcome(kind=kind, error=text, resolved_ip=connection.address, timings=timings)
 
 
@@ -63,8 +64,3 @@ def reused_timings(connection: Connection, *, started_s: float, ended_s: float) 
         total_ms=(ended_s - started_s) * 1000,
         conn_reused=True,
     )
-
-
-def too_late(request: Request) -> str:
-    """Return the line about an attempt whose time was over."""
-    return f"no response within {request.timeout_s:g} s"

@@ -18,9 +18,11 @@ from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.outcome import Outcome, OutcomeKind, Timings
 from sluicegate.engine.ports import Clock, NoTelemetry, Request, Resolver, Telemetry
 from sluicegate.engine.settings import Settings
+from sluicegate.http.outbound import failures
 from sluicegate.http.outbound.connection import Connection
 from sluicegate.http.outbound.dialler import Dialler, NotConnectedError
-from sluicegate.http.outbound.exchange import outcome_of, reused_timings, too_late
+from sluicegate.http.outbound.exchange import outcome_of, reused_timings
+from sluicegate.http.outbound.guard import Guard
 from sluicegate.http.outbound.pool import Pool
 from sluicegate.http.outbound.progress import Progress
 from sluicegate.http.outbound.response_reader import ResponseReader
@@ -32,7 +34,6 @@ __all__ = ["LeanSender"]
 
 _TARGETS_MAX = 16_384
 """So many URLs are remembered as they were parsed; the oldest is forgotten first."""
-_UNSENDABLE = "request cannot be sent: the URL or a header is not valid"
 
 
 class LeanSender:
@@ -72,12 +73,10 @@ class LeanSender:
         self._clock = clock
         self._now_s = clock.monotonic_s
         self._dialler = Dialler(
-            policy=policy,
+            Guard(policy, socket_factory=socket_factory, telemetry=telemetry or NoTelemetry()),
             resolver=resolver,
             tls=tls if tls is not None else client_context(settings.tls_ca_file),
             connect_timeout_s=settings.connect_timeout_s,
-            socket_factory=socket_factory,
-            telemetry=telemetry if telemetry is not None else NoTelemetry(),
         )
         self._targets: dict[str, Target] = {}
         self._pool: Pool | None = None
@@ -102,7 +101,7 @@ class LeanSender:
             total_ms = (self._now_s() - started_s) * 1000
             return Outcome(
                 kind=OutcomeKind.CONNECTION_ERROR,
-                error=_UNSENDABLE,
+                error=failures.UNSENDABLE,
                 timings=Timings(total_ms=total_ms),
             )
         progress: Progress | None = None
@@ -166,7 +165,7 @@ class LeanSender:
         self, request: Request, target: Target, progress: Progress
     ) -> Connection | Outcome:
         """Return a new connection, or what the attempt came to without one."""
-        kind, text = OutcomeKind.CONNECTION_ERROR, "connection failed"
+        kind, text = OutcomeKind.CONNECTION_ERROR, failures.FAILED
         limit = asyncio.timeout_at(progress.started_s + request.timeout_s)
         try:
             async with limit:
@@ -181,9 +180,9 @@ class LeanSender:
             self._pool.end_idle()  # what they hold may be what is wanting
             raise
         except TimeoutError:
-            kind, text = OutcomeKind.TIMEOUT, too_late(request)
+            kind, text = OutcomeKind.TIMEOUT, failures.too_late(request.timeout_s)
         except ValueError:
-            text = _UNSENDABLE  # a host that no certificate can name, or no address
+            text = failures.UNSENDABLE  # a host that no certificate can name, or no address
         return Outcome(kind=kind, error=text, timings=progress.timings(secure=target.secure))
 
     def _make(self) -> Connection:

@@ -1,13 +1,11 @@
 """How far one attempt has come, and when: what its outcome is made of."""
 
 import asyncio
-import socket
 from collections.abc import Callable
 from contextvars import ContextVar
 
 from sluicegate.engine.outcome import Timings
 from sluicegate.engine.ports import Clock
-from sluicegate.http.outbound.sockets import SHORTAGES, AddrInfo, SocketFactory
 
 __all__ = ["PROGRESS", "Progress"]
 
@@ -78,20 +76,6 @@ class Progress:
     def now_s(self) -> float:
         """Return the moment to write down."""
         return self._clock.monotonic_s()
-
-    def open_socket(self, factory: SocketFactory, addr_info: AddrInfo) -> socket.socket:
-        """Open a socket to an address that is allowed, and note what comes of it.
-
-        Raises:
-            OSError: it cannot be opened.
-        """
-        self.dialled += 1
-        try:
-            return factory(addr_info)
-        except OSError as error:
-            # Beside what befell the name's other addresses the number would be lost.
-            self.lacking = self.lacking or error.errno in SHORTAGES
-            raise
 
     @property
     def fell_short(self) -> bool:

@@ -10,7 +10,6 @@ __all__ = [
     "IDLE_S_MAX",
     "SHORTAGES",
     "AddrInfo",
-    "AddressRefusedError",
     "SocketFactory",
     "in_order",
     "open_socket",
@@ -40,10 +39,6 @@ _UNACKNOWLEDGED_MS_MAX = 150_000
 """When the kernel gives up a socket whose peer takes nothing: longer than any attempt, and the
 end of those that were closed with bytes unsent, which it would else keep as long as the peer
 likes (RFC 5482)."""
-
-
-class AddressRefusedError(OSError):
-    """The policy does not allow the address."""
 
 
 def open_socket(addr_info: AddrInfo) -> socket.socket:
