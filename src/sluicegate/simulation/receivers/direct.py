@@ -5,13 +5,13 @@ import random
 import ssl
 from collections.abc import Callable
 from functools import partial
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sluicegate.engine.outcome import Outcome, OutcomeKind, Timings
 from sluicegate.engine.ports import Request
 from sluicegate.engine.settings import Settings
+from sluicegate.http.outbound.responses import complaint
 from sluicegate.simulation.faults import Faults
 from sluicegate.simulation.lives import LIFE, OUTSIDE, Life
 from sluicegate.simulation.loop import SimulationLoop
@@ -219,7 +219,7 @@ class DirectSender:
         return Outcome(
             kind=OutcomeKind.ANSWERED,
             status=answer.status,
-            error=_complaint(answer.status),
+            error=complaint(answer.status),
             headers=answer.headers,
             retry_after=next((v for k, v in answer.headers if k.lower() == "retry-after"), None),
             body=answer.body[: min(read, keep)],
@@ -236,13 +236,3 @@ def _settle(answered: "asyncio.Future[Answer]", answer: Answer) -> None:
         answered.set_exception(ConnectionResetError())
     else:
         answered.set_result(answer)
-
-
-def _complaint(status: int) -> str | None:
-    """Return what the real sender says of a status."""
-    if status // 100 == 2:  # noqa: PLR2004 - the class of success, RFC 9110 §15.3
-        return None
-    try:
-        return f"receiver answered {status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return f"receiver answered {status}"
