@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sluicegate.simulation.oracle.facts import Facts, MessageFacts
 from sluicegate.simulation.oracle.history import BulkAnswer, BulkRequest, Call, Operation, Sighting
-from sluicegate.simulation.oracle.statuses import is_success
+from sluicegate.simulation.oracle.statuses import is_over, is_success
 from sluicegate.simulation.oracle.violation import Rule, Violation
 
 __all__ = ["RULES"]
@@ -14,7 +14,6 @@ __all__ = ["RULES"]
 _BY_FILTER = (Operation.REPLAY_ALL, Operation.DELETE_ALL)
 _REPLAYS_MAX = 10
 _FAILED = "failed_permanent"
-_OVER = ("succeeded", _FAILED)
 
 
 def bulk_answers_add_up(facts: Facts) -> Iterator[Violation]:
@@ -100,7 +99,7 @@ def bulk_calls_find_what_there_is(facts: Facts) -> Iterator[Violation]:
     for call, request, answer in _answered(facts):
         most = max(len(answer.outcomes), sum(answer.counts.values())) + _taken(facts, call)
         full = bool(answer.error) or most >= request.limit or answer.counts.get("failed", 0) > 0
-        if call.operation not in _BY_FILTER or request.status not in _OVER or full:
+        if call.operation not in _BY_FILTER or not is_over(request.status) or full:
             continue
         found = {each.message_id for each in answer.outcomes}
         for message, endpoint in facts.deliveries():

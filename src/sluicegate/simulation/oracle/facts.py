@@ -199,6 +199,6 @@ class Facts:
 
     def in_flight_max(self, endpoint: EndpointFacts, from_s: float, to_s: float) -> float:
         """Return how many attempts an endpoint may have had in flight, begun in a stretch."""
-        if all(endpoint.values("ordered", False, from_s, to_s)):  # noqa: FBT003 - the default
+        if endpoint.is_ordered(from_s, to_s):
             return 1
         return max(endpoint.numbers("max_in_flight", _IN_FLIGHT_MAX, from_s, to_s))

@@ -9,18 +9,15 @@ from sluicegate.simulation.oracle.history import Operation
 from sluicegate.simulation.oracle.pausing import may_be_paused
 from sluicegate.simulation.oracle.promptness import calm_since_s
 from sluicegate.simulation.oracle.readiness import may_be_parked
-from sluicegate.simulation.oracle.statuses import is_final, is_permanent
+from sluicegate.simulation.oracle.statuses import is_final, is_over, is_permanent
 from sluicegate.simulation.oracle.violation import Rule, Violation
 
 __all__ = ["RULES"]
 
-_DOWN_S = 600.0
-"""How long a receiver that has crashed may stay away: nobody tells of its return."""
 _FAR_S = 0.1
+"""Packets travel so long that a few of them may take a second, the shortest time limit."""
 _TIMEOUTS = ("timeout", "no response within ")
 """How a time limit that was reached is listed: of a request as a value, and over HTTP."""
-"""Packets travel so long that a few of them may take a second, the shortest time limit."""
-_OVER = ("succeeded", "failed_permanent")
 
 
 def everything_finishes(facts: Facts) -> Iterator[Violation]:
@@ -39,7 +36,7 @@ def everything_finishes(facts: Facts) -> Iterator[Violation]:
         if may_be_parked(facts, endpoint, facts.ends_s):
             continue
         facts.judged["everything_finishes"] += 1
-        if view.status in _OVER:
+        if is_over(view.status):
             continue
         held = view.status == "paused" and may_be_paused(facts, endpoint, settled_s, facts.ends_s)
         if not held:
@@ -121,16 +118,14 @@ def failures_in_calm_were_seen(facts: Facts) -> Iterator[Violation]:
         calm_s = max(calm_since_s(facts, over_s, host) for host in hosts)
         if calm_s > message.accepted().lo or message.may_be_replayed:
             continue
-        since_s = message.accepted().lo - _DOWN_S
-        if any(facts.weather.receiver_death(since_s, over_s, host) is not None for host in hosts):
+        since_s = message.accepted().lo
+        if any(facts.weather.may_be_down(since_s, over_s, host) for host in hosts):
             continue
         facts.judged["failures_in_calm_were_seen"] += 1
         far_s = facts.weather.worst(message.accepted().lo, over_s).latency_s[1]
         excused = _TIMEOUTS if far_s > _FAR_S else ()
         unseen = [
-            each
-            for each in view.outcomes
-            if not each.isdecimal() and not any(each.startswith(text) for text in excused)
+            each for each in view.outcomes if not each.isdecimal() and not each.startswith(excused)
         ]
         if unseen:
             text = f"lists {unseen[0]}, with nothing wrong"
@@ -179,7 +174,7 @@ def what_was_deleted_is_over(facts: Facts) -> Iterator[Violation]:
         if min([endpoint.gone().hi, *deleted_s]) > settled_s:
             continue
         facts.judged["what_was_deleted_is_over"] += 1
-        if view.status not in _OVER:
+        if not is_over(view.status):
             text = f"was deleted, or its endpoint, and reads {view.status}"
             yield _about(facts, message, "what_was_deleted_is_over", text)
 

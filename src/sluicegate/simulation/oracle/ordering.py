@@ -117,7 +117,7 @@ def ordered_messages_wait(facts: Facts) -> Iterator[Violation]:
     while the endpoint was ordered for certain.
     """
     for endpoint in facts.endpoints.values():
-        if not any(endpoint.values("ordered", False, 0.0, facts.ends_s)):  # noqa: FBT003 - the default
+        if not endpoint.may_be_ordered(0.0, facts.ends_s):
             continue
         messages = [m for m, owner in facts.deliveries() if owner is endpoint and m.sends]
         for later in messages:
@@ -125,8 +125,8 @@ def ordered_messages_wait(facts: Facts) -> Iterator[Violation]:
                 continue
             began = min(later.exchanges, key=lambda e: facts.timing.begun(e).hi)
             by_s = facts.timing.begun(began).hi
-            facts.judged["ordered_messages_wait"] += _is_ordered(
-                endpoint, facts.timing.begun(began).lo - 1, by_s
+            facts.judged["ordered_messages_wait"] += endpoint.is_ordered(
+                facts.timing.begun(began).lo - 1, by_s
             )
             for earlier in messages:
                 if earlier is later or not earlier.accepted_before(later):
@@ -134,7 +134,7 @@ def ordered_messages_wait(facts: Facts) -> Iterator[Violation]:
                 open_at_s = _open_after(facts, earlier, by_s)
                 if open_at_s is None:
                     continue
-                if _is_ordered(endpoint, facts.timing.begun(began).lo - 1, open_at_s):
+                if endpoint.is_ordered(facts.timing.begun(began).lo - 1, open_at_s):
                     yield Violation(
                         rule="ordered_messages_wait",
                         at_s=began.request.at_s,
@@ -174,10 +174,6 @@ def _is_excused(
         or facts.weather.worst(from_s, to_s, "").bug > 0
         or may_be_paused(facts, endpoint, from_s, to_s)
     )
-
-
-def _is_ordered(endpoint: EndpointFacts, from_s: float, to_s: float) -> bool:
-    return all(endpoint.values("ordered", False, from_s, to_s))  # noqa: FBT003 - the default
 
 
 def _open_after(facts: Facts, message: MessageFacts, at_s: float) -> float | None:

@@ -18,8 +18,6 @@ _DIRECT_AFTERMATH_S = 35.0
 """The same where requests travel as values: a time limit, and some writes tried again."""
 _RESTARTS_S = 20.0
 """Until an actor has been restarted as often as it may, after the outcome that it crashes on."""
-_DOWN_S = 600.0
-"""How long a receiver that has crashed may stay away: nobody tells of its return."""
 
 
 def what_is_due_starts(facts: Facts) -> Iterator[Violation]:
@@ -68,7 +66,7 @@ def what_is_asked_for_starts(facts: Facts) -> Iterator[Violation]:
 def _may_be_unseen(facts: Facts, exchange: Exchange, from_s: float) -> bool:
     """Return whether an attempt between a moment and this one may have come to nothing."""
     to_s, host = facts.timing.begun(exchange).hi, exchange.request.host
-    if facts.weather.receiver_death(from_s - _DOWN_S, to_s, host) is not None:
+    if facts.weather.may_be_down(from_s, to_s, host):
         return True
     return facts.weather.troubled_until(to_s, host) >= from_s
 

@@ -13,6 +13,7 @@ from sluicegate.simulation.oracle.duplicates import number_of
 from sluicegate.simulation.oracle.facts import EndpointFacts, Facts, MessageFacts
 from sluicegate.simulation.oracle.history import Exchange, Operation
 from sluicegate.simulation.oracle.resets import closed_since_s
+from sluicegate.simulation.oracle.statuses import is_over
 from sluicegate.simulation.oracle.timing import Span
 
 __all__ = ["Readiness", "may_be_parked", "over_by_s"]
@@ -135,7 +136,7 @@ class Readiness:
         self, message: MessageFacts, endpoint: EndpointFacts, from_s: float, to_s: float
     ) -> float:
         """Return since when it was its turn: on an ordered endpoint all before it had ended."""
-        if not any(endpoint.values("ordered", False, from_s - 1, to_s)):  # noqa: FBT003 - the default
+        if not endpoint.may_be_ordered(from_s - 1, to_s):
             return from_s
         by_s = message.accepted().hi
         return max(
@@ -152,7 +153,7 @@ class Readiness:
     ) -> tuple[float, float]:
         """Return since when no cap was reached in trouble, and how long a turn may take."""
         facts = self._facts
-        ordered = any(endpoint.values("ordered", False, span.lo - 1, span.hi))  # noqa: FBT003 - the default
+        ordered = endpoint.may_be_ordered(span.lo - 1, span.hi)
         caps = endpoint.numbers("max_in_flight", 16, span.lo - 1, span.hi)
         here = self._count(self._of[endpoint.name], message, span) >= (1 if ordered else min(caps))
         everyone = [each for some in self._of.values() for each in some]
@@ -214,7 +215,7 @@ def may_be_parked(facts: Facts, endpoint: EndpointFacts, at_s: float) -> bool:
 def _over_s(facts: Facts, message: MessageFacts) -> float:
     """Return by when a message had come to its end; infinity if that cannot be said."""
     view = message.view
-    if view is None or view.status not in {"succeeded", "failed_permanent"}:
+    if view is None or not is_over(view.status):
         return math.inf
     last = max((number_of(each) or 0 for each in message.exchanges), default=0)
     if last == 0 or last != view.attempts:

@@ -18,8 +18,6 @@ _JOURNEYS = 6
 """Of packets until a request has arrived: for a look-up, two handshakes, and the request."""
 _RESTS_S = 15.0
 """Behind its time limit nothing is left of an attempt."""
-_DOWN_S = 600.0
-"""How long a receiver that has crashed may stay away: nobody tells of its return."""
 _CHANGES = (
     Operation.PAUSE,
     Operation.CANCEL,
@@ -78,9 +76,7 @@ def _is_free(facts: Facts, endpoint: EndpointFacts, resume: Call, since_s: float
     if facts.weather.troubled_until(by_s) > began_s - rests_s:
         return False
     hosts = {each.request.host for each in endpoint.exchanges}
-    if any(
-        facts.weather.receiver_death(began_s - _DOWN_S, by_s, host) is not None for host in hosts
-    ):
+    if any(facts.weather.may_be_down(began_s, by_s, host) for host in hosts):
         return False
     others = [call for call in endpoint.effective(Operation.RESUME) if call is not resume]
     changes = [call for operation in _CHANGES for call in endpoint.calls.get(operation, ())]

@@ -8,7 +8,7 @@ from sluicegate.simulation.oracle.facts import Facts
 from sluicegate.simulation.oracle.history import Operation
 from sluicegate.simulation.oracle.violation import Rule, Violation
 
-__all__ = ["RULES", "is_final", "is_permanent", "is_success"]
+__all__ = ["RULES", "is_final", "is_over", "is_permanent", "is_success"]
 
 _STATUSES = ("queued", "delivering", "pending_retry", "paused", "succeeded", "failed_permanent")
 _OVER = ("succeeded", "failed_permanent")
@@ -28,6 +28,11 @@ def is_permanent(status: int) -> bool:
 def is_final(status: int) -> bool:
     """Return whether nothing is repeated after this answer."""
     return is_success(status) or is_permanent(status)
+
+
+def is_over(status: str | None) -> bool:
+    """Return whether a message that reads so is not attempted any more."""
+    return status in _OVER
 
 
 def each_message_has_one_lawful_status(facts: Facts) -> Iterator[Violation]:
@@ -66,7 +71,7 @@ def steps_are_lawful(facts: Facts) -> Iterator[Violation]:
             if replayed or one.status == two.status:
                 continue
             untried = two.status == "queued" and one.status == "pending_retry"
-            if untried or (one.status in _OVER and not facts.is_withdrawn(message)):
+            if untried or (is_over(one.status) and not facts.is_withdrawn(message)):
                 text = f"read {one.status} and reads {two.status}"
                 yield _about(message.id, two.ended_s, text, "steps_are_lawful")
 

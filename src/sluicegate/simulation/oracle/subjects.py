@@ -79,6 +79,14 @@ class EndpointFacts:
         found = self.values(name, default, from_s, to_s)
         return [value if isinstance(value, int | float) else default for value in found]
 
+    def may_be_ordered(self, from_s: float, to_s: float) -> bool:
+        """Return whether it may have been ordered at some moment of a stretch."""
+        return any(self.values("ordered", default=False, from_s=from_s, to_s=to_s))
+
+    def is_ordered(self, from_s: float, to_s: float) -> bool:
+        """Return whether it was ordered all through a stretch, for certain."""
+        return all(self.values("ordered", default=False, from_s=from_s, to_s=to_s))
+
     def gone(self) -> Span:
         """Return when the endpoint was deleted: not before, and not after; infinity: never."""
         calls = self.effective(Operation.DELETE_ENDPOINT)

@@ -3,7 +3,7 @@
 import functools
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -16,6 +16,8 @@ _DEATHS = (EventKind.CRASHED, EventKind.LOST_POWER, EventKind.STOPPED)
 _SLOW_S = 15.0
 """For how long operations that were begun on a slow disk may last: some, one after another."""
 
+_DOWN_S = 600.0
+"""How long a receiver that has crashed may stay away: nobody tells of its return."""
 _SEEN = (
     "split",
     "server_error",
@@ -28,9 +30,8 @@ _SEEN = (
     *DISK_FAULTS,
 )
 """Faults in spite of which a receiver sees each attempt, and its answer arrives."""
-_HIDING = tuple(
-    name for name in Faults.__struct_fields__ if name != "latency_s" and name not in _SEEN
-)
+_RATES = tuple(name for name in Faults.__struct_fields__ if name != "latency_s")
+_HIDING = tuple(name for name in _RATES if name not in _SEEN)
 
 
 class _Span(msgspec.Struct, frozen=True):
@@ -115,7 +116,7 @@ class Weather:
         faults = self.worst(from_s, to_s, "")
         if self.worst(from_s - _SLOW_S, to_s, "").slow_disk:
             return True  # what is slow goes on, whatever the weather is by then
-        return any(getattr(faults, rate) for rate in DISK_FAULTS) or any(
+        return _has_any(faults, DISK_FAULTS) or any(
             span.touches(from_s, to_s, "") for span in self._full
         )
 
@@ -126,17 +127,9 @@ class Weather:
             to_s: the moment.
             host: of receivers, only this one counts; by default any does.
         """
-        died = (at for at, name in self._receiver_deaths if host is None or name in {"", host})
-        moments = [*self._deaths, *self._starts, *died]
-        found = [at for at in moments if at <= to_s]
         spans = [*self._partitions, *self._full]
-        spans += [span for span in self._faults if _is_trouble(span.faults)]
-        found += [
-            min(span.to_s, to_s)
-            for span in spans
-            if span.from_s <= to_s and (host is None or span.host in {"", host})
-        ]
-        return max(found, default=0.0)
+        spans += [span for span in self._faults if _has_any(span.faults, _RATES)]
+        return self._until(to_s, host, [*self._deaths, *self._starts], spans)
 
     def hidden_until(self, to_s: float, host: str | None) -> float:
         """Return until when attempts may have come to nothing that a receiver saw, or answered.
@@ -145,16 +138,8 @@ class Weather:
             to_s: up to this moment; 0 if there were none.
             host: to this receiver; `None`: to any.
         """
-        died = (at for at, name in self._receiver_deaths if host is None or name in {"", host})
-        found = [at for at in died if at <= to_s]
-        spans = [*self._partitions]
-        spans += [span for span in self._faults if any(getattr(span.faults, n) for n in _HIDING)]
-        found += [
-            min(span.to_s, to_s)
-            for span in spans
-            if span.from_s <= to_s and (host is None or span.host in {"", host})
-        ]
-        return max(found, default=0.0)
+        hiding = [span for span in self._faults if _has_any(span.faults, _HIDING)]
+        return self._until(to_s, host, [], [*self._partitions, *hiding])
 
     def host_troubled_until(self, to_s: float, *, bugs_last_s: float) -> float:
         """Return until when, up to a moment, something kept the engine's own host from its work.
@@ -169,7 +154,7 @@ class Weather:
         found += [span.to_s for span in self._full if span.from_s <= to_s]
         for span in self._faults:
             if span.from_s <= to_s and span.host == "":
-                if any(getattr(span.faults, rate) for rate in DISK_FAULTS):
+                if _has_any(span.faults, DISK_FAULTS):
                     found.append(span.to_s + _SLOW_S)
                 if span.faults.bug:
                     found.append(span.to_s + bugs_last_s)
@@ -179,9 +164,7 @@ class Weather:
         """Return when the disk did all that it was asked to by `at_s`; infinity: perhaps never."""
         spans = [(s.from_s, s.to_s) for s in self._full]
         spans += [
-            (s.from_s, s.to_s + _SLOW_S)
-            for s in self._faults
-            if any(getattr(s.faults, rate) for rate in DISK_FAULTS)
+            (s.from_s, s.to_s + _SLOW_S) for s in self._faults if _has_any(s.faults, DISK_FAULTS)
         ]
         for from_s, to_s in sorted(spans):
             if from_s - 1 <= at_s < to_s:
@@ -213,10 +196,26 @@ class Weather:
         died = (at for at, name in self._receiver_deaths if name in {"", host})
         return next((at for at in died if from_s <= at <= to_s), None)
 
+    def may_be_down(self, from_s: float, to_s: float, host: str) -> bool:
+        """Return whether a receiver may have been away at some moment of a stretch."""
+        return self.receiver_death(from_s - _DOWN_S, to_s, host) is not None
 
-def _is_trouble(faults: Faults) -> bool:
-    names = (name for name in Faults.__struct_fields__ if name != "latency_s")
-    return any(getattr(faults, name) for name in names)
+    def _until(
+        self, to_s: float, host: str | None, moments: Sequence[float], spans: Iterable[_Span]
+    ) -> float:
+        """Return when the last of these was, or of the receivers' deaths; cut off at `to_s`."""
+        died = (at for at, name in self._receiver_deaths if host is None or name in {"", host})
+        found = [at for at in (*moments, *died) if at <= to_s]
+        found += [
+            min(span.to_s, to_s)
+            for span in spans
+            if span.from_s <= to_s and (host is None or span.host in {"", host})
+        ]
+        return max(found, default=0.0)
+
+
+def _has_any(faults: Faults, rates: Iterable[str]) -> bool:
+    return any(getattr(faults, rate) for rate in rates)
 
 
 def _any_within(moments: list[float], from_s: float, to_s: float) -> bool:
@@ -226,10 +225,6 @@ def _any_within(moments: list[float], from_s: float, to_s: float) -> bool:
 @functools.lru_cache(maxsize=1024)
 def _worst_of(met: tuple[Faults, ...]) -> Faults:
     """Return the highest rate of each fault. Few differ in a run, and it is asked often."""
-    rates = {
-        name: max(getattr(faults, name) for faults in met)
-        for name in Faults.__struct_fields__
-        if name != "latency_s"
-    }
+    rates = {name: max(getattr(faults, name) for faults in met) for name in _RATES}
     latency_s = (min(f.latency_s[0] for f in met), max(f.latency_s[1] for f in met))
     return Faults(latency_s=latency_s, **rates)
