@@ -50,7 +50,7 @@ test-all: $(addprefix test-,$(VERSIONS)) ## Run the tests on each supported Pyth
 check: $(VENV)/.ready ## Lint, formatting, types, layers
 	@$(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/ruff format --quiet --check .
-	@$(VENV)/bin/mypy --no-error-summary src tests
+	@$(VENV)/bin/mypy --no-error-summary src tests benchmarks
 	@told=$$($(VENV)/bin/lint-imports --no-cache 2>&1) || { echo "$$told"; exit 1; }
 	@echo 'check: lint, formatting, types and layers are fine'
 

@@ -74,8 +74,8 @@ def _v1_form(secret: str, signed: bytes) -> str:
 class _Hmac:
     """HMAC-SHA256 (RFC 2104) with its key worked in: what depends on the key is done once.
 
-    OpenSSL's one-shot HMAC does it for each message, which costs three times as much as the
-    rest for a short one.
+    OpenSSL's one-shot HMAC does it for each message, which takes three times as long for a short
+    one.
     """
 
     __slots__ = ("_inner", "_outer")

@@ -93,8 +93,8 @@ def _straight(
 ) -> Callable[[BaseRequest], Awaitable[web.StreamResponse]]:
     """Return what answers a request: by its route, if the path alone tells it.
 
-    What aiohttp does for a path that it has to search for costs as much as the rest of an
-    answer; most requests are sends, whose path is always the same.
+    aiohttp's search for it costs a sixth of a short answer, and most requests are sends, whose
+    path is always the same.
     """
 
     async def answer(request: BaseRequest) -> web.StreamResponse:

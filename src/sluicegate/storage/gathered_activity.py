@@ -3,13 +3,13 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import chain
 from operator import add
 
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.metrics_windows import MINUTE_MS
 from sluicegate.engine.model import AttemptResult
 from sluicegate.engine.moments import from_ms
+from sluicegate.storage.rows_together import RowsTogether
 
 __all__ = ["GatheredActivity", "add_counts"]
 
@@ -19,10 +19,7 @@ ON CONFLICT DO UPDATE SET accepted = accepted + excluded.accepted,
     retried = retried + excluded.retried, answered = answered + excluded.answered,
     latency_ms = latency_ms + excluded.latency_ms
 """
-_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_TOGETHER = 50
-_ADD = f"INSERT INTO activity VALUES {_ROW} {_ON_CONFLICT}"  # noqa: S608 - a constant
-_ADD_TOGETHER = _ADD.replace(_ROW, ", ".join([_ROW] * _TOGETHER))
+_ADD = RowsTogether("INSERT INTO activity VALUES", columns=9, after=_ON_CONFLICT)
 _ADD_TO_MONTH = """
 INSERT INTO usage_months VALUES (?, ?, ?)
 ON CONFLICT DO UPDATE SET accepted = accepted + excluded.accepted
@@ -94,10 +91,7 @@ class GatheredActivity:
 
 def add_counts(db: sqlite3.Connection, rows: Sequence[tuple[int, ...]]) -> None:
     """Add counts to the rows of their minutes: minute, project, endpoint or 0, the six counts."""
-    together = len(rows) - len(rows) % _TOGETHER  # costs a third less than one by one
-    for first in range(0, together, _TOGETHER):
-        db.execute(_ADD_TOGETHER, tuple(chain.from_iterable(rows[first : first + _TOGETHER])))
-    db.executemany(_ADD, rows[together:])
+    _ADD.execute(db, rows)
 
 
 def _month(minute: int) -> str:

@@ -14,7 +14,7 @@ SELECT json_group_array(json_array(seq, project_no, endpoint_no, status, retenti
     deleted_at_ms, attempt_count))
 FROM messages WHERE seq IN (SELECT value FROM json_each(?))
 """
-"""All in one row: each row of an answer costs as much as a statement."""
+"""All in one row: each row of an answer is a step of its own (see `RowsTogether`)."""
 _INSERT = RowsTogether(
     """
 INSERT INTO attempts (seq, attempt_no, id, started_at_ms, processing_ms, response_status,
