@@ -15,7 +15,7 @@ _HEAD = """# Planted bugs
 How soon the suite turns red when the engine has a bug. Each is planted by itself; then seeds are
 run from 1 on, until one is red. *Seeds* is the first that was, with requests as values (direct)
 and over the simulated network (http); `> n`: none of the first n was. The rule that showed it
-first is named. *Bound* is what the test in CI demands, in direct mode. The engine as it is is
+first is named. *Bound* is what the tests demand, in direct mode. The engine as it is is
 green on all of these seeds.
 
 Made by `python -m tests.simulation.mutants docs/simulation-mutants.md`.

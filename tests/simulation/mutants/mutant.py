@@ -7,9 +7,9 @@ from types import FunctionType
 
 import msgspec
 
-__all__ = ["IN_CI_SEEDS", "MUTANTS", "Mutant", "Patch", "planted"]
+__all__ = ["WITHIN_REACH_SEEDS", "MUTANTS", "Mutant", "Patch", "planted"]
 
-IN_CI_SEEDS = 100
+WITHIN_REACH_SEEDS = 100
 """Most are found within a tenth of it; which seed finds what changes with every rule of a plan."""
 
 
@@ -75,8 +75,8 @@ class Mutant(msgspec.Struct, frozen=True, kw_only=True):
     promise: str
     """What it breaks, in the words of `docs/guarantees.md` or of the contract."""
     seeds_max: int
-    """The suite turns red within so many seeds, from 1 on; hunted in CI if it is no more than
-    `IN_CI_SEEDS`."""
+    """The suite turns red within so many seeds, from 1 on; tests hunt those of which it is no more
+    than `WITHIN_REACH_SEEDS`."""
     plant: Callable[[Patch], None]
 
     @contextlib.contextmanager
@@ -95,7 +95,7 @@ MUTANTS: dict[str, Mutant] = {}
 
 
 def planted(
-    *, promise: str, seeds_max: int = IN_CI_SEEDS
+    *, promise: str, seeds_max: int = WITHIN_REACH_SEEDS
 ) -> Callable[[Callable[[Patch], None]], Callable[[Patch], None]]:
     """Make a planted bug of a function: its name is the bug's, its docstring the story."""
 
