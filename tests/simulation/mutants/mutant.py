@@ -7,7 +7,7 @@ from types import FunctionType
 
 import msgspec
 
-__all__ = ["WITHIN_REACH_SEEDS", "MUTANTS", "Mutant", "Patch", "planted"]
+__all__ = ["MUTANTS", "WITHIN_REACH_SEEDS", "Mutant", "Patch", "planted"]
 
 WITHIN_REACH_SEEDS = 100
 """Most are found within a tenth of it; which seed finds what changes with every rule of a plan."""

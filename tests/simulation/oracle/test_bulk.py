@@ -10,7 +10,7 @@ from sluicegate.simulation.oracle.history import (
     DeadLetters,
 )
 
-from .story import TOOK_S, Story
+from .story import SECRET, TOOK_S, Story
 
 
 def both() -> Story:
@@ -163,6 +163,23 @@ def test_what_others_take_meanwhile_was_found_too() -> None:
             story.seen(5, each, "succeeded", 1)
         asked(story, "delete_all", 6, ("b", "deleted"), status="succeeded", limit=2)
         asked(story, "delete_all", 6 + apart, ("c", "deleted"), status="succeeded", limit=2)
+        assert story.broken == (set() if lawful else {"bulk_calls_find_what_there_is"})
+
+
+def test_a_message_that_a_single_call_takes_meanwhile_was_found_too() -> None:
+    """As one of many would be; what is taken elsewhere, before or after was not."""
+    for endpoint, at, lawful in (("e1", 6.0, True), ("e2", 6.0, False), ("e1", 7.0, False)):
+        story = both()
+        story.call("create_endpoint", 0, endpoint="e2", endpoint_id="ep_e2", secret=SECRET)
+        for number, name in enumerate("cd"):
+            story.send(3 + number, name)
+            story.arrives(3.05 + number, name)
+        story.send(4.5, "x", endpoint="e2")
+        story.arrives(4.55, "x", endpoint="e2")
+        story.seen(5, "b", "succeeded", 1).seen(5, "d", "succeeded", 1)
+        asked(story, "delete_all", 6, ("b", "deleted"), status="succeeded", limit=2)
+        taken = "c" if endpoint == "e1" else "x"
+        story.call("delete_message", at, message_id=taken, endpoint=endpoint)
         assert story.broken == (set() if lawful else {"bulk_calls_find_what_there_is"})
 
 

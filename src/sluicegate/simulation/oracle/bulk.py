@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
-from sluicegate.simulation.oracle.facts import Facts, MessageFacts
+from sluicegate.simulation.oracle.facts import EndpointFacts, Facts, MessageFacts
 from sluicegate.simulation.oracle.history import BulkAnswer, BulkRequest, Call, Operation, Sighting
 from sluicegate.simulation.oracle.statuses import is_over, is_success
 from sluicegate.simulation.oracle.violation import Rule, Violation
@@ -49,10 +49,7 @@ def bulk_calls_keep_to_their_filter(facts: Facts) -> Iterator[Violation]:
         for message in _found(facts, answer):
             facts.judged["bulk_calls_keep_to_their_filter"] += 1
             ended_s = call.ended_s or math.inf
-            elsewhere = message.endpoint is not None and call.endpoint.strip("/") not in {
-                "",
-                message.endpoint.name,
-            }
+            elsewhere = message.endpoint is not None and not _may_find(call, message.endpoint)
             received = any(
                 each.answer is not None and is_success(each.answer.status)
                 for each in message.exchanges
@@ -97,14 +94,15 @@ def bulk_calls_find_what_there_is(facts: Facts) -> Iterator[Violation]:
     be gone, by a clock that was set anew.
     """
     for call, request, answer in _answered(facts):
-        most = max(len(answer.outcomes), sum(answer.counts.values())) + _taken(facts, call)
-        full = bool(answer.error) or most >= request.limit or answer.counts.get("failed", 0) > 0
-        if call.operation not in _BY_FILTER or not is_over(request.status) or full:
+        if call.operation not in _BY_FILTER or not is_over(request.status):
             continue
         found = {each.message_id for each in answer.outcomes}
+        most = max(len(answer.outcomes), sum(answer.counts.values()))
+        most += sum(each.id not in found for each in _taken(facts, call))
+        if answer.error or most >= request.limit or answer.counts.get("failed", 0) > 0:
+            continue
         for message, endpoint in facts.deliveries():
-            asked = call.endpoint.strip("/") in {"", endpoint.name}
-            if not asked or endpoint.gone().lo <= (call.ended_s or math.inf):
+            if not _may_find(call, endpoint) or endpoint.gone().lo <= (call.ended_s or math.inf):
                 continue
             seen = _last_seen(facts, message, call)
             if seen is None or seen.status != request.status:
@@ -118,15 +116,19 @@ def bulk_calls_find_what_there_is(facts: Facts) -> Iterator[Violation]:
                 yield _about(call, "bulk_calls_find_what_there_is", text)
 
 
-def _taken(facts: Facts, call: Call) -> int:
-    """Return how many messages that a call had found others may have taken from it meanwhile."""
-    return sum(
-        len(answer.outcomes)
-        for other, _, answer in _answered(facts)
-        if other is not call
-        and other.began_s <= (call.ended_s or math.inf)
-        and (other.ended_s or math.inf) >= call.began_s
-    )
+def _taken(facts: Facts, call: Call) -> Iterator[MessageFacts]:
+    """Yield the messages that a call may have found, and others have taken from it meanwhile."""
+    for message, endpoint in facts.deliveries():
+        if _may_find(call, endpoint) and any(
+            _others(facts, message, operation, call, from_s=call.began_s)
+            for operation in (Operation.REPLAY, Operation.DELETE_MESSAGE)
+        ):
+            yield message
+
+
+def _may_find(call: Call, endpoint: EndpointFacts) -> bool:
+    """Return whether a call by a filter is about an endpoint's messages."""
+    return call.endpoint.strip("/") in {"", endpoint.name}
 
 
 def the_dlq_lists_what_failed(facts: Facts) -> Iterator[Violation]:

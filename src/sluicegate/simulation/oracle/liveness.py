@@ -81,16 +81,18 @@ def a_replay_begins_a_new_cycle(facts: Facts) -> Iterator[Violation]:
         replays = message.effective(Operation.REPLAY)
         if view is None or view.status != "failed_permanent" or not replays:
             continue
+        if _may_be_withdrawn(facts, message):
+            continue
         last = max(replays, key=lambda call: call.began_s)
-        facts.judged["a_replay_begins_a_new_cycle"] += not _may_be_withdrawn(facts, message)
         behind = [e for e in message.exchanges if e.request.at_s > last.began_s]
         first = next((number_of(e) for e in behind), None)
         if first is None or any(e.answer and is_permanent(e.answer.status) for e in behind):
             continue
+        facts.judged["a_replay_begins_a_new_cycle"] += 1
         # Of those between, nobody saw whether they came before the replay.
         before = (number_of(e) or 0 for e in message.exchanges if e.request.at_s <= last.began_s)
         most = view.attempts - max(before, default=0)
-        if _may_be_withdrawn(facts, message) or most >= facts.history.attempts_max:
+        if most >= facts.history.attempts_max:
             continue
         ended = any(
             number_of(each) == first - 1 and each.answer and is_final(each.answer.status)
