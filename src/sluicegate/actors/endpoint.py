@@ -13,13 +13,12 @@ carried out one at a time, in order; a second `Pause` waits for the first one's 
 """
 
 import asyncio
-import math
 from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
 
-from sluicegate.actors.attempt import begin, judge, rescheduled
+from sluicegate.actors.attempt import judge, rescheduled
 from sluicegate.actors.command_queue import CommandQueue
 from sluicegate.actors.commands import carry_out, sweep_deleted
 from sluicegate.actors.home import Home
@@ -44,9 +43,10 @@ from sluicegate.actors.recording import record
 from sluicegate.actors.repose import Repose
 from sluicegate.actors.runtime import AsyncioActor, Later
 from sluicegate.actors.slots import Turn
+from sluicegate.actors.starting import start_due
 from sluicegate.actors.tasks import spawn_read, spawn_write
 from sluicegate.actors.timer import OneTimer
-from sluicegate.actors.window import NotLoaded, Window
+from sluicegate.actors.window import Window
 from sluicegate.engine import circuit
 from sluicegate.engine.errors import EndpointNotFoundError, SluicegateError, UnavailableError
 from sluicegate.engine.lifecycle import MessageStatus
@@ -246,37 +246,21 @@ class EndpointActor(AsyncioActor):
             limit = self._parts.settings.circuit_failures
             strict = state.config.ordered or circuit.is_open(state.health, failures_max=limit)
             self._window.set_mode(strict=strict, release_no=state.release_no)
-            wake_ms = self._start_due(state, 1 if strict else state.config.max_in_flight)
+            wake_ms = start_due(
+                state,
+                1 if strict else state.config.max_in_flight,
+                window=self._window,
+                commands=self._commands,
+                turn=self._turn,
+                parts=self._parts,
+                outstanding=self._outstanding,
+                may_start=self._may_start,
+            )
             self._read_window()
         else:
             self._turn.leave()
         self._turn.give_back()
         self._rest(state, wake_ms)
-
-    def _start_due(self, state: EndpointState, in_flight_max: int) -> int | None:
-        """Start attempts while pause, rate, circuit and caps allow; return when to look again."""
-        clock = self._parts.clock
-        while len(self._outstanding.flights) < in_flight_max:
-            found = self._window.next(clock.steady_ms())
-            if found is None or isinstance(found, int):
-                return found
-            if isinstance(found, NotLoaded) or self._commands.holds(found.id):
-                return None
-            wait_s = self._bucket.wait_s(clock.monotonic_s())
-            if wait_s > 0:
-                return clock.steady_ms() + math.ceil(wait_s * 1000)
-            if not self._turn.take():
-                return None
-            self._bucket.try_take(clock.monotonic_s())
-            self._window.take(found)
-            begin(
-                found,
-                state=state,
-                parts=self._parts,
-                outstanding=self._outstanding,
-                may_start=self._may_start,
-            )
-        return None
 
     def _slot_granted(self) -> None:
         self._turn.granted()  # now, not by message: a crash gives it back

@@ -3,7 +3,7 @@
 from collections.abc import Container
 from typing import Any
 
-from sluicegate.actors.endpoint import EndpointActor
+from sluicegate.actors import endpoint, starting
 from sluicegate.actors.window import Window, _Order
 from sluicegate.engine import circuit, rate_limit
 from sluicegate.engine.model import EndpointState, Health, WaitingMessage
@@ -18,24 +18,24 @@ _ORDER = "on an ordered endpoint a message starts only when all before it have e
 @planted(promise="at most `max_in_flight` attempts at once")
 def one_too_many_in_flight(patch: Patch) -> None:
     """`<=` where `<` belongs. Ordered endpoints are as they should be."""
-    start_due = EndpointActor._start_due
+    start_due = starting.start_due
 
-    def one_more(self: EndpointActor, state: EndpointState, in_flight_max: int) -> int | None:
+    def one_more(state: EndpointState, in_flight_max: int, **others: Any) -> int | None:
         extra = 0 if state.config.ordered else 1
-        return start_due(self, state, in_flight_max + extra)
+        return start_due(state, in_flight_max + extra, **others)
 
-    patch.replace(EndpointActor, "_start_due", one_more)
+    patch.replace(endpoint, "start_due", one_more)
 
 
 @planted(promise=_ORDER)
 def an_ordered_endpoint_has_two_in_flight(patch: Patch) -> None:
     """The order of starts is kept, and the next does not wait for the one before it."""
-    start_due = EndpointActor._start_due
+    start_due = starting.start_due
 
-    def side_by_side(self: EndpointActor, state: EndpointState, in_flight_max: int) -> int | None:
-        return start_due(self, state, 2 if state.config.ordered else in_flight_max)
+    def side_by_side(state: EndpointState, in_flight_max: int, **others: Any) -> int | None:
+        return start_due(state, 2 if state.config.ordered else in_flight_max, **others)
 
-    patch.replace(EndpointActor, "_start_due", side_by_side)
+    patch.replace(endpoint, "start_due", side_by_side)
 
 
 @planted(promise="what was accepted is delivered")

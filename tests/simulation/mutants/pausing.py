@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from sluicegate.actors import attempt, command_queue, endpoint
+from sluicegate.actors import attempt, command_queue, starting
 from sluicegate.actors.commands import refusal
 from sluicegate.actors.endpoint import EndpointActor
 from sluicegate.actors.messages import Command, CommandDone, Pause, Recorded
@@ -110,7 +110,7 @@ def an_attempt_is_not_recalled_by_a_pause(patch: Patch) -> None:
         del may_start
         begin(message, state=state, parts=parts, outstanding=outstanding, may_start=lambda: True)
 
-    patch.replace(endpoint, "begin", sure)
+    patch.replace(starting, "begin", sure)
 
 
 @planted(promise="pausing burns no attempt")
