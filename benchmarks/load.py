@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import cast
 
 from figures import percentiles
-from wire import PAYLOAD_BYTES, Job, content_length, payload, serve_jobs, work
+from wire import Job, content_length, payload, serve_jobs, work
 
 _ACCEPTED = b"202"
 
@@ -24,9 +24,10 @@ class Requests:
 
     def __init__(self, job: Job) -> None:
         self._next: int = job["first"]
+        self._payload_bytes: int = job["payload_bytes"]
         closing = job["closing"].encode()
         self._frames: list[tuple[bytes, bytes]] = [
-            (_head(job, len(opening) + PAYLOAD_BYTES + len(closing)) + opening, closing)
+            (_head(job, len(opening) + self._payload_bytes + len(closing)) + opening, closing)
             for opening in (text.encode() for text in job["openings"])
         ]
 
@@ -35,7 +36,7 @@ class Requests:
         number = self._next
         self._next += 1
         opening, closing = self._frames[number % len(self._frames)]
-        return opening + payload(number) + closing
+        return opening + payload(number, self._payload_bytes) + closing
 
 
 def _head(job: Job, body_bytes: int) -> bytes:

@@ -4,7 +4,7 @@ It accepts a POST and posts the body on to the sink, over one shared session tha
 connections; it answers 202 when the sink has answered 2xx. Nothing is stored, parsed or signed,
 and nothing is done that need not be done.
 
-    python benchmarks/relay.py SINK_PORT
+    python benchmarks/relay.py TARGET_URL
 """
 
 import sys
@@ -37,7 +37,7 @@ def application(session: ClientSession, target: URL) -> web.Application:
 
 async def main() -> None:
     """Relay until standard input ends."""
-    target = URL(f"http://127.0.0.1:{int(sys.argv[1])}/hook")
+    target = URL(sys.argv[1])
     session = ClientSession(
         connector=TCPConnector(limit=0),
         cookie_jar=DummyCookieJar(),

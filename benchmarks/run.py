@@ -1,30 +1,26 @@
-"""Measure Sluicegate against a bare aiohttp relay, in one run.
+"""Measure Sluicegate against a bare aiohttp relay and others, in one run.
 
-    python benchmarks/run.py [--quick] [--json FILE] [--write] [--dir FOLDER]
+    python benchmarks/run.py [--quick] [--only PART ...] [--json FILE] [--write] [--dir FOLDER]
 
-A full run takes less than 4 minutes, a quick one less than one. Everything runs on loopback, in
-processes of its own. The exit code is 1 if a message was lost, repeated or unsigned, or if
-something did not work.
+A full run takes at most 15 minutes, a quick one a few. Everything runs on loopback, in processes
+of its own. The exit code is 1 if a message was lost, repeated or unsigned, or if something did
+not work; not if a goal is missed.
 """
 
 import argparse
-import contextlib
 import json
 import signal
 import sys
-import tempfile
 from pathlib import Path
+from typing import Any
 
 import machine
-import memory
-from campaign import Campaign, Figures
-from delivery import Bench, Ours, Relay
-from ours import serving
+from parts import PARTS
 from report import markdown, print_report
 from rich.console import Console
-from sizes import FULL, QUICK, Sizes
+from run_context import Run
 from steps import Steps
-from workers import HERE, BenchmarkError, Cores, Worker
+from workers import HERE, BenchmarkError
 
 _PAGE = HERE.parent / "docs" / "performance.md"
 
@@ -35,7 +31,7 @@ def main() -> int:
     console = Console()
     signal.signal(signal.SIGTERM, _stop)
     try:
-        figures = _measure(QUICK if arguments.quick else FULL, arguments.dir)
+        figures = _measure(arguments.only or list(PARTS), arguments.dir, quick=arguments.quick)
     except BenchmarkError as error:
         print(f"benchmark failed: {error}", file=sys.stderr)
         return 1
@@ -43,10 +39,13 @@ def main() -> int:
         print("benchmark stopped", file=sys.stderr)
         return 130
     print_report(figures, console)
-    if arguments.json is not None:
-        Path(arguments.json).write_text(json.dumps(figures, indent=2) + "\n")
+    targets = [Path(arguments.json)] if arguments.json is not None else []
     if arguments.write:
-        _PAGE.write_text(markdown(figures))
+        _PAGE.write_text(markdown(figures), encoding="utf-8")
+        targets.append(_PAGE.with_suffix(".json"))
+    for target in targets:
+        text = json.dumps(figures, indent=1, ensure_ascii=False)
+        target.write_text(f"{text}\n", encoding="utf-8")
     return 1 if figures["faults"] else 0
 
 
@@ -59,48 +58,37 @@ def _stop(number: int, frame: object) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="a short run, with less to rely on")
+    parser.add_argument(
+        "--only", metavar="PART", nargs="+", choices=PARTS, help=f"of: {', '.join(PARTS)}"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the figures to FILE too")
-    parser.add_argument("--write", action="store_true", help=f"write docs/{_PAGE.name}")
+    parser.add_argument(
+        "--write", action="store_true", help=f"write docs/{_PAGE.name}, with the figures beside it"
+    )
     parser.add_argument("--dir", metavar="FOLDER", help="where the databases are (not in memory)")
     return parser.parse_args()
 
 
-def _measure(sizes: Sizes, chosen: str | None) -> Figures:
-    folder, cores = machine.working_folder(chosen), Cores()
-    cores.take_place()
-    figures: Figures = {"sizes": sizes._asdict(), "machine": machine.conditions(folder, cores)}
-    with (
-        Steps(sizes.rounds + sizes.rounds_paced + 7) as steps,
-        tempfile.TemporaryDirectory(prefix="sluicegate-bench-", dir=folder) as temporary,
-    ):
-        place = Path(temporary)
-        with contextlib.ExitStack() as stack:
-            sink = stack.enter_context(Worker.run("sink", core=cores.others))
-            load = stack.enter_context(Worker.run("load", core=cores.others))
-            sink_port = sink.ready["port"]
-            relay_worker = stack.enter_context(
-                Worker.run("relay", str(sink_port), core=cores.subject)
-            )
-            server = stack.enter_context(serving(place, core=cores.subject))
-            run = Campaign(
-                sizes, Bench(load, sink), Relay(relay_worker), Ours(server, sink_port), steps
-            )
-            figures["delivered"] = run.delivered()
-            figures["took"] = run.took(median_per_s=figures["delivered"]["sluicegate"]["per_s"][0])
-            figures["pause"] = run.pauses(server, sink_port, rate=figures["took"]["rate"])
-            figures |= run.verify(server)
-        steps.begin("memory")
-        figures["memory"] = memory.measure(
-            place,
-            endpoints=sizes.endpoints,
-            working=sizes.working,
-            active=sizes.active,
-            core=cores.subject,
-            said=steps.say,
-        )
-        figures["machine"]["took_s"] = steps.elapsed_s
-    figures["machine"]["load_after"] = machine.load_average()
-    return figures
+def _measure(names: list[str], chosen: str | None, *, quick: bool) -> dict[str, Any]:
+    """Measure the parts and return everything that is known of the run."""
+    with Steps(len(names)) as steps, Run.opened(chosen=chosen, steps=steps, quick=quick) as run:
+        conditions = machine.conditions(run.folder, run.cores)
+        parts: dict[str, Any] = {}
+        goals: dict[str, float] = {}
+        for name in names:
+            steps.begin(name)
+            parts[name] = PARTS[name].measure(run)
+            goals |= PARTS[name].goals(parts[name])
+    return {
+        "machine": conditions
+        | {"quick": quick, "took_s": steps.elapsed_s, "load_after": machine.load_average()},
+        "goals": goals,
+        "parts": parts,
+        "counts": run.counts,
+        "accepted": run.rounds.accepted,
+        "remarks": run.remarks,
+        "faults": run.faults + run.rounds.faults,
+    }
 
 
 if __name__ == "__main__":

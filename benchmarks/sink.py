@@ -9,7 +9,6 @@ from typing import cast
 
 from figures import percentiles
 from wire import (
-    PAYLOAD_BYTES,
     PAYLOAD_OPENING,
     Job,
     content_length,
@@ -23,11 +22,12 @@ _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 class Book:
-    """What arrived of the messages numbered from `first`, `count` of them."""
+    """What arrived of the messages numbered from `first`, `count` of them, of one length."""
 
-    def __init__(self, *, first: int, count: int) -> None:
+    def __init__(self, *, first: int, count: int, payload_bytes: int) -> None:
         self._first = first
         self._count = count
+        self._payload_bytes = payload_bytes
         self._times = bytearray(count)
         self._took_ns: list[int] = []
         self._everything = asyncio.Event()
@@ -39,7 +39,7 @@ class Book:
     def enter(self, head: bytes, body: bytes) -> None:
         """Take down one request."""
         now_ns = time.monotonic_ns()
-        whole = len(body) == PAYLOAD_BYTES and body.startswith(PAYLOAD_OPENING)
+        whole = len(body) == self._payload_bytes and body.startswith(PAYLOAD_OPENING)
         at = number_of(body) - self._first if whole else -1
         if not 0 <= at < self._count:
             self._others += 1
@@ -102,12 +102,14 @@ class Desk:
     """Holds the open book; a job opens a new one or asks for it."""
 
     def __init__(self) -> None:
-        self.book = Book(first=0, count=0)
+        self.book = Book(first=0, count=0, payload_bytes=0)
 
     async def answer(self, job: Job) -> Job:
         """`open` a book, or `report` it."""
         if job["do"] == "open":
-            self.book = Book(first=job["first"], count=job["count"])
+            self.book = Book(
+                first=job["first"], count=job["count"], payload_bytes=job["payload_bytes"]
+            )
             return {}
         return await self.book.report(timeout_s=job["timeout_s"])
 

@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import cache
 from typing import Any
 
 __all__ = [
@@ -27,16 +28,27 @@ Job = dict[str, Any]
 """A line of JSON that a worker is sent, or answers."""
 
 PAYLOAD_BYTES = 512
+"""How long a payload is where nothing else is said."""
 PAYLOAD_OPENING = b'{"n":"'
 _NUMBER = slice(6, 16)
 _SENT_AT = slice(24, 43)
-_FORM = b'{"n":"%010d","at":"%019d","text":"' + b"x" * (PAYLOAD_BYTES - 55) + b'"}'
-assert len(_FORM % (0, 0)) == PAYLOAD_BYTES, "the rest of the form has 55 bytes"
+_FORM = b'{"n":"%010d","at":"%019d","text":"'
 
 
-def payload(number: int) -> bytes:
-    """Return the JSON text of message `number`, `PAYLOAD_BYTES` long, stamped with this moment."""
-    return _FORM % (number, time.monotonic_ns())
+def payload(number: int, size_bytes: int = PAYLOAD_BYTES) -> bytes:
+    """Return the JSON text of message `number`, stamped with this moment.
+
+    Args:
+        number: 10 digits at the most; none is used twice in a run.
+        size_bytes: how long the text is, 55 at least.
+    """
+    return _form(size_bytes) % (number, time.monotonic_ns())
+
+
+@cache
+def _form(size_bytes: int) -> bytes:
+    frame_bytes = len(_FORM % (0, 0)) + 2
+    return _FORM + b"x" * (size_bytes - frame_bytes) + b'"}'
 
 
 def number_of(body: bytes) -> int:

@@ -19,6 +19,7 @@ __all__ = ["BenchmarkError", "Cores", "Cpu", "Worker", "environment", "spawned"]
 
 HERE = Path(__file__).parent
 _SOURCE = HERE.parent / "src"
+_START_S = 60.0
 _STOP_S = 10.0
 
 
@@ -146,7 +147,7 @@ class Worker:
         self.cpu = Cpu(process.pid, core=core)
         self._process = process
         self._buffer = b""
-        self.ready = self.answer(timeout_s=20)
+        self.ready = self.answer(timeout_s=_START_S)
 
     @classmethod
     @contextlib.contextmanager

@@ -1,111 +1,26 @@
-"""Messages delivered end to end, and how long one takes: Sluicegate and the relay in turn.
+"""One round of one subject: so many messages, sent, delivered and recorded, and what it took.
 
-Both get the same payloads from the same load generator over as many connections, and post them to
-the same sink. A round of ours ends when the last result is recorded, not when it has arrived.
+All subjects get the same payloads from the same load generator over as many connections, and post
+them to the same sink. A round ends when the last message has arrived and, where the subject keeps
+a record, when the last result is recorded.
 """
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from ours import API_KEY, Server
+from subjects import CONNECTIONS, Subject
 from wire import Job
 from workers import BenchmarkError, Cpu, Worker
 
-__all__ = [
-    "CONNECTIONS",
-    "Bench",
-    "Delivered",
-    "Ours",
-    "Relay",
-    "Subject",
-    "Took",
-    "closed",
-    "paced",
-]
+__all__ = ["Delivered", "Rounds", "Shares", "Took", "closed", "paced"]
 
-CONNECTIONS = 64
-"""Sends in progress at once, and attempts in flight at once: 4 endpoints, each with 16."""
-_ENDPOINTS = 4
-_ROUND_TIMEOUT_S = 60.0
+_TIMEOUT_S = 60.0
 _CONNECTIONS_PACED = 256
-_RECORDED_EVERY_S = 0.01
-
-
-class Subject(Protocol):
-    """What is measured."""
-
-    name: str
-    cpu: Cpu
-    signs: bool
-
-    def target(self) -> Job:
-        """Return where and how the load generator posts to it."""
-        ...
-
-    def settle(self, *, timeout_s: float) -> None:
-        """Return when everything that arrived at the sink is recorded."""
-        ...
-
-
-class Relay:
-    """The baseline."""
-
-    name = "relay"
-    signs = False
-
-    def __init__(self, worker: Worker) -> None:
-        self.cpu = worker.cpu
-        self._port = worker.ready["port"]
-
-    def target(self) -> Job:
-        """See `Subject.target`: the body is the payload."""
-        return {
-            "port": self._port,
-            "path": "/relay",
-            "headers": [],
-            "openings": [""],
-            "closing": "",
-        }
-
-    def settle(self, *, timeout_s: float) -> None:
-        """It records nothing."""
-
-
-class Ours:
-    """Sluicegate, with endpoints whose configuration is the default."""
-
-    name = "Sluicegate"
-    signs = True
-
-    def __init__(self, server: Server, sink_port: int) -> None:
-        self.cpu = server.cpu
-        self.server = server
-        self.endpoint_ids = [
-            server.create_endpoint(f"http://127.0.0.1:{sink_port}/hook/{number}")
-            for number in range(_ENDPOINTS)
-        ]
-
-    def target(self) -> Job:
-        """See `Subject.target`: the payload stands in a send request."""
-        return {
-            "port": self.server.port,
-            "path": "/v1/webhooks/send",
-            "headers": [f"Authorization: Bearer {API_KEY}"],
-            "openings": [
-                f'{{"endpoint_id":"{endpoint_id}","payload":' for endpoint_id in self.endpoint_ids
-            ],
-            "closing": "}",
-        }
-
-    def settle(self, *, timeout_s: float) -> None:
-        """Wait until no message is queued, in flight or waiting on a retry."""
-        deadline_s = time.monotonic() + timeout_s
-        while (left := self.server.unfinished(self.endpoint_ids)) > 0:
-            if time.monotonic() > deadline_s:
-                raise BenchmarkError(f"{left} messages were not recorded as delivered")
-            time.sleep(_RECORDED_EVERY_S)
+_WARM_UP = 200
+_WARM_UP_S = 0.5
 
 
 class Shares(NamedTuple):
@@ -148,17 +63,24 @@ class Took(NamedTuple):
     shares: Shares
 
 
-class Bench:
-    """Runs rounds, and keeps the books: what was accepted must arrive once, and only once."""
+class Rounds:
+    """Makes rounds, and keeps the books: what was accepted must arrive once, and only once."""
 
     def __init__(self, load: Worker, sink: Worker) -> None:
         self._load = load
         self._sink = sink
         self._director = Cpu(os.getpid(), core=None)
         self._next = 1
-        self.accepted: dict[str, int] = {}
+        self.accepted: Counter[str] = Counter()
+        """Messages, by the subject's name."""
         self.faults: list[str] = []
         """What was refused, repeated or not signed."""
+
+    def warm_up(self, subject: Subject, *, round_s: float) -> int:
+        """Return how many messages make a round of about `round_s` seconds at full speed."""
+        per_s = self.throughput(subject, _WARM_UP).per_s
+        per_s = self.throughput(subject, max(_WARM_UP, round(per_s * _WARM_UP_S))).per_s
+        return max(_WARM_UP, round(per_s * round_s))
 
     def throughput(self, subject: Subject, count: int) -> Delivered:
         """Send `count` messages as fast as they are taken; return when all are delivered."""
@@ -172,27 +94,26 @@ class Bench:
         )
 
     def latency(self, subject: Subject, *, rate: float, seconds: float) -> Took:
-        """Send `rate` messages a second; return how long they took."""
+        """Send at `rate` messages a second; return how long each took to arrive."""
         self._start(subject)
         sent, came, _ = self._round(subject, int(rate * seconds), paced(rate))
         return Took(ms=came["ms"], late_ms=sent["late_ms"], shares=self._shares(subject))
+
+    def beside(self, subject: Subject, job: Job, count: int, during: Callable[[], None]) -> None:
+        """Call `during` while `count` messages are sent as `job` says."""
+        self._round(subject, count, job, during=during)
 
     def _start(self, subject: Subject) -> None:
         for cpu in (subject.cpu, self._load.cpu, self._sink.cpu, self._director):
             cpu.start()
 
     def _shares(self, subject: Subject) -> Shares:
-        load, sink = self._load.cpu.share(), self._sink.cpu.share()
-        ours = subject.cpu.share()
+        load, sink, ours = self._load.cpu.share(), self._sink.cpu.share(), subject.cpu.share()
         others = max(
             subject.cpu.core_share() - ours,
             self._load.cpu.core_share() - load - sink - self._director.share(),
         )
         return Shares(subject=ours, load=load, sink=sink, others=max(0.0, others))
-
-    def beside(self, subject: Subject, job: Job, count: int, during: Callable[[], None]) -> None:
-        """Call `during` while `count` messages are sent as `job` says."""
-        self._round(subject, count, job, during=during)
 
     def _round(
         self,
@@ -204,21 +125,23 @@ class Bench:
     ) -> tuple[Job, Job, int]:
         """Send, wait for all to arrive and be recorded, and check that nothing was lost."""
         first, self._next = self._next, self._next + count
-        self._sink.do({"do": "open", "first": first, "count": count}, timeout_s=5)
-        self._load.give({**job, **subject.target(), "first": first, "count": count})
+        numbers = {"first": first, "count": count, "payload_bytes": subject.payload_bytes}
+        self._sink.do({"do": "open", **numbers}, timeout_s=5)
+        self._load.give({**job, **subject.target(), **numbers})
         if during is not None:
             during()
-        sent = self._load.answer(timeout_s=_ROUND_TIMEOUT_S)
-        wait_s = _ROUND_TIMEOUT_S if sent["accepted"] == count else 2.0
+        sent = self._load.answer(timeout_s=_TIMEOUT_S)
+        wait_s = _TIMEOUT_S if sent["accepted"] == count else 2.0
         came = self._sink.do({"do": "report", "timeout_s": wait_s}, timeout_s=wait_s + 5)
-        subject.settle(timeout_s=_ROUND_TIMEOUT_S)
-        ended_ns = time.monotonic_ns() if subject.signs else came["last_ns"]
+        subject.settle(timeout_s=_TIMEOUT_S)
+        ended_ns = time.monotonic_ns()
         self._check(subject, count, sent, came)
         return sent, came, ended_ns
 
     def _check(self, subject: Subject, count: int, sent: Job, came: Job) -> None:
         name, accepted = subject.name, sent["accepted"]
-        self.accepted[name] = self.accepted.get(name, 0) + accepted
+        self.accepted[name] += accepted
+        subject.accept(accepted)
         if accepted != count:
             refused = f"{count - accepted} of {count} sends were refused: {sent['example']!r}"
             self.faults.append(f"{name}: {refused}")
