@@ -205,10 +205,12 @@ def test_the_package_stands_beside_the_standard_librarys_http() -> None:
     assert "sluicegate" not in done.stdout
 
 
-def test_a_server_does_not_bring_the_simulation_along() -> None:
+def test_a_server_does_not_bring_along_what_other_commands_need() -> None:
     """It costs time at each start, and memory for as long as the server runs."""
     code = "import sys, sluicegate.cli; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603 - this interpreter
     loaded = set(done.stdout.split())
     assert "sluicegate.app" in loaded
-    assert not {name for name in loaded if name.startswith("sluicegate.simulation")}
+    others = ("sluicegate.simulation", "sluicegate.cli.demo", "sluicegate.cli.doctor")
+    assert not {name for name in loaded if name.startswith(others)}
+    assert not loaded & {"sluicegate.cli.config_show", "sluicegate.cli.keys"}

@@ -257,6 +257,8 @@ class Engine(ProjectCalls):
             await self._storage.open()
             self._storage.on_accepted(self._directory.accepted)
             self._storage.on_committed(self._chores.stir)
+            if self.exposition is not None:
+                self._storage.on_committed(self._loop_lag.stir)
             self._storage.on_fatal(self._on_fatal)
             created = await self.services.api_keys.bootstrap(self.settings.bootstrap_api_key)
             if created is not None and self.settings.bootstrap_api_key is None:
@@ -264,8 +266,6 @@ class Engine(ProjectCalls):
             self._project_id = await self._storage.default_project()
             await self._directory.start()
             self._chores.start()
-            if self.exposition is not None:
-                self._loop_lag.start()
         except BaseException:
             await self.abort()
             raise

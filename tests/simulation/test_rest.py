@@ -15,11 +15,15 @@ FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 LAST = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-def test_an_engine_at_rest_looks_once_an_hour() -> None:
-    """With a day's history behind it, and nothing due, a day costs a few reads an hour."""
+@pytest.mark.parametrize("metrics", [False, True])
+def test_an_engine_at_rest_looks_once_an_hour(*, metrics: bool) -> None:
+    """With a day's history behind it, and nothing due, a day costs a few reads an hour.
+
+    Between two looks no timer fires at all, and metrics are no reason to wake up.
+    """
     with Simulation(5, direct=True) as simulation:
         shop = simulation.host("shop.example")
-        sluicegate = simulation.engine()
+        sluicegate = simulation.engine(metrics=metrics)
 
         async def send(engine: Engine) -> str:
             endpoint = await engine.create_endpoint(url=shop.url)
@@ -29,6 +33,8 @@ def test_an_engine_at_rest_looks_once_an_hour() -> None:
         simulation.advance(600)
         assert [request.message_id for request in shop.requests] == [message_id]
         steps, writes = simulation.loop.steps, simulation.disk.writes
+        simulation.advance(60)
+        assert simulation.loop.steps == steps + 1  # the end of the minute itself
         simulation.advance(DAY_S)
         assert simulation.disk.writes == writes
         assert simulation.loop.steps - steps < 24 * 4 * 25

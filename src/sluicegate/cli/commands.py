@@ -9,13 +9,8 @@ from typing import Any
 import click
 
 from sluicegate import __version__
-from sluicegate.cli.config_show import config
-from sluicegate.cli.demo.run import run_demo
-from sluicegate.cli.doctor.command import doctor
 from sluicegate.cli.failures import StartError
-from sluicegate.cli.keys import keys
 from sluicegate.cli.logs import configure_logs
-from sluicegate.cli.openapi import openapi
 from sluicegate.cli.options import Flags, with_settings
 from sluicegate.cli.serve import run_server
 from sluicegate.engine.errors import SettingError
@@ -25,10 +20,15 @@ __all__ = ["main"]
 
 _EXIT_UNREAD = 128 + signal.SIGPIPE
 _LATER = {
+    "config": ("sluicegate.cli.config_show", "config"),
+    "demo": ("sluicegate.cli.demo.run", "demo"),
+    "doctor": ("sluicegate.cli.doctor.command", "doctor"),
+    "keys": ("sluicegate.cli.keys", "keys"),
+    "openapi": ("sluicegate.cli.openapi", "openapi"),
     "simulate": ("sluicegate.cli.simulate", "simulate"),
     "what-if": ("sluicegate.cli.what_if", "what_if"),
 }
-"""Commands that bring the simulation along: no server is to wait for that, or hold it in memory."""
+"""All but the server, which is not to wait for what only they need, or hold it in memory."""
 
 
 class _Commands(click.Group):
@@ -80,19 +80,3 @@ def serve(*, flags: Flags) -> None:
         raise StartError(error.message) from None
     configure_logs(loaded.settings)
     sys.exit(run_server(loaded.settings, warnings=loaded.warnings))
-
-
-@main.command()
-def demo() -> None:
-    """Watch it work: messages flow, are held by a pause, and flow again. Ends by itself.
-
-    Server, receiver and sender run in this process, on a temporary database and loopback ports.
-    The exit code is 0 when everything that was checked came true.
-    """
-    sys.exit(run_demo())
-
-
-main.add_command(config)
-main.add_command(doctor)
-main.add_command(keys)
-main.add_command(openapi)

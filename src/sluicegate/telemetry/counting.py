@@ -107,7 +107,7 @@ class Counting:
         )
         self._lag_s = Histogram(
             "sluicegate_event_loop_lag_seconds",
-            "By how much the event loop was late for a timer; twice a second.",
+            "By how much the event loop was late for a timer; twice a second at work.",
             _LAG_SECONDS,
         )
         self._series = [

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import signal
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 from rich.console import Console
 
 from sluicegate.app import Engine
@@ -21,7 +23,7 @@ from sluicegate.cli.sockets import bind_sockets
 from sluicegate.engine.errors import SluicegateError
 from sluicegate.engine.settings import Settings
 
-__all__ = ["run_demo"]
+__all__ = ["demo"]
 
 _SENDS_PER_S = 15
 _FLOW_S = 3.0
@@ -36,23 +38,22 @@ _EXIT_INTERRUPTED = 130
 _PLAIN_WIDTH = 120
 
 
-def run_demo() -> int:
-    """Run the demo on the terminal; blocks for some ten seconds.
+@click.command()
+def demo() -> None:
+    """Watch it work: messages flow, are held by a pause, and flow again. Ends by itself.
 
-    Returns:
-        The exit code: 0 when every promise was kept, 1 when not, 130 after Ctrl-C or SIGTERM.
-
-    Raises:
-        CommandError: it could not be carried out.
+    Server, receiver and sender run in this process, on a temporary database and loopback ports.
+    The exit code is 0 when everything that was checked came true.
     """
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
     try:
-        return asyncio.run(_until_signal(console))
+        code = asyncio.run(_until_signal(console))
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("stopped")
-        return _EXIT_INTERRUPTED
+        code = _EXIT_INTERRUPTED
+    sys.exit(code)
 
 
 async def _until_signal(console: Console) -> int:
