@@ -2,11 +2,12 @@
 
 from ipaddress import IPv6Address, ip_address
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
 from sluicegate.engine.api_keys import ApiKeys
 from sluicegate.engine.errors import RateLimitedError, UnauthorizedError
 from sluicegate.engine.model import Principal
+from sluicegate.http.calls import HttpRequest
 from sluicegate.http.per_minute import PerMinute
 
 __all__ = ["Authentication"]
@@ -23,7 +24,7 @@ class Authentication:
         self._api_keys = api_keys
         self._failures = failures
 
-    async def principal(self, request: web.Request) -> Principal:
+    async def principal(self, request: HttpRequest) -> Principal:
         """Return whom the request's key stands for.
 
         Raises:
@@ -39,7 +40,7 @@ class Authentication:
             raise
 
 
-def _bearer_key(request: web.Request) -> str:
+def _bearer_key(request: HttpRequest) -> str:
     values = request.headers.getall(hdrs.AUTHORIZATION, [])
     if len(values) != 1:
         raise UnauthorizedError

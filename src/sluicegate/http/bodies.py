@@ -16,6 +16,8 @@ from aiohttp import HttpVersion11, hdrs, web
 
 from sluicegate.engine.errors import InvalidRequestError, SluicegateError, UnavailableError
 from sluicegate.engine.strict_json import check_json
+from sluicegate.http.calls import HttpRequest
+from sluicegate.http.whole_requests import WholeRequest
 
 __all__ = ["Bodies", "Body", "body_too_large", "check_expectation", "decoded"]
 
@@ -40,7 +42,7 @@ class Bodies:
         self._total_bytes = 0
 
     def of(
-        self, request: web.Request, *, bytes_max: int, too_large: Callable[[], SluicegateError]
+        self, request: HttpRequest, *, bytes_max: int, too_large: Callable[[], SluicegateError]
     ) -> "Body":
         """Return what reads the body in an `async with`: its bytes count until that is left.
 
@@ -58,7 +60,7 @@ class Bodies:
 
     async def json(
         self,
-        request: web.Request,
+        request: HttpRequest,
         decoder: msgspec.json.Decoder[T],
         *,
         bytes_max: int,
@@ -110,7 +112,7 @@ class Body:
     def __init__(
         self,
         bodies: Bodies,
-        request: web.Request,
+        request: HttpRequest,
         *,
         bytes_max: int,
         too_large: Callable[[], SluicegateError],
@@ -130,10 +132,11 @@ class Body:
                 "Content-Encoding is not supported: send the body as it is",
                 details={"header": "Content-Encoding"},
             )
-        if request.content_length is not None and request.content_length > self._bytes_max:
-            raise self._too_large()
         try:
-            return await self._read()
+            if isinstance(request, WholeRequest):
+                return self._taken(request.body)
+            assert isinstance(request, web.Request)
+            return await self._read(request)
         except BaseException:
             self._bodies.let_go(self._held)
             raise
@@ -147,8 +150,9 @@ class Body:
         """Let it go."""
         self._bodies.let_go(self._held)
 
-    async def _read(self) -> bytes:
-        request = self._request
+    async def _read(self, request: web.Request) -> bytes:
+        if request.content_length is not None and request.content_length > self._bytes_max:
+            raise self._too_large()
         content = request.content
         try:
             if content.is_eof():  # a short one comes with its head: no need to wait for it

@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
-from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler
+from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
 from sluicegate.engine.errors import InvalidRequestError, SluicegateError
@@ -13,13 +12,14 @@ from sluicegate.engine.ids import new_request_id
 from sluicegate.engine.log import log
 from sluicegate.engine.ports import Random
 from sluicegate.http.answers import failure
-from sluicegate.http.middleware import stamp
+from sluicegate.http.middleware import Entrance, stamp
 from sluicegate.http.open_connections import OpenConnections
+from sluicegate.http.whole_requests import WholeRequest, WholeRequests, written
 
-__all__ = ["STRAIGHT", "JsonRunner"]
+__all__ = ["WHOLE", "JsonRunner"]
 
-STRAIGHT = web.AppKey("straight", dict[tuple[str, str], Handler])
-"""The application's routes whose paths have no variable part, by method and path."""
+WHOLE = web.AppKey("whole", dict[tuple[str, str], Entrance])
+"""What answers requests that come in one piece, by method and path."""
 
 
 class JsonRunner(web.AppRunner):
@@ -55,7 +55,7 @@ class JsonRunner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
-        routes = self.app.get(STRAIGHT, {})
+        routes = self.app.get(WHOLE, {})
         return _JsonServer(server, routes, self._random, self._connections, self._head_s)
 
 
@@ -65,13 +65,13 @@ class _JsonServer(web.Server):
     def __init__(
         self,
         server: web.Server,
-        routes: Mapping[tuple[str, str], Handler],
+        routes: Mapping[tuple[str, str], Entrance],
         random: Random,
         connections: OpenConnections,
         head_s: float,
     ) -> None:
         vars(self).update(vars(server))
-        self.request_handler = _straight(routes, server.request_handler)
+        self._routes = routes
         self._random = random
         self._open_connections = connections
         self._head_s = head_s
@@ -79,6 +79,7 @@ class _JsonServer(web.Server):
     def __call__(self) -> web.RequestHandler:
         return _JsonConnection(
             self,
+            self._routes,
             self._random,
             self._open_connections,
             self._head_s,
@@ -87,44 +88,49 @@ class _JsonServer(web.Server):
         )
 
 
-def _straight(
-    routes: Mapping[tuple[str, str], Handler],
-    otherwise: Callable[[BaseRequest], Awaitable[web.StreamResponse]],
-) -> Callable[[BaseRequest], Awaitable[web.StreamResponse]]:
-    """Return what answers a request: by its route, if the path alone tells it.
+class _JsonConnection(web.RequestHandler):
+    """One connection; what aiohttp would answer as text is answered as JSON.
 
-    aiohttp's search for it costs a sixth of a short answer, and most requests are sends, whose
-    path is always the same.
+    Between two requests it looks whether the next one comes in one piece, and answers that
+    itself; all others aiohttp reads and answers.
     """
 
-    async def answer(request: BaseRequest) -> web.StreamResponse:
-        route = routes.get((request.method, request.rel_url.raw_path))
-        if route is None or hdrs.EXPECT in request.headers or not isinstance(request, web.Request):
-            return await otherwise(request)
-        return await route(request)
-
-    return answer
-
-
-class _JsonConnection(web.RequestHandler):
-    """One connection; what aiohttp would answer as text is answered as JSON."""
-
-    __slots__ = ("_answering", "_head_late", "_head_s", "_open_connections", "_random")
+    __slots__ = (
+        "_answering",
+        "_behind",
+        "_free",
+        "_head_late",
+        "_head_s",
+        "_open_connections",
+        "_random",
+        "_routes",
+        "_whole",
+        "_whole_requests",
+    )
 
     def __init__(
         self,
         server: web.Server,
+        routes: Mapping[tuple[str, str], Entrance],
         random: Random,
         connections: OpenConnections,
         head_s: float,
         **settings: object,
     ) -> None:
         super().__init__(server, **settings)  # type: ignore[arg-type]  # aiohttp's own, passed on
+        self._routes = routes
         self._random = random
         self._open_connections = connections
         self._head_s = head_s
         self._head_late: asyncio.TimerHandle | None = None
         self._answering = False
+        self._free = True
+        """aiohttp has answered all that it was given, and goes on to wait for more."""
+        self._whole_requests = WholeRequests()
+        self._whole: asyncio.Task[None] | None = None
+        """Answers a request that came in one piece."""
+        self._behind = b""
+        """What came meanwhile."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, unless there are too many connections already."""
@@ -140,10 +146,70 @@ class _JsonConnection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take what was sent; between two requests it begins the next one's head."""
+        if self._whole is not None:
+            self._behind += data
+            self._pause_transport_reading()
+            return
+        if data and not (self._close or self._force_close):
+            request = self._whole_requests.read(data, self.transport)
+            if request is not None and self._free:
+                handler = self._routes.get((request.method, request.path))
+                if handler is not None:
+                    self._begin_answer()
+                    self._whole = self._loop.create_task(self._answer_whole(request, handler))
+                    return
+            self._free = False
         super().data_received(data)
         # Most often the whole head has come: then there is nothing to wait for.
         if data and not (self._answering or self._messages) and self._head_late is None:
             self._await_head()
+
+    async def _answer_whole(self, request: WholeRequest, handler: Entrance) -> None:
+        """Answer a request that came in one piece, as aiohttp does the others."""
+        keep_alive = False
+        try:
+            response = await handler(request)
+            keep_alive = response.keep_alive is not False and not self._close
+            if self.transport is not None:
+                self.transport.write(written(response, keep_alive=keep_alive))
+                await self._drain_helper()
+        except ConnectionError:
+            log.debug("request.client_gone")
+        except Exception as error:  # noqa: BLE001 - a bug of ours ends this connection and no other
+            log.error("request.crashed", exc_info=error)
+            keep_alive = False
+        finally:
+            self._whole = None
+            self._end_answer()
+            if not keep_alive:
+                self.force_close()
+        if not self._force_close:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Wait for the next request, which may be there already."""
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if self._keepalive_handle is None:
+            self._process_keepalive()
+        if self._behind:
+            behind, self._behind = self._behind, b""
+            self._resume_transport_reading()
+            self.data_received(behind)
+
+    def _process_keepalive(self) -> None:
+        """Close the connection if it has been idle for too long."""
+        if self._whole is not None:
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        super()._process_keepalive()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's signature
+        """End; a request in progress gets `timeout` seconds."""
+        if self._whole is not None:
+            self.close()
+            await asyncio.wait([self._whole], timeout=timeout)
+            if self._whole is not None:
+                self._whole.cancel()
+        await super().shutdown(timeout)
 
     async def _handle_request(
         self,
@@ -151,14 +217,23 @@ class _JsonConnection(web.RequestHandler):
         start_time: float | None,
         request_handler: Callable[[BaseRequest], Awaitable[web.StreamResponse]],
     ) -> tuple[web.StreamResponse, bool]:
+        self._begin_answer()
+        try:
+            response, gone = await super()._handle_request(request, start_time, request_handler)
+        finally:
+            self._end_answer()
+        self._free = bool(response.keep_alive) and not gone
+        self._free = self._free and request.content.is_eof() and not self._messages
+        return response, gone
+
+    def _begin_answer(self) -> None:
         self._stop_awaiting_head()
         self._answering = True
         self._open_connections.begins_request(self)
-        try:
-            return await super()._handle_request(request, start_time, request_handler)
-        finally:
-            self._answering = False
-            self._open_connections.ends_request(self)
+
+    def _end_answer(self) -> None:
+        self._answering = False
+        self._open_connections.ends_request(self)
 
     def _await_head(self) -> None:
         self._head_late = self._loop.call_later(self._head_s, self.force_close)

@@ -5,7 +5,7 @@ whether there is such a route; whether writes are taken. Whatever goes wrong, th
 in the envelope of contract section 1.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
@@ -25,11 +25,13 @@ from sluicegate.http.answers import empty, failure
 from sluicegate.http.api.health import DRAINING_RETRY_AFTER_S, Readiness
 from sluicegate.http.api.route import Route
 from sluicegate.http.auth import Authentication
-from sluicegate.http.calls import Call
+from sluicegate.http.calls import Call, HttpRequest
 from sluicegate.http.errors import status_of
 from sluicegate.http.per_minute import PerMinute
 
-__all__ = ["Gate", "stamp"]
+__all__ = ["Entrance", "Gate", "stamp"]
+
+Entrance = Callable[[HttpRequest], Awaitable[web.StreamResponse]]
 
 _READS = ("GET", "HEAD", "OPTIONS")
 
@@ -61,10 +63,10 @@ class Gate:
         self._random = random
         self._telemetry = telemetry
 
-    def entrance(self, route: Route) -> Handler:
-        """Return the aiohttp handler of a route."""
+    def entrance(self, route: Route) -> Entrance:
+        """Return what answers the requests of a route: an aiohttp handler, and more than that."""
 
-        async def enter(request: web.Request) -> web.StreamResponse:
+        async def enter(request: HttpRequest) -> web.StreamResponse:
             return await self._answer(request, route)
 
         return enter
@@ -77,7 +79,7 @@ class Gate:
         """
         allowed = sorted({*known, "OPTIONS"})
 
-        async def enter(request: web.Request) -> web.StreamResponse:
+        async def enter(request: HttpRequest) -> web.StreamResponse:
             return await self._answer(request, None, allowed)
 
         return enter
@@ -94,7 +96,7 @@ class Gate:
         return enter
 
     async def _answer(
-        self, request: web.Request, route: Route | None, allowed: Sequence[str] = ()
+        self, request: HttpRequest, route: Route | None, allowed: Sequence[str] = ()
     ) -> web.StreamResponse:
         response: web.StreamResponse
         request_id = new_request_id(self._random)
@@ -128,7 +130,7 @@ class Gate:
 
     async def _handled(
         self,
-        request: web.Request,
+        request: HttpRequest,
         route: Route | None,
         request_id: str,
         allowed: Sequence[str],
@@ -151,7 +153,7 @@ def _is_private(path: str) -> bool:
     return path == "/v1" or path.startswith("/v1/")
 
 
-def _no_route(request: web.Request, allowed: Sequence[str]) -> web.Response:
+def _no_route(request: HttpRequest, allowed: Sequence[str]) -> web.Response:
     if not allowed:
         raise NotFoundError("no such route")
     if request.method == "OPTIONS":
@@ -161,7 +163,7 @@ def _no_route(request: web.Request, allowed: Sequence[str]) -> web.Response:
     )
 
 
-def _log_crash(request: web.Request, route: Route | None, request_id: str) -> None:
+def _log_crash(request: HttpRequest, route: Route | None, request_id: str) -> None:
     log.error(
         "request.crashed",
         request_id=request_id,

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from aiohttp import web
 
 from sluicegate.engine.errors import InvalidRequestError
 from sluicegate.engine.moments import from_ms, parse_moment
+from sluicegate.http.calls import HttpRequest
 
 __all__ = ["Query"]
 
@@ -28,7 +28,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     required: bool = False
     default: Any = None
 
-    def text(self, request: web.Request) -> str | None:
+    def text(self, request: HttpRequest) -> str | None:
         """Return it as it is, or the default.
 
         Raises:
@@ -41,7 +41,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
             )
         return values[0] if values else self.default
 
-    def whole(self, request: web.Request) -> int:
+    def whole(self, request: HttpRequest) -> int:
         """Return it as an integer, or the default, which must be one.
 
         Raises:
@@ -57,7 +57,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
             )
         return int(found)
 
-    def moment(self, request: web.Request) -> datetime | None:
+    def moment(self, request: HttpRequest) -> datetime | None:
         """Return it as a moment in UTC.
 
         Raises:

@@ -3,7 +3,6 @@
 import re
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from sluicegate.engine.ports import Clock, NoTelemetry, Random, Telemetry
 from sluicegate.engine.services import Services
@@ -25,8 +24,8 @@ from sluicegate.http.api.sending import SendHandlers
 from sluicegate.http.api.signing_keys import SigningKeyHandlers
 from sluicegate.http.auth import Authentication
 from sluicegate.http.bodies import Bodies, check_expectation
-from sluicegate.http.connections import STRAIGHT, JsonRunner
-from sluicegate.http.middleware import Gate
+from sluicegate.http.connections import WHOLE, JsonRunner
+from sluicegate.http.middleware import Entrance, Gate
 from sluicegate.http.openapi.document import build_document
 from sluicegate.http.openapi.schemas import Json
 from sluicegate.http.per_minute import PerMinute
@@ -82,7 +81,7 @@ def create_app(
         services, settings=settings, readiness=readiness, exposition=exposition, reading=reading
     )
     methods: dict[str, list[str]] = {}
-    straight: dict[tuple[str, str], Handler] = {}
+    whole: dict[tuple[str, str], Entrance] = {}
     for route in table:
         handler = gate.entrance(route)
         # aiohttp's own idea of a variable part has no braces in it.
@@ -90,9 +89,9 @@ def create_app(
         for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
             app.router.add_route(method, path, handler, expect_handler=check_expectation)
             methods.setdefault(path, []).append(method)
-            if path == route.path:
-                straight[method, path] = handler
-    app[STRAIGHT] = straight
+        if route.method == "POST" and path == route.path:
+            whole[route.method, path] = handler
+    app[WHOLE] = whole
     for path, known in methods.items():
         refusal = gate.other_methods(known)
         app.router.add_route("*", path, refusal, expect_handler=check_expectation)

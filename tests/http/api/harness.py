@@ -145,6 +145,7 @@ class Api:
     receiver: Receiver
     database: Path
     session: aiohttp.ClientSession
+    runner: web.AppRunner
     names: int = field(default=0)
 
     async def request(
@@ -291,6 +292,7 @@ async def running_api(
                     receiver=receiver,
                     database=directory / "api.db",
                     session=session,
+                    runner=runner,
                 )
         finally:
             await runner.cleanup()

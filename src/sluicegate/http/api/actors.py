@@ -10,7 +10,7 @@ from sluicegate.engine.errors import InvalidRequestError
 from sluicegate.http.answers import success
 from sluicegate.http.api.actor_answers import ActorsAnswer
 from sluicegate.http.api.route import Query, Route
-from sluicegate.http.calls import Call
+from sluicegate.http.calls import Call, HttpRequest
 
 __all__ = ["ActorHandlers"]
 
@@ -61,7 +61,7 @@ class ActorHandlers:
         return success(call.request_id, ActorsAnswer.of(labels, users=bool(users)))
 
 
-def _ids(request: web.Request, name: str) -> list[str]:
+def _ids(request: HttpRequest, name: str) -> list[str]:
     """Return the ids of a parameter that may be repeated, and may hold several.
 
     Raises:

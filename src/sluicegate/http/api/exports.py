@@ -185,7 +185,7 @@ class ExportHandlers:
     async def download(self, call: Call) -> web.Response:
         """GET /v1/exports/{export_id}/download: clients hand the absolute URL on as it is."""
         export_id = call.path("export_id")
-        base = self._public_url or _origin(call.request)
+        base = self._public_url or _origin(call.aiohttp_request)
         token = await self._exports.download_token(call.project_id, export_id)
         location = f"{base.rstrip('/')}/exports/{export_id}/file?token={token}"
         return web.Response(status=302, headers={**_PRIVATE, hdrs.LOCATION: location})
@@ -197,7 +197,7 @@ class ExportHandlers:
         if token is None:
             raise NotFoundError("this download link has no token: ask for a new one")
         path = await self._exports.file_by_token(export_id, token)
-        await _check_range(call.request, Path(path))
+        await _check_range(call.aiohttp_request, Path(path))
         return web.FileResponse(
             path,
             headers={

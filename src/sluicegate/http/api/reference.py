@@ -16,7 +16,7 @@ from aiohttp import hdrs, web
 from sluicegate.engine.errors import NotFoundError
 from sluicegate.http.api.route import Envelope, Route
 from sluicegate.http.api.routes import Handlers, routes
-from sluicegate.http.calls import Call
+from sluicegate.http.calls import Call, HttpRequest
 from sluicegate.http.openapi.document import build_document
 from sluicegate.http.static import Asset, assets
 
@@ -106,13 +106,15 @@ class ReferenceHandlers:
         if self._document is None:
             self._document = asyncio.ensure_future(asyncio.to_thread(self._build))
         text = await asyncio.shield(self._document)
-        return _unless_known(call.request, text, "application/json", {})
+        return _unless_known(call.aiohttp_request, text, "application/json", {})
 
     async def page(self, call: Call) -> web.Response:
         """GET /docs."""
         found = await asyncio.to_thread(assets)
         page = _PAGE.format(**{name.partition(".")[0]: one.version for name, one in found.items()})
-        return _unless_known(call.request, page.encode(), "text/html; charset=utf-8", _PAGE_HEADERS)
+        return _unless_known(
+            call.aiohttp_request, page.encode(), "text/html; charset=utf-8", _PAGE_HEADERS
+        )
 
     async def asset(self, call: Call) -> web.Response:
         """GET /docs/{version}/{file}; a version's content never changes."""
@@ -145,7 +147,7 @@ def _unless_known(
     return web.Response(body=body, headers={**headers, "Content-Type": content_type})
 
 
-def _takes_gzip(request: web.Request) -> bool:
+def _takes_gzip(request: HttpRequest) -> bool:
     """Whether `Accept-Encoding` names gzip and does not refuse it (RFC 9110 §12.5.3)."""
     for each in ",".join(request.headers.getall(hdrs.ACCEPT_ENCODING, [])).split(","):
         coding, _, weight = each.partition(";")

@@ -1,0 +1,173 @@
+"""Requests that come in one piece, and what is written in answer to them.
+
+Most requests are sends, and most sends are small: head and body come together, and nothing else
+does. What such a request needs of a server is little, and aiohttp's own way of serving it (a
+stream for the body, another for the answer, a search for the route) takes longer than all that
+we do with it. Whatever is unusual here is left to aiohttp, byte for byte: there is one place
+that refuses what is not HTTP.
+"""
+
+from typing import TYPE_CHECKING
+
+from aiohttp import hdrs, web
+from aiohttp.helpers import rfc822_formatted_time
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from multidict import CIMultiDict, MultiDict
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["WholeRequest", "WholeRequests", "written"]
+
+_HEAD_BYTES_MAX = 8190
+"""Longer than this may be more than aiohttp takes of one line."""
+_HEADERS_MAX = 128
+_USUAL = {
+    hdrs.CONNECTION.lower(): "keep-alive",
+    hdrs.CONTENT_ENCODING.lower(): "identity",
+    hdrs.EXPECT.lower(): "",
+    hdrs.SEC_WEBSOCKET_KEY1.lower(): "",
+    hdrs.TRANSFER_ENCODING.lower(): "",
+    hdrs.UPGRADE.lower(): "",
+}
+"""What may stand in headers that change how a request is read or answered."""
+_NO_CONTENT = 204
+
+
+class WholeRequest:
+    """A request whose body is there already. What handlers ask of it is as aiohttp's has it."""
+
+    __slots__ = ("_transport", "body", "headers", "method", "path")
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        headers: CIMultiDict[str],
+        body: bytes,
+        transport: "asyncio.BaseTransport | None",
+    ) -> None:
+        """Take what was read; `path` is all of the target, as it was sent."""
+        self.method = method
+        self.path = path
+        self.headers = headers
+        self.body = body
+        self._transport = transport
+
+    @property
+    def match_info(self) -> dict[str, str]:
+        """Nothing: the path has no variable part."""
+        return {}
+
+    @property
+    def query(self) -> MultiDict[str]:
+        """Nothing: what has a query is not served here."""
+        return MultiDict()
+
+    @property
+    def remote(self) -> str | None:
+        """The client's address."""
+        peer = None if self._transport is None else self._transport.get_extra_info("peername")
+        return str(peer[0]) if isinstance(peer, tuple) and peer else None
+
+
+class WholeRequests:
+    """Reads what comes on one connection, and finds the requests that come in one piece."""
+
+    __slots__ = ("_begun", "_body", "_ended", "_headers", "_parser", "_path", "_plain")
+
+    def __init__(self) -> None:
+        """Begin between two requests."""
+        self._parser: HttpRequestParser | None = HttpRequestParser(self)
+        self._path = b""
+        self._headers: CIMultiDict[str] = CIMultiDict()
+        self._body = b""
+        self._plain = True
+        self._begun = 0
+        self._ended = 0
+
+    def read(
+        self, data: bytes, transport: "asyncio.BaseTransport | None" = None
+    ) -> WholeRequest | None:
+        """Read what came; everything that comes has to be read.
+
+        Returns:
+            The request, if that is what came, the whole of it and nothing else, and there is
+            nothing unusual about it.
+        """
+        parser = self._parser
+        if parser is None:
+            return None
+        between = self._begun == self._ended
+        self._begun, self._ended = 0 if between else 1, 0
+        self._headers, self._body, self._plain = CIMultiDict(), b"", between
+        try:
+            parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade):
+            self._parser = None  # what it is, and where the next one would begin, aiohttp says
+            return None
+        headers = self._headers
+        if (
+            not self._plain
+            or self._begun != 1
+            or self._ended != 1
+            or hdrs.HOST not in headers
+            or len(headers) > _HEADERS_MAX
+            or len(data) - len(self._body) > _HEAD_BYTES_MAX
+            or parser.get_http_version() != "1.1"
+        ):
+            return None
+        return WholeRequest(
+            parser.get_method().decode("ascii"),
+            self._path.decode("ascii"),
+            headers,
+            self._body,
+            transport,
+        )
+
+    # -- what httptools calls ---------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._begun += 1
+        self._path = b""
+
+    def on_url(self, url: bytes) -> None:
+        """Take the target, or a piece of it."""
+        self._plain = self._plain and url.isascii()
+        self._path += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        if not (self._plain and name.isascii() and value.isascii()):
+            self._plain = False
+            return
+        key, text = name.decode("ascii"), value.decode("ascii").rstrip(" \t")
+        usual = _USUAL.get(key.lower(), text)
+        if key in self._headers or text.lower() != usual.lower():
+            self._plain = False
+        self._headers.add(key, text)
+
+    def on_body(self, body: bytes) -> None:
+        """Take the body: without an encoding there is one piece of it in what came."""
+        self._body = body
+
+    def on_message_complete(self) -> None:
+        """A request ends."""
+        self._ended += 1
+
+
+def written(response: web.StreamResponse, *, keep_alive: bool) -> bytes:
+    """Return a response as aiohttp would write it to a request of HTTP/1.1 that is not a HEAD."""
+    body = response.body if isinstance(response, web.Response) else response
+    if not isinstance(body, bytes | None):
+        raise TypeError("the answer to a whole request is whole too")
+    lines = [f"HTTP/1.1 {response.status} {response.reason}"]
+    lines += [f"{name}: {value}" for name, value in response.headers.items()]
+    if response.status != _NO_CONTENT:
+        lines.append(f"Content-Length: {len(body or b'')}")
+    lines.append(f"Date: {rfc822_formatted_time()}")
+    if not keep_alive:
+        lines.append("Connection: close")
+    lines.append("\r\n")
+    return "\r\n".join(lines).encode("utf-8") + (body or b"")
