@@ -17,6 +17,8 @@ from figures import percentiles
 from wire import Job, content_length, payload, serve_jobs, work
 
 _ACCEPTED = b"202"
+_SLOT_REFUSED = b'"error":'
+"""In the answer to a batch, once for each message that was not accepted."""
 
 
 class Requests:
@@ -24,68 +26,80 @@ class Requests:
 
     def __init__(self, job: Job) -> None:
         self._next: int = job["first"]
+        self._left: int = job["count"]
         self._payload_bytes: int = job["payload_bytes"]
-        closing = job["closing"].encode()
-        self._frames: list[tuple[bytes, bytes]] = [
-            (_head(job, len(opening) + self._payload_bytes + len(closing)) + opening, closing)
-            for opening in (text.encode() for text in job["openings"])
+        self._batch: int = job.get("batch", 1)
+        self._openings: list[bytes] = [text.encode() for text in job["openings"]]
+        self._closing: bytes = job["closing"].encode()
+        lines = [
+            f"POST {job['path']} HTTP/1.1",
+            f"Host: 127.0.0.1:{job['port']}",
+            "Content-Type: application/json",
+            *job["headers"],
+            "Content-Length: ",
         ]
+        self._head = "\r\n".join(lines).encode()
 
-    def make(self) -> bytes:
-        """Return the next message's request, stamped with this moment."""
+    @property
+    def left(self) -> bool:
+        """Whether there are more messages."""
+        return self._left > 0
+
+    def make(self) -> tuple[bytes, int]:
+        """Return the next request, its payloads stamped with this moment; how many they are."""
+        count = min(self._batch, self._left)
+        self._left -= count
+        if self._batch == 1:
+            body = self._message()
+        else:
+            body = b'{"messages":[%s]}' % b",".join(self._message() for _ in range(count))
+        return b"%s%d\r\n\r\n%s" % (self._head, len(body), body), count
+
+    def _message(self) -> bytes:
         number = self._next
         self._next += 1
-        opening, closing = self._frames[number % len(self._frames)]
-        return opening + payload(number, self._payload_bytes) + closing
-
-
-def _head(job: Job, body_bytes: int) -> bytes:
-    lines = [
-        f"POST {job['path']} HTTP/1.1",
-        f"Host: 127.0.0.1:{job['port']}",
-        "Content-Type: application/json",
-        f"Content-Length: {body_bytes}",
-        *job["headers"],
-    ]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n"
+        opening = self._openings[number % len(self._openings)]
+        return opening + payload(number, self._payload_bytes) + self._closing
 
 
 class Connection(asyncio.Protocol):
     """One connection; says when it has been answered."""
 
-    def __init__(self, answered: Callable[["Connection", bytes], None]) -> None:
+    def __init__(self, answered: Callable[["Connection", int, bytes], None]) -> None:
         self._answered = answered
+        self._messages = 0
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
-        self._busy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
 
-    def post(self, request: bytes) -> None:
-        """Send a request; the last one has been answered."""
+    def post(self, request: bytes, messages: int) -> None:
+        """Send a request with so many messages; the last one has been answered."""
         assert self._transport is not None
-        self._busy = True
+        self._messages = messages
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
-        """Pass on the answer's status when it is complete."""
+        """Pass on the answer when it is complete."""
         buffer = self._buffer + data if self._buffer else data
         split = buffer.find(b"\r\n\r\n")
         if split < 0 or len(buffer) < split + 4 + content_length(buffer[:split]):
             self._buffer = buffer
             return
         self._buffer = b""
-        self._busy = False
-        self._answered(self, buffer)
+        self._end(buffer)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """A request that was not answered counts as refused."""
         del exc
-        if self._busy:
-            self._busy = False
-            self._answered(self, b"connection lost")
+        if self._messages:
+            self._end(b"connection lost")
+
+    def _end(self, answer: bytes) -> None:
+        messages, self._messages = self._messages, 0
+        self._answered(self, messages, answer)
 
     def close(self) -> None:
         """Close it."""
@@ -104,13 +118,12 @@ class Run:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._requests = Requests(job)
-        self._left = job["count"]
-        self._unanswered = job["count"]
+        self._unanswered: int = job["count"]
         self._free: deque[Connection] = deque()
         self._late_ns: deque[int] = deque()
         self._late_ms: list[float] = []
         self._accepted = 0
-        self._refused: list[str] = []
+        self._refused: str | None = None
         self._done = asyncio.Event()
         self._open = job["do"] == "open"
         self._alive = job["connections"]
@@ -136,8 +149,7 @@ class Run:
             connection.close()
         return {
             "accepted": self._accepted,
-            "refused": len(self._refused),
-            "example": self._refused[0] if self._refused else None,
+            "example": self._refused,
             "started_ns": started_ns,
             "ended_ns": time.monotonic_ns(),
             "late_ms": percentiles(self._late_ms),
@@ -154,22 +166,23 @@ class Run:
             self._post_late()
 
     def _post_free(self) -> None:
-        while self._free and self._left:
-            self._left -= 1
-            self._free.popleft().post(self._requests.make())
+        while self._free and self._requests.left:
+            self._free.popleft().post(*self._requests.make())
 
     def _post_late(self) -> None:
         while self._free and self._late_ns:
             due_ns = self._late_ns.popleft()
             self._late_ms.append((time.monotonic_ns() - due_ns) / 1e6)
-            self._free.popleft().post(self._requests.make())
+            self._free.popleft().post(*self._requests.make())
 
-    def _answered(self, connection: Connection, answer: bytes) -> None:
+    def _answered(self, connection: Connection, messages: int, answer: bytes) -> None:
+        refused = messages
         if answer[9:12] == _ACCEPTED:
-            self._accepted += 1
-        else:
-            self._refused.append(answer[:200].decode("latin-1"))
-        self._unanswered -= 1
+            refused = answer.count(_SLOT_REFUSED) if messages > 1 else 0
+        if refused:
+            self._refused = answer[:400].decode("latin-1")
+        self._accepted += messages - refused
+        self._unanswered -= messages
         if connection.lost:
             self._alive -= 1
         else:

@@ -3,19 +3,20 @@
 import contextlib
 import json
 import socket
-import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ledger import Ledger
 from wire import content_length
 from workers import BenchmarkError, Cpu, environment, spawned
 
-__all__ = ["API_KEY", "Api", "Server", "serving"]
+__all__ = ["API_KEY", "DATABASE", "Api", "Server", "serving"]
 
 API_KEY = "sg_test_" + "benchmark" * 4
+DATABASE = "sluicegate.db"
 _START_S = 60.0
 _ANSWER_S = 30.0
 _STOP_S = 40.0
@@ -101,9 +102,9 @@ class Server:
         self, process: subprocess.Popen[bytes], port: int, database: Path, core: int | None
     ) -> None:
         self.port = port
-        self.database = database
-        self.accepted = 0
-        """Messages that it answered for; whoever sends them counts them."""
+        self.ledger = Ledger(database)
+        self.stored_ids: list[str] = []
+        """The endpoints that were in the database before the start."""
         self.cpu = Cpu(process.pid, core=core)
         self.api = _connected(process, port)
         self._process = process
@@ -113,14 +114,6 @@ class Server:
         created = self.api.call("POST", "/v1/endpoints", {"url": url, **config})
         return str(created["id"])
 
-    def unfinished(self, endpoint_ids: list[str]) -> int:
-        """Return how many messages of these endpoints are not delivered and recorded."""
-        waiting = 0
-        for endpoint_id in endpoint_ids:
-            counts = self.api.call("GET", f"/v1/endpoints/{endpoint_id}")["counts"]
-            waiting += sum(counts.values())
-        return waiting
-
     def stop(self) -> dict[str, int]:
         """End it in order, then return how many messages of each status its file holds.
 
@@ -128,24 +121,31 @@ class Server:
             BenchmarkError: it ended with another code than 0.
         """
         self.api.close()
+        self.ledger.close()
         self._process.terminate()
         code = self._process.wait(_STOP_S)
         if code != 0:
             raise BenchmarkError(f"the server ended with code {code}")
-        with contextlib.closing(sqlite3.connect(self.database)) as db:
-            return dict(db.execute("SELECT status, count(*) FROM messages GROUP BY status"))
+        return self.ledger.statuses()
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *, core: int | None) -> Iterator[Server]:
-    """Run `sluicegate serve --dev` with its defaults on a new database in `folder`."""
+def serving(folder: Path, *, core: int | None, settings: Mapping[str, object]) -> Iterator[Server]:
+    """Run `sluicegate serve --dev` on the database in `folder`, or on a new one.
+
+    Args:
+        folder: of the database, `DATABASE`, and of the log.
+        core: where it runs.
+        settings: those that are not the defaults.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    database = folder / "sluicegate.db"
+    database = folder / DATABASE
     log_file = folder / "server.log"
     command = ["-m", "sluicegate", "serve", "--dev", "--port", str(port)]
     env = environment() | {"SLUICEGATE_BOOTSTRAP_API_KEY": API_KEY}
+    env |= {f"SLUICEGATE_{name.upper()}": str(value) for name, value in settings.items()}
     with (
         log_file.open("wb") as log,
         spawned(

@@ -70,7 +70,7 @@ def hold(server: Server, endpoint_id: str, count: int) -> None:
         )
         if any("error" in slot for slot in slots):
             raise BenchmarkError(f"a batch was not accepted: {slots[0]}")
-        server.accepted += len(numbers)
+        server.ledger.accepted += len(numbers)
 
 
 def _send(endpoint_id: str, text: bytes) -> bytes:

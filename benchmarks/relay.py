@@ -4,9 +4,10 @@ It accepts a POST and posts the body on to the sink, over one shared session tha
 connections; it answers 202 when the sink has answered 2xx. Nothing is stored, parsed or signed,
 and nothing is done that need not be done.
 
-    python benchmarks/relay.py TARGET_URL
+    python benchmarks/relay.py TARGET_URL CA_FILE
 """
 
+import ssl
 import sys
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
@@ -15,6 +16,7 @@ from yarl import URL
 
 _JSON = {"Content-Type": "application/json"}
 _ATTEMPT_S = 30
+_BODY_BYTES_MAX = 2**20
 _SUCCESS = range(200, 300)
 
 
@@ -30,7 +32,7 @@ def application(session: ClientSession, target: URL) -> web.Application:
             return web.Response(status=502)
         return web.Response(status=202 if answer.status in _SUCCESS else 502)
 
-    app = web.Application()
+    app = web.Application(client_max_size=_BODY_BYTES_MAX)
     app.router.add_post("/relay", forward)
     return app
 
@@ -39,7 +41,7 @@ async def main() -> None:
     """Relay until standard input ends."""
     target = URL(sys.argv[1])
     session = ClientSession(
-        connector=TCPConnector(limit=0),
+        connector=TCPConnector(limit=0, ssl=ssl.create_default_context(cafile=sys.argv[2])),
         cookie_jar=DummyCookieJar(),
         timeout=ClientTimeout(total=_ATTEMPT_S),
     )

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-from subjects import CONNECTIONS, Subject
+from subjects import Subject
 from wire import Job
 from workers import BenchmarkError, Cpu, Worker
 
@@ -85,7 +85,7 @@ class Rounds:
     def throughput(self, subject: Subject, count: int) -> Delivered:
         """Send `count` messages as fast as they are taken; return when all are delivered."""
         self._start(subject)
-        sent, _, ended_ns = self._round(subject, count, closed())
+        sent, _, ended_ns = self._round(subject, count, closed(subject))
         return Delivered(
             messages=count,
             took_s=(ended_ns - sent["started_ns"]) / 1e9,
@@ -127,10 +127,11 @@ class Rounds:
         first, self._next = self._next, self._next + count
         numbers = {"first": first, "count": count, "payload_bytes": subject.payload_bytes}
         self._sink.do({"do": "open", **numbers}, timeout_s=5)
-        self._load.give({**job, **subject.target(), **numbers})
+        load = subject.load or self._load
+        load.give({**job, **subject.target(), **numbers})
         if during is not None:
             during()
-        sent = self._load.answer(timeout_s=_TIMEOUT_S)
+        sent = load.answer(timeout_s=_TIMEOUT_S)
         wait_s = _TIMEOUT_S if sent["accepted"] == count else 2.0
         came = self._sink.do({"do": "report", "timeout_s": wait_s}, timeout_s=wait_s + 5)
         subject.settle(timeout_s=_TIMEOUT_S)
@@ -153,9 +154,9 @@ class Rounds:
             self.faults.append(f"{name}: {came['signed']} of {came['received']} were signed")
 
 
-def closed() -> Job:
+def closed(subject: Subject) -> Job:
     """Return the load generator's job to send as fast as sends are taken."""
-    return {"do": "closed", "connections": CONNECTIONS}
+    return {"do": "closed", "connections": subject.senders}
 
 
 def paced(rate: float) -> Job:

@@ -2,14 +2,16 @@
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
 import machine
-from ours import Server, serving
+import trustme
+from ours import DATABASE, Server, serving
 from rounds import Rounds
 from steps import Steps
+from stored import Owner, make_database
 from subjects import Relay
 from workers import Cores, Worker
 
@@ -18,6 +20,7 @@ __all__ = ["Run"]
 _T = TypeVar("_T")
 
 _REPEATS_S = 90.0
+_CA = "authority.pem"
 
 
 class Run:
@@ -51,7 +54,6 @@ class Run:
         self.remarks: list[str] = []
         self.counts = {"accepted": 0, "succeeded": 0, "held": 0, "lost": 0}
         self._quick = quick
-        self._servers = 0
 
     @classmethod
     @contextlib.contextmanager
@@ -66,14 +68,16 @@ class Run:
         cores = Cores()
         cores.take_place()
         parent = machine.working_folder(chosen)
-        with (
-            tempfile.TemporaryDirectory(prefix="sluicegate-bench-", dir=parent) as folder,
-            Worker.run("sink", core=cores.others) as sink,
-            Worker.run("load", core=cores.others) as load,
-        ):
-            yield cls(
-                folder=Path(folder), cores=cores, steps=steps, load=load, sink=sink, quick=quick
-            )
+        with tempfile.TemporaryDirectory(prefix="sluicegate-bench-", dir=parent) as name:
+            folder = Path(name)
+            certificate = _certify(folder)
+            with (
+                Worker.run("sink", str(certificate), core=cores.others) as sink,
+                Worker.run("load", core=cores.others) as load,
+            ):
+                yield cls(
+                    folder=folder, cores=cores, steps=steps, load=load, sink=sink, quick=quick
+                )
 
     def sized(self, full: _T, *, quick: _T) -> _T:
         """Return `full`, or `quick` in a quick run."""
@@ -81,35 +85,71 @@ class Run:
 
     @property
     def sink_url(self) -> str:
-        """The URL of the receiver, to which anything may be added."""
-        return f"http://127.0.0.1:{self.sink.ready['port']}/hook"
+        """The URL of the receiver that needs no TLS and keeps connections.
 
-    @contextlib.contextmanager
-    def relay(self) -> Iterator[Relay]:
-        """Run the baseline."""
-        with Worker.run("relay", self.sink_url, core=self.cores.subject) as worker:
-            yield Relay(worker)
-
-    @contextlib.contextmanager
-    def serving(self) -> Iterator[Server]:
-        """Run a server of ours on a new database, and check the file when all is done.
-
-        Every message that the server `accepted` must then be delivered and recorded, or wait.
+        Anything may be added to it, as to those of `receiver`.
         """
-        self._servers += 1
-        place = self.folder / f"server-{self._servers}"
-        place.mkdir()
-        with serving(place, core=self.cores.subject) as server:
+        return self.receiver("http")
+
+    def receiver(self, kind: str) -> str:
+        """Return the URL of a receiver.
+
+        Args:
+            kind: `http` or `https`; with ` closing`, it closes the connection after each answer.
+        """
+        return str(self.sink.ready["urls"][kind])
+
+    @contextlib.contextmanager
+    def relay(self, *, name: str = "aiohttp relay", receiver: str = "http") -> Iterator[Relay]:
+        """Run the baseline; `receiver` as for `receiver`."""
+        arguments = (self.receiver(receiver), str(self.folder / _CA))
+        with Worker.run("relay", *arguments, core=self.cores.subject) as worker:
+            yield Relay(worker, name=name)
+
+    @contextlib.contextmanager
+    def serving(self, owners: Sequence[Owner] = (), **settings: object) -> Iterator[Server]:
+        """Run a server of ours, which trusts the sink, and check its database when all is done.
+
+        Every message that its ledger counts as accepted must then be delivered and recorded, or
+        wait.
+
+        Args:
+            owners: endpoints that the database holds at the start, with messages that wait.
+            settings: those that are not the defaults.
+        """
+        place = self.new_folder()
+        stored_ids = make_database(place / DATABASE, owners) if owners else []
+        settings["tls_ca_file"] = self.folder / _CA
+        with serving(place, core=self.cores.subject, settings=settings) as server:
+            server.stored_ids = stored_ids
+            server.ledger.accepted = sum(owner.waiting for owner in owners)
             yield server
-            stored = server.stop()
+            self.check(server.ledger.accepted, server.stop())
+
+    def new_folder(self) -> Path:
+        """Return a new folder within the run's."""
+        return Path(tempfile.mkdtemp(dir=self.folder))
+
+    def check(self, accepted: int, stored: Mapping[str, int]) -> None:
+        """Compare what was accepted with what a database holds, and count it.
+
+        Args:
+            accepted: how many messages.
+            stored: how many there are, by status.
+        """
         succeeded, held = stored.get("succeeded", 0), stored.get("queued", 0)
-        lost = server.accepted - succeeded - held
+        lost = accepted - succeeded - held
         if lost:
-            self.faults.append(f"{server.accepted} accepted, but the database holds {stored}")
-        for name, count in (
-            ("accepted", server.accepted),
-            ("succeeded", succeeded),
-            ("held", held),
-            ("lost", lost),
-        ):
+            self.faults.append(f"{accepted} accepted, but the database holds {dict(stored)}")
+        counts = {"accepted": accepted, "succeeded": succeeded, "held": held, "lost": lost}
+        for name, count in counts.items():
             self.counts[name] += count
+
+
+def _certify(folder: Path) -> Path:
+    """Make an authority, `_CA`, and a certificate for the sink; return that one's file."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / _CA)
+    certificate = folder / "sink.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(certificate)
+    return certificate

@@ -1,10 +1,17 @@
 """The receiver: answers 200 at once, and takes down which messages came, when and how often.
 
-It speaks only as much HTTP as it needs, so that it is never what is measured.
+It listens in the clear and with TLS, each once keeping connections and once closing them after
+every answer. It speaks only as much HTTP as it needs, so that it is never what is measured.
+
+    python benchmarks/sink.py CERTIFICATE
 """
 
 import asyncio
+import ssl
+import sys
 import time
+from contextlib import AsyncExitStack
+from functools import partial
 from typing import cast
 
 from figures import percentiles
@@ -19,6 +26,7 @@ from wire import (
 )
 
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+_LAST_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class Book:
@@ -72,11 +80,14 @@ class Book:
 
 
 class Sink(asyncio.Protocol):
-    """One connection. Requests have a `Content-Length`, as both senders' have."""
+    """One connection. Requests have a `Content-Length`, as all senders' have."""
 
-    def __init__(self, desk: "Desk") -> None:
+    def __init__(self, desk: "Desk", *, closing: bool) -> None:
         self._desk = desk
-        self._buffer = b""
+        self._closing = closing
+        self._pieces: list[bytes] = []
+        self._missing = 0
+        """Bytes until there can be a whole request: a long one is not looked at before."""
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -85,43 +96,70 @@ class Sink(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer every request that is complete."""
-        buffer = self._buffer + data if self._buffer else data
+        self._pieces.append(data)
+        self._missing -= len(data)
+        if self._missing > 0:
+            return
+        buffer = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         while (split := buffer.find(b"\r\n\r\n")) >= 0:
             head = buffer[:split]
             end = split + 4 + content_length(head)
             if len(buffer) < end:
+                self._missing = end - len(buffer)
                 break
-            self._desk.book.enter(head, buffer[split + 4 : end])
+            self._desk.enter(head, buffer[split + 4 : end])
             buffer = buffer[end:]
-            if self._transport is not None:
-                self._transport.write(_ANSWER)
-        self._buffer = buffer
+            self._answer()
+        self._pieces = [buffer] if buffer else []
+
+    def _answer(self) -> None:
+        if self._transport is None:
+            return
+        if self._closing:
+            self._transport.write(_LAST_ANSWER)
+            self._transport.close()
+        else:
+            self._transport.write(_ANSWER)
 
 
 class Desk:
     """Holds the open book; a job opens a new one or asks for it."""
 
     def __init__(self) -> None:
-        self.book = Book(first=0, count=0, payload_bytes=0)
+        self._book = Book(first=0, count=0, payload_bytes=0)
+
+    def enter(self, head: bytes, body: bytes) -> None:
+        """Take down one request."""
+        self._book.enter(head, body)
 
     async def answer(self, job: Job) -> Job:
         """`open` a book, or `report` it."""
         if job["do"] == "open":
-            self.book = Book(
+            self._book = Book(
                 first=job["first"], count=job["count"], payload_bytes=job["payload_bytes"]
             )
             return {}
-        return await self.book.report(timeout_s=job["timeout_s"])
+        return await self._book.report(timeout_s=job["timeout_s"])
 
 
 async def main() -> None:
     """Receive until standard input ends."""
     desk = Desk()
-    server = await asyncio.get_running_loop().create_server(
-        lambda: Sink(desk), "127.0.0.1", 0, backlog=1024
-    )
-    async with server:
-        await serve_jobs({"port": server.sockets[0].getsockname()[1]}, desk.answer)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(sys.argv[1])
+    urls = {}
+    async with AsyncExitStack() as stack:
+        for scheme, context in (("http", None), ("https", tls)):
+            for closing in (False, True):
+                server = await asyncio.get_running_loop().create_server(
+                    partial(Sink, desk, closing=closing), "127.0.0.1", 0, backlog=1024, ssl=context
+                )
+                await stack.enter_async_context(server)
+                port = server.sockets[0].getsockname()[1]
+                urls[f"{scheme} closing" if closing else scheme] = (
+                    f"{scheme}://127.0.0.1:{port}/hook"
+                )
+        await serve_jobs({"urls": urls}, desk.answer)
 
 
 if __name__ == "__main__":

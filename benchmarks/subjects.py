@@ -1,64 +1,87 @@
 """What is measured: something that takes messages over HTTP and posts them to the sink."""
 
+import contextlib
 import time
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Self
 
+from ledger import Ledger
 from ours import API_KEY, Server
 from wire import PAYLOAD_BYTES, Job
 from workers import BenchmarkError, Cpu, Worker
 
-__all__ = ["CONNECTIONS", "Ours", "Relay", "Subject"]
+__all__ = ["CONNECTIONS", "Embedded", "Ours", "Relay", "Subject"]
 
 CONNECTIONS = 64
-"""Sends in progress at once."""
+"""Sends in progress at once, where nothing else is said."""
 _ENDPOINTS = 4
 """With 16 attempts in flight each: as many at once as there are sends in progress."""
 _RECORDED_EVERY_S = 0.005
 
 
-class Subject(Protocol):
-    """What is measured."""
+class Subject(ABC):
+    """What is measured.
 
-    name: str
-    """Stands in the report's tables; another for each subject of a run's part."""
-    cpu: Cpu
-    signs: bool
-    payload_bytes: int
+    Attributes:
+        name: stands in the report's tables; another for each subject of a part.
+        cpu: of everything that belongs to it.
+        payload_bytes: how long each payload is.
+        senders: how many requests are in progress when it gets as many as it takes.
+        signs: whether each delivery has a signature.
+        load: what sends to it, if not the run's load generator.
+    """
 
+    signs = False
+    load: Worker | None = None
+
+    def __init__(
+        self,
+        cpu: Cpu,
+        *,
+        name: str,
+        payload_bytes: int = PAYLOAD_BYTES,
+        senders: int = CONNECTIONS,
+    ) -> None:
+        self.name = name
+        self.cpu = cpu
+        self.payload_bytes = payload_bytes
+        self.senders = senders
+
+    @abstractmethod
     def target(self) -> Job:
         """Return where and how the load generator posts to it.
 
         `openings` and `closing` stand around the payload in a request's body; one opening for
-        each endpoint, which have their turns.
+        each endpoint, which have their turns. With a `batch` greater than 1, the body is that of
+        `send-batch`, of so many.
         """
-        ...
 
+    @abstractmethod
     def accept(self, count: int) -> None:
         """Hear that it answered for `count` more messages that it will deliver them."""
-        ...
 
+    @abstractmethod
     def settle(self, *, timeout_s: float) -> None:
         """Return when everything that arrived at the sink is recorded."""
-        ...
 
 
-class Relay:
+class Relay(Subject):
     """The baseline."""
 
-    signs = False
+    def __init__(self, worker: Worker, *, name: str, payload_bytes: int = PAYLOAD_BYTES) -> None:
+        super().__init__(worker.cpu, name=name, payload_bytes=payload_bytes)
+        self._worker = worker
 
-    def __init__(
-        self, worker: Worker, *, name: str = "aiohttp relay", payload_bytes: int = PAYLOAD_BYTES
-    ) -> None:
-        self.name = name
-        self.cpu = worker.cpu
-        self.payload_bytes = payload_bytes
-        self._port = worker.ready["port"]
+    def like(self, *, name: str, payload_bytes: int) -> "Relay":
+        """Return the same process as another subject, with other payloads."""
+        return Relay(self._worker, name=name, payload_bytes=payload_bytes)
 
     def target(self) -> Job:
         """See `Subject.target`: the body is the payload."""
         return {
-            "port": self._port,
+            "port": self._worker.ready["port"],
             "path": "/relay",
             "headers": [],
             "openings": [""],
@@ -66,16 +89,47 @@ class Relay:
         }
 
     def accept(self, count: int) -> None:
-        """It keeps nothing: the rounds alone check it."""
+        """Keep nothing: the rounds alone check it."""
 
     def settle(self, *, timeout_s: float) -> None:
-        """It records nothing."""
+        """Wait for nothing: nothing is recorded."""
 
 
-class Ours:
-    """Sluicegate, with endpoints whose configuration is the default."""
+class _Recording(Subject):
+    """Sluicegate, with endpoints whose configuration is the default, and its database."""
 
     signs = True
+
+    def __init__(
+        self,
+        cpu: Cpu,
+        ledger: Ledger,
+        endpoint_ids: Sequence[str],
+        *,
+        name: str,
+        payload_bytes: int = PAYLOAD_BYTES,
+        senders: int = CONNECTIONS,
+    ) -> None:
+        super().__init__(cpu, name=name, payload_bytes=payload_bytes, senders=senders)
+        self.ledger = ledger
+        self.endpoint_ids = endpoint_ids
+        self._numbers = ledger.numbers(endpoint_ids)
+
+    def accept(self, count: int) -> None:
+        """Keep it for the check of the database at the end."""
+        self.ledger.accepted += count
+
+    def settle(self, *, timeout_s: float) -> None:
+        """Wait until no message is queued, in flight or waiting on a retry."""
+        deadline_s = time.monotonic() + timeout_s
+        while (left := self.ledger.waiting(self._numbers)) > 0:
+            if time.monotonic() > deadline_s:
+                raise BenchmarkError(f"{left} messages were not recorded as delivered")
+            time.sleep(_RECORDED_EVERY_S)
+
+
+class Ours(_Recording):
+    """A server of Sluicegate."""
 
     def __init__(
         self,
@@ -83,37 +137,57 @@ class Ours:
         sink_url: str,
         *,
         name: str = "Sluicegate",
-        endpoints: int = _ENDPOINTS,
+        endpoint_ids: Sequence[str] = (),
         payload_bytes: int = PAYLOAD_BYTES,
+        senders: int = CONNECTIONS,
+        batch: int = 1,
     ) -> None:
-        self.name = name
-        self.cpu = server.cpu
-        self.server = server
-        self.payload_bytes = payload_bytes
-        self.endpoint_ids = [
-            server.create_endpoint(f"{sink_url}/{number}") for number in range(endpoints)
-        ]
+        """Use the endpoints given, or create some for `sink_url`."""
+        super().__init__(
+            server.cpu,
+            server.ledger,
+            endpoint_ids
+            or [
+                server.create_endpoint(f"{sink_url}/{name}/{number}".replace(" ", "-"))
+                for number in range(_ENDPOINTS)
+            ],
+            name=name,
+            payload_bytes=payload_bytes,
+            senders=senders,
+        )
+        self._port = server.port
+        self._batch = batch
 
     def target(self) -> Job:
         """See `Subject.target`: the payload stands in a send request."""
         return {
-            "port": self.server.port,
-            "path": "/v1/webhooks/send",
+            "port": self._port,
+            "path": "/v1/webhooks/send" if self._batch == 1 else "/v1/webhooks/send-batch",
             "headers": [f"Authorization: Bearer {API_KEY}"],
             "openings": [
                 f'{{"endpoint_id":"{endpoint_id}","payload":' for endpoint_id in self.endpoint_ids
             ],
             "closing": "}",
+            "batch": self._batch,
         }
 
-    def accept(self, count: int) -> None:
-        """Keep it for the check of the database's file at the end."""
-        self.server.accepted += count
 
-    def settle(self, *, timeout_s: float) -> None:
-        """Wait until no message is queued, in flight or waiting on a retry."""
-        deadline_s = time.monotonic() + timeout_s
-        while (left := self.server.unfinished(self.endpoint_ids)) > 0:
-            if time.monotonic() > deadline_s:
-                raise BenchmarkError(f"{left} messages were not recorded as delivered")
-            time.sleep(_RECORDED_EVERY_S)
+class Embedded(_Recording):
+    """Sluicegate in the process that sends."""
+
+    def __init__(self, worker: Worker, ledger: Ledger, *, name: str) -> None:
+        super().__init__(worker.cpu, ledger, worker.ready["endpoint_ids"], name=name)
+        self.load = worker
+
+    @classmethod
+    @contextlib.contextmanager
+    def run(cls, database: Path, sink_url: str, *, name: str, core: int | None) -> Iterator[Self]:
+        """Run it; when the context ends, its database is nobody's."""
+        arguments = (str(database), sink_url, str(_ENDPOINTS))
+        with Worker.run("embedded", *arguments, core=core) as worker:
+            yield cls(worker, Ledger(database), name=name)
+            worker.finish()
+
+    def target(self) -> Job:
+        """See `Subject.target`: it knows its endpoints."""
+        return {}

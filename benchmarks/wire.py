@@ -30,6 +30,7 @@ Job = dict[str, Any]
 PAYLOAD_BYTES = 512
 """How long a payload is where nothing else is said."""
 PAYLOAD_OPENING = b'{"n":"'
+_LINE_BYTES_MAX = 2**22
 _NUMBER = slice(6, 16)
 _SENT_AT = slice(24, 43)
 _FORM = b'{"n":"%010d","at":"%019d","text":"'
@@ -84,7 +85,7 @@ def work(main: Coroutine[Any, Any, None]) -> None:
 
 async def serve_jobs(ready: Job, answer: Callable[[Job], Awaitable[Job]]) -> None:
     """Say `ready`, then answer job after job until standard input ends."""
-    lines = asyncio.StreamReader()
+    lines = asyncio.StreamReader(limit=_LINE_BYTES_MAX)
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(lines), sys.stdin
     )

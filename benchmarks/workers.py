@@ -156,6 +156,17 @@ class Worker:
         with spawned([str(HERE / f"{name}.py"), *arguments], core=core) as process:
             yield cls(process, name, core)
 
+    def finish(self) -> None:
+        """Tell it that there are no more jobs, and wait until it has ended of itself.
+
+        Raises:
+            BenchmarkError: it ended with another code than 0.
+        """
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        if (code := self._process.wait(_STOP_S)) != 0:
+            raise BenchmarkError(f"{self.name} ended with code {code}")
+
     def give(self, job: Job) -> None:
         """Send a job; `answer` must follow before the next."""
         assert self._process.stdin is not None

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from run_context import Run
 from section import Section
 
-from parts import delivered, memory, pauses, took
+from parts import delivered, endpoints, memory, pauses, payloads, receivers, took
 
 __all__ = ["PARTS", "Part"]
 
@@ -38,6 +38,9 @@ class Part(Protocol):
 PARTS: dict[str, Part] = {
     "delivered": delivered,
     "took": took,
+    "endpoints": endpoints,
+    "payloads": payloads,
+    "receivers": receivers,
     "pauses": pauses,
     "memory": memory,
 }

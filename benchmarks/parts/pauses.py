@@ -31,7 +31,7 @@ def measure(run: Run) -> dict[str, Any]:
         half, full = (pause.Answers(api, ours.endpoint_ids[0]) for _ in range(2))
         for what, answers, job, sent in (
             ("half of the rate", half, paced(rate / 2), rate * seconds / 2),
-            ("the full rate", full, closed(), rate * seconds),
+            ("the full rate", full, closed(ours), rate * seconds),
         ):
             run.steps.say(f"pause and resume, at {what}")
             during = pause.beside_load(answers, seconds=seconds * 0.9)

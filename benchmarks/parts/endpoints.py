@@ -1,0 +1,57 @@
+"""Messages spread over few endpoints and over many."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from run_context import Run
+from section import Section, rates_section
+from stored import Owner
+from subjects import Ours
+from turns import Rival, rates
+
+__all__ = ["goals", "measure", "sections"]
+
+_COUNTS = (1, 16, 256, 10_000)
+_IN_FLIGHT_PER_ENDPOINT = 16
+
+
+def measure(run: Run) -> dict[str, Any]:
+    """Measure the relay and ours, with the same messages over more and more endpoints."""
+    owners = [Owner(f"{run.sink_url}/{number}") for number in range(sum(_COUNTS))]
+    run.steps.say(f"endpoints, storing {len(owners):,}")
+    with run.relay() as relay, run.serving(owners) as server:
+        left = iter(server.stored_ids)
+        rivals = [
+            Ours(
+                server,
+                run.sink_url,
+                name=f"Sluicegate, {count:,} endpoint{'s' if count > 1 else ''}",
+                endpoint_ids=[next(left) for _ in range(count)],
+            )
+            for count in _COUNTS
+        ]
+        return rates(
+            run,
+            "endpoints",
+            [Rival(relay), *(Rival(each, relay.name) for each in rivals)],
+            turns=run.sized(3, quick=1),
+            round_s=run.sized(2.5, quick=1.0),
+        )
+
+
+def sections(figures: dict[str, Any]) -> Iterator[Section]:
+    """Tell the rates."""
+    yield rates_section(
+        "Few endpoints and many",
+        figures,
+        "Single sends over HTTP to one endpoint after the other, which all lead to the same sink; "
+        f"an endpoint has at most {_IN_FLIGHT_PER_ENDPOINT} attempts in flight, so that one alone "
+        "is limited by that. Those that no message went to yet begin to exist in memory with "
+        "their first one, which is part of what is measured.",
+    )
+
+
+def goals(figures: dict[str, Any]) -> dict[str, float]:
+    """Tell nothing: no goal is about these."""
+    del figures
+    return {}

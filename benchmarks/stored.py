@@ -1,0 +1,155 @@
+"""A database made before its server starts: many endpoints and a million waiting messages.
+
+Endpoints and the first message go through an `Engine`, as they always do. The other messages are
+copies of the first one's row, made by SQL and counted as a commit counts them: whatever columns
+the tables have, and in seconds.
+"""
+
+import asyncio
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ours import API_KEY
+from wire import PAYLOAD_BYTES, payload
+
+from sluicegate import Engine
+from sluicegate.engine.metrics_windows import MINUTE_MS
+from sluicegate.engine.settings import Settings
+from sluicegate.storage.gathered_activity import add_counts
+
+__all__ = ["FIRST_STORED", "Owner", "make_database"]
+
+FIRST_STORED = 9_000_000_000
+"""The number of the first message that is stored so: no round uses so high a one."""
+_AT_ONCE = 500
+_COPIED_AT_ONCE = 10_000
+_UNSAFE = ("journal_mode = OFF", "synchronous = OFF", "cache_size = -256000")
+
+
+class Owner(NamedTuple):
+    """An endpoint that is to be stored."""
+
+    url: str
+    waiting: int = 0
+    """How many messages wait for it."""
+    paused: bool = False
+
+
+def make_database(
+    path: Path, owners: Sequence[Owner], *, payload_bytes: int = PAYLOAD_BYTES
+) -> list[str]:
+    """Make a database with endpoints and messages that wait for them, and the usual API key.
+
+    The messages are numbered from `FIRST_STORED`, the first of each endpoint before any second,
+    each payload as `wire.payload` makes it.
+
+    Args:
+        path: of the file, which must not be there.
+        owners: the endpoints.
+        payload_bytes: how long each payload is.
+
+    Returns:
+        The endpoints' ids, in the order of `owners`.
+    """
+    ids = asyncio.run(_begin(path, owners, payload_bytes))
+    if any(owner.waiting for owner in owners):
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            for pragma in _UNSAFE:  # and quick: nobody else has the file yet
+                db.execute(f"PRAGMA {pragma}")
+            db.execute("BEGIN")
+            _multiply(db, ids, owners, payload_bytes)
+            _let_go(db, ids, owners)
+            db.execute("COMMIT")
+            db.execute("PRAGMA journal_mode = WAL")
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    return ids
+
+
+async def _begin(path: Path, owners: Sequence[Owner], payload_bytes: int) -> list[str]:
+    """Store the endpoints, and the first message if there is to be any; return their ids."""
+    settings = Settings(database=str(path), dev=True, bootstrap_api_key=API_KEY, metrics=False)
+    ids: list[str] = []
+    async with Engine(settings) as engine:
+        left = iter(owners)
+        while some := list(islice(left, _AT_ONCE)):
+            made = await asyncio.gather(*(engine.create_endpoint(url=owner.url) for owner in some))
+            ids += [endpoint.id for endpoint in made]
+        await asyncio.gather(
+            *(engine.pause(id_) for id_, owner in zip(ids, owners, strict=True) if owner.paused)
+        )
+        first = next((at for at, owner in enumerate(owners) if owner.waiting), None)
+        if first is not None:
+            await engine.pause(ids[first])
+            await engine.send(ids[first], payload(FIRST_STORED, payload_bytes))
+    return ids
+
+
+def _let_go(db: sqlite3.Connection, ids: Sequence[str], owners: Sequence[Owner]) -> None:
+    """Resume the endpoint that was paused only so that the first message waits."""
+    held = [id_ for id_, owner in zip(ids, owners, strict=True) if not owner.paused]
+    db.executemany(
+        "UPDATE endpoints SET paused_at_ms = NULL, pause_reason = NULL WHERE id = ?",
+        [(id_,) for id_ in held],
+    )
+
+
+def _multiply(
+    db: sqlite3.Connection, ids: Sequence[str], owners: Sequence[Owner], payload_bytes: int
+) -> None:
+    """Store copies of the only message, as many as each endpoint is to have, and count them."""
+    nos = dict(db.execute("SELECT id, no FROM endpoints"))
+    waiting = {nos[id_]: owner.waiting for id_, owner in zip(ids, owners, strict=True)}
+    names = [name for _, name, *_ in db.execute("PRAGMA table_info(messages)")]  # none generated
+    first = dict(
+        zip(names, db.execute(f"SELECT {', '.join(names)} FROM messages").fetchone(), strict=True)  # noqa: S608 - the table's own names
+    )
+    insert = f"INSERT INTO messages ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - the same
+    id_, seq = int.from_bytes(first["id"]), first["seq"]
+    copies = islice(enumerate(_by_turns(waiting)), 1, None)  # the first is there
+    while some := list(islice(copies, _COPIED_AT_ONCE)):
+        texts = [(seq + at, payload(FIRST_STORED + at, payload_bytes)) for at, _ in some]
+        rows = (
+            first
+            | {
+                "seq": seq + at,
+                "id": (id_ + at).to_bytes(16),
+                "endpoint_no": no,
+                "payload_sha256": hashlib.sha256(text).digest(),
+            }
+            for (at, no), (_, text) in zip(some, texts, strict=True)
+        )
+        db.executemany(insert, (tuple(row.values()) for row in rows))
+        db.executemany("INSERT INTO payloads (seq, body) VALUES (?, ?)", texts)
+    _count(db, waiting, first)
+
+
+def _by_turns(waiting: dict[int, int]) -> Iterator[int]:
+    """Yield each endpoint's number as often as messages wait for it, one after the other."""
+    left = [no for no, count in waiting.items() if count]
+    turn = 0
+    while left:
+        yield from left
+        turn += 1
+        left = [no for no in left if waiting[no] > turn]
+
+
+def _count(db: sqlite3.Connection, waiting: dict[int, int], first: dict[str, Any]) -> None:
+    """Count the copies of the first message as accepted with it."""
+    owner_no, project_no = first["endpoint_no"], first["project_no"]
+    copies = {no: count - (no == owner_no) for no, count in waiting.items()}
+    total, minute = sum(copies.values()), first["accepted_at_ms"] // MINUTE_MS
+    db.executemany(
+        "UPDATE endpoint_loads SET queued_count = queued_count + ? WHERE endpoint_no = ?",
+        [(count, no) for no, count in copies.items()],
+    )
+    db.execute("UPDATE accepted_minutes SET seq_last = seq_last + ?", (total,))
+    db.execute("UPDATE usage_months SET accepted = accepted + ?", (total,))
+    counted = {no: count for no, count in copies.items() if count} | {0: total}
+    add_counts(db, [(minute, project_no, no, n, 0, 0, 0, 0, 0) for no, n in counted.items()])
