@@ -79,8 +79,13 @@ def reached(measured: Mapping[str, float]) -> dict[str, bool | None]:
     }
 
 
-def goals_section(measured: Mapping[str, float]) -> Section:
-    """Return the table of all goals."""
+def goals_section(measured: Mapping[str, float], *, quick: bool) -> Section:
+    """Return the table of all goals.
+
+    Args:
+        measured: by name.
+        quick: whether the run was one that measures less than the goals speak of.
+    """
     said = {True: "yes", False: "**no**", None: ""}
     verdicts = reached(measured)
     rows: list[tuple[str, ...]] = [
@@ -99,5 +104,6 @@ def goals_section(measured: Mapping[str, float]) -> Section:
         rows,
         f"{count} of {len(GOALS)} reached, "
         f"{sum(verdict is None for verdict in verdicts.values())} not measured in this run. "
-        "Medians, where a measure was made more than once.",
+        "Medians, where a measure was made more than once."
+        + (" A QUICK RUN: less was sent and stored than the goals speak of." if quick else ""),
     )

@@ -1,105 +1,99 @@
-"""How long a pause takes to be answered, over HTTP: the time that a client sees."""
+"""How long pauses and resumes take, over HTTP: the time that a client sees."""
 
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from figures import percentiles
-from ours import Api, Server
-from wire import PAYLOAD_BYTES, payload
-from workers import BenchmarkError
+from ours import Api
+from workers import Worker
 
-__all__ = ["Answers", "beside_load", "hold", "ratios", "with_and_without_held"]
+__all__ = ["Answers", "FirstAttempts", "ratios", "repeated"]
 
-_BATCH = 1000
-_FIRST_HELD = 9_000_000_000
-"""The number of the first message that is held: no round uses so high a one."""
 _GAP_S = 0.002
+_FIRST_ATTEMPT_S = 10.0
 
 
 class Answers:
-    """Pauses and resumes of one endpoint, in turn."""
+    """Pauses and resumes of one endpoint after the other, and how long each took to be answered."""
 
-    def __init__(self, api: Api, endpoint_id: str) -> None:
+    def __init__(self, api: Api, endpoint_ids: Sequence[str]) -> None:
         self._api = api
-        self._path = f"/v1/endpoints/{endpoint_id}"
-        self.pause_ms: list[float] = []
-        self.resume_ms: list[float] = []
+        self._paths = itertools.cycle(f"/v1/endpoints/{id_}" for id_ in endpoint_ids)
+        self._pause_ms: list[float] = []
+        self._resume_ms: list[float] = []
 
-    def pause(self) -> None:
-        """Pause, and note how long it took."""
-        self.pause_ms.append(self._api.timed_ms("POST", f"{self._path}/pause"))
+    def pause_and_resume(self) -> None:
+        """Pause an endpoint to which messages flow, and resume it, with a breath after each."""
+        path = next(self._paths)
+        self._ask(path, "pause", self._pause_ms)
+        time.sleep(_GAP_S)
+        self._ask(path, "resume", self._resume_ms)
+        time.sleep(_GAP_S)
 
-    def resume(self) -> None:
-        """Resume, and note how long it took."""
-        self.resume_ms.append(self._api.timed_ms("POST", f"{self._path}/resume"))
+    def resume_and_pause(self) -> None:
+        """Resume an endpoint that is paused, and pause it before much can flow; then breathe."""
+        path = next(self._paths)
+        self._ask(path, "resume", self._resume_ms)
+        self._ask(path, "pause", self._pause_ms)
+        time.sleep(_GAP_S)
 
-    def summary(self) -> dict[str, object]:
+    def _ask(self, path: str, what: str, took_ms: list[float]) -> None:
+        took_ms.append(self._api.timed_ms("POST", f"{path}/{what}"))
+
+    def summary(self) -> dict[str, Any]:
         """Return the percentiles and how many there were."""
         return {
-            "count": len(self.pause_ms),
-            "pause_ms": percentiles(self.pause_ms),
-            "resume_ms": percentiles(self.resume_ms),
+            "count": len(self._pause_ms),
+            "pause_ms": percentiles(self._pause_ms),
+            "resume_ms": percentiles(self._resume_ms),
         }
 
 
-def beside_load(answers: Answers, *, seconds: float) -> Callable[[], None]:
-    """Return what pauses and resumes for so many seconds, with a breath in between."""
+def repeated(action: Callable[[], None], *, seconds: float) -> Callable[[], None]:
+    """Return what does an action again and again for so many seconds."""
 
     def run() -> None:
         end_s = time.monotonic() + seconds
         while time.monotonic() < end_s:
-            answers.pause()
-            time.sleep(_GAP_S)
-            answers.resume()
-            time.sleep(_GAP_S)
+            action()
 
     return run
 
 
-def hold(server: Server, endpoint_id: str, count: int) -> None:
-    """Pause an endpoint and send it `count` messages, which are then held.
-
-    Raises:
-        BenchmarkError: not all of them were accepted.
-    """
-    server.api.call("POST", f"/v1/endpoints/{endpoint_id}/pause")
-    for first in range(0, count, _BATCH):
-        numbers = range(first, min(first + _BATCH, count))
-        slots = server.api.send_batch(
-            [_send(endpoint_id, payload(_FIRST_HELD + number)) for number in numbers]
-        )
-        if any("error" in slot for slot in slots):
-            raise BenchmarkError(f"a batch was not accepted: {slots[0]}")
-        server.ledger.accepted += len(numbers)
-
-
-def _send(endpoint_id: str, text: bytes) -> bytes:
-    assert len(text) == PAYLOAD_BYTES
-    return b'{"endpoint_id":"%s","payload":%s}' % (endpoint_id.encode(), text)
-
-
-def with_and_without_held(
-    api: Api, *, held_id: str, empty_id: str, count: int
-) -> tuple[Answers, Answers]:
-    """Pause and resume in turn an endpoint with messages held and one with none.
-
-    Both are paused before and after. Between a resume and the next pause some messages flow.
-    """
-    held, empty = Answers(api, held_id), Answers(api, empty_id)
-    for _ in range(count):
-        for answers in (empty, held):
-            answers.resume()
-            answers.pause()
-            time.sleep(_GAP_S)
-    return held, empty
-
-
-def ratios(held: Answers, none_held: Answers) -> dict[str, dict[str, float]]:
-    """Return how much longer answers take with messages held."""
+def ratios(waiting: dict[str, Any], none: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Return how much longer answers take with messages waiting, from two summaries."""
     return {
-        what: {p: ours[p] / theirs[p] for p in ("p50", "p99")}
-        for what, ours, theirs in (
-            ("pause", percentiles(held.pause_ms), percentiles(none_held.pause_ms)),
-            ("resume", percentiles(held.resume_ms), percentiles(none_held.resume_ms)),
-        )
+        what: {p: waiting[f"{what}_ms"][p] / none[f"{what}_ms"][p] for p in ("p50", "p99")}
+        for what in ("pause", "resume")
     }
+
+
+class FirstAttempts:
+    """Resumes of an endpoint, and how long each took until the sink had the first request.
+
+    From the moment the resume is written, on the clock that all processes share. Nothing else
+    may be sent to the sink meanwhile.
+    """
+
+    def __init__(self, api: Api, endpoint_id: str, sink: Worker) -> None:
+        self._api = api
+        self._path = f"/v1/endpoints/{endpoint_id}"
+        self._sink = sink
+        self._took_ms: list[float] = []
+
+    def resume_and_pause(self) -> None:
+        """Resume; when the first attempt has come, pause again and wait for those in flight."""
+        self._sink.do({"do": "arm"}, timeout_s=5)
+        written_ns = time.monotonic_ns()
+        self._api.call("POST", f"{self._path}/resume")
+        came = self._sink.do({"do": "first", "timeout_s": _FIRST_ATTEMPT_S}, timeout_s=15)
+        self._took_ms.append((came["first_ns"] - written_ns) / 1e6)
+        self._api.call("POST", f"{self._path}/pause")
+        while self._api.call("GET", self._path)["counts"]["delivering"]:
+            time.sleep(_GAP_S)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the percentiles and how many there were."""
+        return {"count": len(self._took_ms), "ms": percentiles(self._took_ms)}

@@ -92,7 +92,7 @@ def _machine(machine: Figures) -> Iterator[str]:
 
 
 def _sections(figures: Figures) -> Iterator[Section]:
-    yield goals_section(figures["goals"])
+    yield goals_section(figures["goals"], quick=figures["machine"]["quick"])
     for name, part in PARTS.items():
         if name in figures["parts"]:
             yield from part.sections(figures["parts"][name])

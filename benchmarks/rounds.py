@@ -19,6 +19,7 @@ __all__ = ["Delivered", "Rounds", "Shares", "Took", "closed", "paced"]
 
 _TIMEOUT_S = 60.0
 _CONNECTIONS_PACED = 256
+_BOOK = "round"
 _WARM_UP = 200
 _WARM_UP_S = 0.5
 
@@ -100,8 +101,21 @@ class Rounds:
         return Took(ms=came["ms"], late_ms=sent["late_ms"], shares=self._shares(subject))
 
     def beside(self, subject: Subject, job: Job, count: int, during: Callable[[], None]) -> None:
-        """Call `during` while `count` messages are sent as `job` says."""
-        self._round(subject, count, job, during=during)
+        """Call `during` while `count` messages are sent as `job` says.
+
+        Raises:
+            BenchmarkError: they were sent before `during` had ended.
+        """
+        ended_ns = 0
+
+        def timed() -> None:
+            nonlocal ended_ns
+            during()
+            ended_ns = time.monotonic_ns()
+
+        sent, _, _ = self._round(subject, count, job, during=timed)
+        if sent["ended_ns"] < ended_ns:
+            raise BenchmarkError(f"{subject.name}: the load ended before what it was for")
 
     def _start(self, subject: Subject) -> None:
         for cpu in (subject.cpu, self._load.cpu, self._sink.cpu, self._director):
@@ -126,14 +140,16 @@ class Rounds:
         """Send, wait for all to arrive and be recorded, and check that nothing was lost."""
         first, self._next = self._next, self._next + count
         numbers = {"first": first, "count": count, "payload_bytes": subject.payload_bytes}
-        self._sink.do({"do": "open", **numbers}, timeout_s=5)
+        self._sink.do({"do": "open", "book": _BOOK, **numbers}, timeout_s=5)
         load = subject.load or self._load
         load.give({**job, **subject.target(), **numbers})
         if during is not None:
             during()
         sent = load.answer(timeout_s=_TIMEOUT_S)
         wait_s = _TIMEOUT_S if sent["accepted"] == count else 2.0
-        came = self._sink.do({"do": "report", "timeout_s": wait_s}, timeout_s=wait_s + 5)
+        came = self._sink.do(
+            {"do": "report", "book": _BOOK, "timeout_s": wait_s}, timeout_s=wait_s + 5
+        )
         subject.settle(timeout_s=_TIMEOUT_S)
         ended_ns = time.monotonic_ns()
         self._check(subject, count, sent, came)

@@ -40,27 +40,25 @@ class Book:
         self._took_ns: list[int] = []
         self._everything = asyncio.Event()
         self._duplicates = 0
-        self._others = 0
         self._signed = 0
         self._last_ns = 0
 
-    def enter(self, head: bytes, body: bytes) -> None:
-        """Take down one request."""
-        now_ns = time.monotonic_ns()
+    def enter(self, head: bytes, body: bytes, now_ns: int) -> bool:
+        """Take down one request, if it is one of the messages."""
         whole = len(body) == self._payload_bytes and body.startswith(PAYLOAD_OPENING)
         at = number_of(body) - self._first if whole else -1
         if not 0 <= at < self._count:
-            self._others += 1
-            return
+            return False
         if self._times[at]:
             self._duplicates += 1
-            return
+            return True
         self._times[at] = 1
         self._last_ns = now_ns
         self._took_ns.append(now_ns - sent_at_ns(body))
         self._signed += b"webhook-signature:" in head
         if len(self._took_ns) == self._count:
             self._everything.set()
+        return True
 
     async def report(self, *, timeout_s: float) -> Job:
         """Wait for every message, at most so long, and say what came."""
@@ -72,7 +70,6 @@ class Book:
         return {
             "received": len(self._took_ns),
             "duplicates": self._duplicates,
-            "others": self._others,
             "signed": self._signed,
             "last_ns": self._last_ns,
             "ms": percentiles([ns / 1e6 for ns in self._took_ns]),
@@ -123,23 +120,46 @@ class Sink(asyncio.Protocol):
 
 
 class Desk:
-    """Holds the open book; a job opens a new one or asks for it."""
+    """Holds the open books: one of each name. A job opens one or asks for it."""
 
     def __init__(self) -> None:
-        self._book = Book(first=0, count=0, payload_bytes=0)
+        self._books: dict[str, Book] = {}
+        self._others = 0
+        self._first_ns = 0
+        self._first = asyncio.Event()
 
     def enter(self, head: bytes, body: bytes) -> None:
-        """Take down one request."""
-        self._book.enter(head, body)
+        """Take down one request in the book that it belongs to."""
+        now_ns = time.monotonic_ns()
+        if not self._first.is_set():
+            self._first_ns = now_ns
+            self._first.set()
+        if not any(book.enter(head, body, now_ns) for book in self._books.values()):
+            self._others += 1
 
     async def answer(self, job: Job) -> Job:
-        """`open` a book, or `report` it."""
-        if job["do"] == "open":
-            self._book = Book(
-                first=job["first"], count=job["count"], payload_bytes=job["payload_bytes"]
-            )
-            return {}
-        return await self._book.report(timeout_s=job["timeout_s"])
+        """Carry out a job.
+
+        `open` a book, or `report` it, with how many requests belonged to none since it was
+        opened; `arm`, then tell the moment of the `first` request that came since.
+        """
+        match job["do"]:
+            case "open":
+                self._books[job["book"]] = Book(
+                    first=job["first"], count=job["count"], payload_bytes=job["payload_bytes"]
+                )
+                self._others = 0
+                return {}
+            case "report":
+                report = await self._books[job["book"]].report(timeout_s=job["timeout_s"])
+                return report | {"others": self._others}
+            case "arm":
+                self._first.clear()
+                return {}
+            case _:
+                async with asyncio.timeout(job["timeout_s"]):
+                    await self._first.wait()
+                return {"first_ns": self._first_ns}
 
 
 async def main() -> None:

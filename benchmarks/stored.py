@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ours import API_KEY
 from wire import PAYLOAD_BYTES, payload
@@ -81,12 +81,10 @@ async def _begin(path: Path, owners: Sequence[Owner], payload_bytes: int) -> lis
         while some := list(islice(left, _AT_ONCE)):
             made = await asyncio.gather(*(engine.create_endpoint(url=owner.url) for owner in some))
             ids += [endpoint.id for endpoint in made]
-        await asyncio.gather(
-            *(engine.pause(id_) for id_, owner in zip(ids, owners, strict=True) if owner.paused)
-        )
         first = next((at for at, owner in enumerate(owners) if owner.waiting), None)
+        paused = {at for at, owner in enumerate(owners) if owner.paused or at == first}
+        await asyncio.gather(*(engine.pause(ids[at]) for at in paused))
         if first is not None:
-            await engine.pause(ids[first])
             await engine.send(ids[first], payload(FIRST_STORED, payload_bytes))
     return ids
 
@@ -107,27 +105,22 @@ def _multiply(
     nos = dict(db.execute("SELECT id, no FROM endpoints"))
     waiting = {nos[id_]: owner.waiting for id_, owner in zip(ids, owners, strict=True)}
     names = [name for _, name, *_ in db.execute("PRAGMA table_info(messages)")]  # none generated
-    first = dict(
-        zip(names, db.execute(f"SELECT {', '.join(names)} FROM messages").fetchone(), strict=True)  # noqa: S608 - the table's own names
-    )
-    insert = f"INSERT INTO messages ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - the same
-    id_, seq = int.from_bytes(first["id"]), first["seq"]
+    quoted = ", ".join(f"quote({name})" for name in names)
+    first = dict(zip(names, db.execute(f"SELECT {quoted} FROM messages").fetchone(), strict=True))  # noqa: S608 - the table's own names
+    own = first | {"seq": "?", "id": "?", "endpoint_no": "?", "payload_sha256": "?"}
+    insert = f"INSERT INTO messages ({', '.join(own)}) VALUES ({', '.join(own.values())})"  # noqa: S608 - the same, and its own values
+    seq, id_ = db.execute("SELECT seq, id FROM messages").fetchone()
+    base = int.from_bytes(id_)
     copies = islice(enumerate(_by_turns(waiting)), 1, None)  # the first is there
     while some := list(islice(copies, _COPIED_AT_ONCE)):
         texts = [(seq + at, payload(FIRST_STORED + at, payload_bytes)) for at, _ in some]
         rows = (
-            first
-            | {
-                "seq": seq + at,
-                "id": (id_ + at).to_bytes(16),
-                "endpoint_no": no,
-                "payload_sha256": hashlib.sha256(text).digest(),
-            }
+            (seq + at, (base + at).to_bytes(16), no, hashlib.sha256(text).digest())
             for (at, no), (_, text) in zip(some, texts, strict=True)
         )
-        db.executemany(insert, (tuple(row.values()) for row in rows))
+        db.executemany(insert, rows)
         db.executemany("INSERT INTO payloads (seq, body) VALUES (?, ?)", texts)
-    _count(db, waiting, first)
+    _count(db, waiting)
 
 
 def _by_turns(waiting: dict[int, int]) -> Iterator[int]:
@@ -140,11 +133,13 @@ def _by_turns(waiting: dict[int, int]) -> Iterator[int]:
         left = [no for no in left if waiting[no] > turn]
 
 
-def _count(db: sqlite3.Connection, waiting: dict[int, int], first: dict[str, Any]) -> None:
+def _count(db: sqlite3.Connection, waiting: dict[int, int]) -> None:
     """Count the copies of the first message as accepted with it."""
-    owner_no, project_no = first["endpoint_no"], first["project_no"]
+    owner_no, project_no, at_ms = db.execute(
+        "SELECT endpoint_no, project_no, accepted_at_ms FROM messages ORDER BY seq LIMIT 1"
+    ).fetchone()
     copies = {no: count - (no == owner_no) for no, count in waiting.items()}
-    total, minute = sum(copies.values()), first["accepted_at_ms"] // MINUTE_MS
+    total, minute = sum(copies.values()), at_ms // MINUTE_MS
     db.executemany(
         "UPDATE endpoint_loads SET queued_count = queued_count + ? WHERE endpoint_no = ?",
         [(count, no) for no, count in copies.items()],
