@@ -107,18 +107,20 @@ class World:
         return next(each.value for each in samples if (each.name, each.labels) == (name, labels))
 
     def _make_directory(self) -> Directory:
-        return Directory(
-            Parts(
-                storage=self.storage,
-                sender=self.sender,
-                clock=self.clock,
-                random=self.random,
-                slots=Slots(self.settings.in_flight_max),
-                schedule=RetrySchedule.from_settings(self.settings),
-                settings=self.settings,
-                user_agent="Sluicegate/test",
-                telemetry=self.counting,
-            )
+        return Directory(self.parts())
+
+    def parts(self) -> Parts:
+        """Return what the actors of a directory share."""
+        return Parts(
+            storage=self.storage,
+            sender=self.sender,
+            clock=self.clock,
+            random=self.random,
+            slots=Slots(self.settings.in_flight_max),
+            schedule=RetrySchedule.from_settings(self.settings),
+            settings=self.settings,
+            user_agent="Sluicegate/test",
+            telemetry=self.counting,
         )
 
     async def __aenter__(self) -> Self:

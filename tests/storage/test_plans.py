@@ -14,6 +14,7 @@ from sluicegate.storage import (
     activity_packing,
     export_reads,
     export_writes,
+    heads,
     overview_storage,
     retention_storage,
     retention_writes,
@@ -48,7 +49,13 @@ def assert_no_walk(steps: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "sql", [waiting.LOAD_QUEUED, waiting.LOAD_RETRIES_DUE, waiting.LOAD_RETRIES_IN_ORDER]
+    "sql",
+    [
+        waiting.LOAD_QUEUED,
+        waiting.LOAD_RETRIES_DUE,
+        waiting.LOAD_RETRIES_IN_ORDER,
+        heads.LOAD_HEADS.replace("ORDER BY k.no DESC", ""),
+    ],
 )
 def test_the_delivery_loop_reads_in_the_order_of_an_index(db: sqlite3.Connection, sql: str) -> None:
     """A window of 64 is read in the same time whether 64 or 1,000,000 wait."""

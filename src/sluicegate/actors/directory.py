@@ -20,9 +20,11 @@ from typing import Any
 
 from pykka import ActorDeadError
 
+from sluicegate.actors.admission import Admission
 from sluicegate.actors.alarms import Alarms
 from sluicegate.actors.bulk import for_each_endpoint
 from sluicegate.actors.endpoint import EndpointActor
+from sluicegate.actors.entry import Entry
 from sluicegate.actors.future import AnswerLostError
 from sluicegate.actors.messages import (
     AddSigningKey,
@@ -30,6 +32,7 @@ from sluicegate.actors.messages import (
     Command,
     Delete,
     DeleteMessages,
+    Loaded,
     Pause,
     Reconfigure,
     RemoveSigningKey,
@@ -47,7 +50,7 @@ from sluicegate.engine.errors import SluicegateError, UnavailableError
 from sluicegate.engine.log import log
 from sluicegate.engine.model import Arrivals, EndpointConfig
 from sluicegate.engine.operations import Moved, ReplayKind
-from sluicegate.engine.ports import SigningKeyRow
+from sluicegate.engine.ports import Head, SigningKeyRow
 
 __all__ = ["Directory"]
 
@@ -55,52 +58,6 @@ _REPLAYED_AT_ONCE = 250
 _DELETED_AT_ONCE = 25
 """Messages of one command: so long may a pause, or a message of another endpoint, wait for it.
 A delete frees the pages of payloads of up to a MiB each."""
-
-
-class _Entry:
-    """An endpoint that has an actor, or had one that crashed."""
-
-    __slots__ = ("arrivals", "asking", "hinted", "look", "outstanding", "restarts")
-
-    def __init__(self, outstanding: Outstanding) -> None:
-        self.outstanding = outstanding
-        self.arrivals: Arrivals | None = None
-        """What was accepted and the actor has not heard of."""
-        self.look = False
-        """There may be more than that: the actor must look in storage."""
-        self.hinted = False
-        """A hint is in the mailbox: another would say nothing new."""
-        self.asking = 0
-        """Commands that are not answered yet."""
-        self.restarts: Restarts | None = None
-        """Set by the first crash."""
-
-    def hear(self, arrivals: Arrivals | None, messages_max: int) -> None:
-        """Keep what was accepted, as long as it is without a gap and not too much."""
-        before = self.arrivals
-        if arrivals is None or len(arrivals.messages) > messages_max:
-            self.look = True
-        elif before is None:
-            self.arrivals = Arrivals(arrivals.after_seq, list(arrivals.messages))
-        elif (
-            before.messages[-1].seq == arrivals.after_seq
-            and len(before.messages) + len(arrivals.messages) <= messages_max
-        ):
-            before.messages.extend(arrivals.messages)
-        else:
-            self.look = True
-        if self.look:
-            self.arrivals = None
-
-    def take(self) -> tuple[Arrivals | None, bool]:
-        """Return what was heard since the last time, and whether to look in storage."""
-        heard = self.arrivals, self.look
-        self.arrivals, self.look = None, False
-        return heard
-
-    def answered(self, _answer: object) -> None:
-        """A command was answered, in whatever way."""
-        self.asking -= 1
 
 
 class Directory:
@@ -111,20 +68,25 @@ class Directory:
         self.closing = False
         self.supervisor = self.crashed
         self._parts = parts
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Entry] = {}
         self._in_flight: dict[str, None] = {}
         self._alarms = Alarms(parts.clock, self.hint)
+        self._admission = Admission(parts, actors=self._entries, admitted=self._admitted)
         self._arrivals_max = parts.settings.window
 
     async def start(self) -> None:
         """Activate every endpoint that has work now, and remember when the others will."""
         for item in await self._parts.storage.work():
-            self._alarms.set(item.endpoint_id, item.due_at_ms)
+            if item.due_at_ms:
+                self._alarms.set(item.endpoint_id, item.due_at_ms)
+            else:
+                self.hint(item.endpoint_id)
 
     def halt(self) -> None:
         """Start nothing more, at once: what is sent could not be recorded. Never blocks."""
         self.closing = True
         self._alarms.cancel()
+        self._admission.cancel()
 
     async def drain(self, timeout_s: float) -> bool:
         """Start nothing more and let what is in flight end.
@@ -240,7 +202,8 @@ class Directory:
             return
         entry = self._entries.get(endpoint_id)
         if entry is None:
-            entry = self._activate(endpoint_id)
+            self._admission.ask(endpoint_id)
+            return
         entry.hear(arrivals, self._arrivals_max)
         if not entry.hinted:
             entry.hinted = entry.outstanding.report(Wake())
@@ -274,22 +237,49 @@ class Directory:
 
     # -- activation ---------------------------------------------------------------------------
 
-    def _activate(self, endpoint_id: str) -> _Entry:
+    def _admitted(self, endpoint_id: str, head: Head | None, window: int, again: bool) -> None:  # noqa: FBT001 - of `Admitted`
+        entry = self._activate(endpoint_id, head, window)
+        if head is not None:
+            entry.outstanding.report(Loaded(head.state, head))
+        if again:
+            self._hint(endpoint_id, None)
+
+    def _activate(
+        self, endpoint_id: str, head: Head | None = None, window: int | None = None
+    ) -> Entry:
         self._alarms.drop(endpoint_id)
+        self._admission.withdraw(endpoint_id)
         outstanding = Outstanding(self._in_flight, now_s=self._parts.clock.monotonic_s())
-        entry = self._entries[endpoint_id] = _Entry(outstanding)
-        self._start(endpoint_id, entry)
+        entry = self._entries[endpoint_id] = Entry(outstanding)
+        self._start(endpoint_id, entry, window=window, is_told=head is not None)
         return entry
 
-    def _start(self, endpoint_id: str, entry: _Entry) -> AsyncioActorRef[EndpointActor]:
+    def _start(
+        self, endpoint_id: str, entry: Entry, *, window: int | None = None, is_told: bool = False
+    ) -> AsyncioActorRef[EndpointActor]:
         actor = EndpointActor.start(
-            endpoint_id, parts=self._parts, outstanding=entry.outstanding, home=self
+            endpoint_id,
+            parts=self._parts,
+            outstanding=entry.outstanding,
+            home=self,
+            window=self._admission.window if window is None else window,
+            is_told=is_told,
         )
         entry.outstanding.actor = actor
         entry.take()  # it will read what is stored until now
         return actor
 
     # -- what actors say (`sluicegate.actors.endpoint.Home`) ------------------------------------
+
+    @property
+    def crowded(self) -> bool:
+        """See `Home.crowded`."""
+        return self._admission.crowded
+
+    @property
+    def others_wait(self) -> bool:
+        """See `Home.others_wait`."""
+        return self._admission.others_wait
 
     def take_hint(self, endpoint_id: str) -> tuple[Arrivals | None, bool]:
         """See `Home.take_hint`."""
@@ -302,12 +292,14 @@ class Directory:
     def unknown(self, endpoint_id: str) -> None:
         """There is no such endpoint."""
         self._entries.pop(endpoint_id, None)
+        self._admission.go_on()
 
     def retired(self, endpoint_id: str, wake_ms: int | None) -> None:
         """An actor was idle and stops."""
         self._entries.pop(endpoint_id, None)
         if wake_ms is not None:
             self._alarms.set(endpoint_id, wake_ms)
+        self._admission.go_on()
 
     def crashed(self, actor: AsyncioActor, error: BaseException) -> None:
         """An actor's code failed: restart it from storage, or park its endpoint."""
@@ -339,7 +331,7 @@ class Directory:
             asyncio.get_running_loop().call_later(delay_s, self._restart, endpoint_id, entry)
 
     async def _give_up(
-        self, endpoint_id: str, entry: _Entry, flight: Flight, cause: BaseException
+        self, endpoint_id: str, entry: Entry, flight: Flight, cause: BaseException
     ) -> None:
         """Put a message that keeps crashing its actor into the dead letter queue."""
         message = flight.message
@@ -356,14 +348,14 @@ class Directory:
         entry.outstanding.remove(flight)
         log.error("message.dead_lettered", endpoint_id=endpoint_id, message_id=message.id)
 
-    def _restart(self, endpoint_id: str, entry: _Entry) -> None:
+    def _restart(self, endpoint_id: str, entry: Entry) -> None:
         alone = self._entries.get(endpoint_id) is entry and entry.outstanding.actor is None
         if alone and not self.closing:
             self._parts.telemetry.actor_restarted()
             log.info("actor.restarted", endpoint_id=endpoint_id)
             self._start(endpoint_id, entry)
 
-    def _revive(self, endpoint_id: str, entry: _Entry) -> AsyncioActorRef[EndpointActor]:
+    def _revive(self, endpoint_id: str, entry: Entry) -> AsyncioActorRef[EndpointActor]:
         if entry.restarts is not None and not entry.restarts.parked:
             msg = "the endpoint's actor is being restarted, try again"
             raise UnavailableError(msg)

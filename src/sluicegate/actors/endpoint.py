@@ -43,7 +43,7 @@ from sluicegate.actors.recording import record
 from sluicegate.actors.repose import Repose
 from sluicegate.actors.runtime import AsyncioActor, Later
 from sluicegate.actors.slots import Turn
-from sluicegate.actors.starting import start_due
+from sluicegate.actors.starting import due_ms, start_due
 from sluicegate.actors.tasks import spawn_read, spawn_write
 from sluicegate.actors.timer import OneTimer
 from sluicegate.actors.window import Window
@@ -52,6 +52,7 @@ from sluicegate.engine.errors import EndpointNotFoundError, SluicegateError, Una
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.model import EndpointState, Health
 from sluicegate.engine.outcome import OutcomeKind
+from sluicegate.engine.ports import Head
 
 __all__ = ["EndpointActor"]
 
@@ -71,15 +72,24 @@ class EndpointActor(AsyncioActor):
     _trouble_until = 0.0
 
     def __init__(
-        self, endpoint_id: str, *, parts: Parts, outstanding: Outstanding, home: Home
+        self,
+        endpoint_id: str,
+        *,
+        parts: Parts,
+        outstanding: Outstanding,
+        home: Home,
+        window: int,
+        is_told: bool,
     ) -> None:
-        """Create the actor; it reads its state when it starts.
+        """Create the actor.
 
         Args:
             endpoint_id: whom it owns.
             parts: what all actors share.
             outstanding: attempts and writes under way, perhaps of a predecessor that crashed.
             home: who is told when it retires.
+            window: how many messages of each order it holds.
+            is_told: it will be told its state; else it reads it.
         """
         # The directory bounds the commands; the actor's own reports must always find room.
         super().__init__(urn=endpoint_id, mailbox_max=parts.settings.mailbox_max + 1024)
@@ -91,19 +101,22 @@ class EndpointActor(AsyncioActor):
         self._parts = parts
         self._outstanding = outstanding
         self._home = home
-        self._window = Window(parts.settings.window)
+        self._window = Window(window)
         self._bucket = outstanding.bucket
         self._commands = CommandQueue()
         self._turn = Turn(parts.slots, endpoint_id, self._slot_granted)
         self._reading: asyncio.Task[None] | None = None
         self._timer = OneTimer(self._tick)
         self._repose = Repose(parts.settings.actor_idle_s)
+        self._is_told = is_told
+        self._had_turn = False
 
     # -- life -------------------------------------------------------------------------------
 
     def on_start(self) -> None:
         """Read the endpoint's state, once every write of a predecessor has ended."""
-        self._spawn_read(self._load())
+        if not self._is_told:
+            self._spawn_read(self._load())
 
     def on_stop(self) -> None:
         """Let go of the timer, the line for slots, and whoever still waits for an answer."""
@@ -143,7 +156,7 @@ class EndpointActor(AsyncioActor):
             case WindowLoaded():
                 self._on_window_loaded(message)
             case Loaded():
-                self._on_loaded(message.state)
+                self._on_loaded(message.state, message.head)
             case SlotGranted() | Tick():
                 pass  # what may start now is seen after the batch
             case Crashed():
@@ -164,7 +177,7 @@ class EndpointActor(AsyncioActor):
         if self.state is not None and not self._retired:
             self._pump(self.state)
 
-    def _on_loaded(self, state: EndpointState | None) -> None:
+    def _on_loaded(self, state: EndpointState | None, head: Head | None) -> None:
         self._reading = None
         if state is None:
             self._home.unknown(self.endpoint_id)
@@ -172,6 +185,8 @@ class EndpointActor(AsyncioActor):
             self.stop()
             return
         self._adopt(state)
+        if head is not None and not (state.paused or state.deleted):
+            self._window.begin_with(queued=head.queued, due=head.due)
         for flight in list(self._outstanding.flights.values()):
             # Its write has ended (this actor waited for no less), or nothing came of it.
             if flight.settling or (flight.ended and flight.outcome is None):
@@ -204,9 +219,8 @@ class EndpointActor(AsyncioActor):
         if self.state is not None:
             command = self._commands.start_next(self.state)
             if command is not None:
-                self._spawn_write(
-                    carry_out(command, self.endpoint_id, self._parts, self._outstanding)
-                )
+                write = carry_out(command, self.endpoint_id, self._parts, self._outstanding)
+                spawn_write(write, self.endpoint_id, self._outstanding)
 
     def _on_command_done(self, done: CommandDone) -> None:
         state = self.state
@@ -225,7 +239,7 @@ class EndpointActor(AsyncioActor):
 
     def _sweep(self) -> None:
         sweep = sweep_deleted(self.endpoint_id, self._parts, self._outstanding, self._home)
-        self._spawn_write(sweep)
+        spawn_write(sweep, self.endpoint_id, self._outstanding)
 
     # -- the delivery loop --------------------------------------------------------------------
 
@@ -242,7 +256,9 @@ class EndpointActor(AsyncioActor):
 
     def _pump(self, state: EndpointState) -> None:
         wake_ms: int | None = None
-        if self._may_start() and self._parts.clock.monotonic_s() >= self._trouble_until:
+        gives_way = self._had_turn and self._home.others_wait
+        is_well = self._parts.clock.monotonic_s() >= self._trouble_until
+        if is_well and not gives_way and self._may_start():
             limit = self._parts.settings.circuit_failures
             strict = state.config.ordered or circuit.is_open(state.health, failures_max=limit)
             self._window.set_mode(strict=strict, release_no=state.release_no)
@@ -256,11 +272,15 @@ class EndpointActor(AsyncioActor):
                 outstanding=self._outstanding,
                 may_start=self._may_start,
             )
-            self._read_window()
+            wants = self._window.begin_read(flying=len(self._outstanding.flights))
+            if wants is not None:
+                storage = self._parts.storage
+                self._spawn_read(read_window(storage, self.endpoint_id, wants, self._outstanding))
         else:
             self._turn.leave()
         self._turn.give_back()
-        self._rest(state, wake_ms)
+        self._had_turn = self._had_turn or bool(self._outstanding.flights)
+        self._rest(state, wake_ms, gives_way=gives_way)
 
     def _slot_granted(self) -> None:
         self._turn.granted()  # now, not by message: a crash gives it back
@@ -328,20 +348,11 @@ class EndpointActor(AsyncioActor):
     def _spawn_read(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self._reading = spawn_read(coroutine, self.endpoint_id, self._outstanding)
 
-    def _spawn_write(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        spawn_write(coroutine, self.endpoint_id, self._outstanding)
-
     async def _load(self) -> None:
         await self._outstanding.written()
         storage, in_vain = self._parts.storage, self._commands.abandon
         state = await read_state(storage, self.endpoint_id, in_vain=in_vain)
         self._outstanding.report(Loaded(state))
-
-    def _read_window(self) -> None:
-        wants = self._window.begin_read(flying=len(self._outstanding.flights))
-        if wants is not None:
-            read = read_window(self._parts.storage, self.endpoint_id, wants, self._outstanding)
-            self._spawn_read(read)
 
     def _on_window_loaded(self, loaded: WindowLoaded) -> None:
         self._reading = None
@@ -357,7 +368,7 @@ class EndpointActor(AsyncioActor):
 
     # -- rest -----------------------------------------------------------------------------------
 
-    def _rest(self, state: EndpointState, wake_ms: int | None) -> None:
+    def _rest(self, state: EndpointState, wake_ms: int | None, *, gives_way: bool) -> None:
         """Set the one timer: to the next due moment, or to retirement; or retire now."""
         now = self._parts.clock.monotonic_s()
         wake_at: float | None = None
@@ -368,10 +379,13 @@ class EndpointActor(AsyncioActor):
             wake_at = now + max(0.0, (wake_ms - self._parts.clock.steady_ms()) / 1000)
         busy = troubled or self._turn.waits or self._reading is not None
         busy = busy or not self._commands.idle or bool(self._outstanding.flights)
-        retire_at = self._repose.retire_at(now, busy=busy, config=state.config)
+        crowded = self._home.crowded
+        retire_at = self._repose.retire_at(now, busy=busy, crowded=crowded, config=state.config)
         if retire_at is not None and now >= retire_at and (wake_at is None or wake_at > now):
             if self._outstanding.idle and self.actor_inbox.empty():
                 self._retired = True
+                if gives_way and self._may_start():
+                    wake_ms = due_ms(self._window, self._parts.clock.steady_ms())
                 self._home.retired(self.endpoint_id, wake_ms)
                 self.stop()
                 return

@@ -18,6 +18,16 @@ class Home(Protocol):
     supervisor: Callable[[AsyncioActor, BaseException], None]
     """Told when an actor's code has failed and it has stopped; one object for all actors."""
 
+    @property
+    def crowded(self) -> bool:
+        """There are many actors: one that has nothing to do goes at once."""
+        ...
+
+    @property
+    def others_wait(self) -> bool:
+        """Endpoints wait for a place: an actor that has had a turn goes, to wait with them."""
+        ...
+
     def take_hint(self, endpoint_id: str) -> tuple[Arrivals | None, bool]:
         """Return what was accepted since the last call; a further hint must be sent.
 

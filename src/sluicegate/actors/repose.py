@@ -15,8 +15,17 @@ class Repose:
         self._idle_s = idle_s
         self._since: float | None = None
 
-    def retire_at(self, now_s: float, *, busy: bool, config: EndpointConfig) -> float | None:
-        """Return when the actor may retire if nothing comes; `None` while it is busy."""
+    def retire_at(
+        self, now_s: float, *, busy: bool, crowded: bool, config: EndpointConfig
+    ) -> float | None:
+        """Return when the actor may retire if nothing comes; `None` while it is busy.
+
+        Args:
+            now_s: this moment.
+            busy: something is under way, or is waited for.
+            crowded: its place is wanted: it may retire at once, if its rate allows.
+            config: the endpoint's.
+        """
         if busy:
             self._since = None
             return None
@@ -25,4 +34,4 @@ class Repose:
         # A retired actor forgets its token bucket: by then it must be full anyway.
         rate = config.rate_limit_rps
         refill_s = (config.burst or rate) / rate if rate else 0.0
-        return self._since + max(self._idle_s, refill_s)
+        return self._since + max(0.0 if crowded else self._idle_s, refill_s)

@@ -11,7 +11,7 @@ from sluicegate.actors.slots import Turn
 from sluicegate.actors.window import NotLoaded, Window
 from sluicegate.engine.model import EndpointState
 
-__all__ = ["start_due"]
+__all__ = ["due_ms", "start_due"]
 
 
 def start_due(
@@ -56,3 +56,9 @@ def start_due(
         window.take(found)
         begin(found, state=state, parts=parts, outstanding=outstanding, may_start=may_start)
     return None
+
+
+def due_ms(window: Window, now_ms: int) -> int | None:
+    """Return when something of a backlog may start: now, or later; `None` if nothing waits."""
+    found = window.next(now_ms)
+    return found if found is None or isinstance(found, int) else now_ms

@@ -166,11 +166,13 @@ class Window:
 
         Returns:
             `False` if it must be read all the same: it is not known to be all that is behind
-            the cursor, or there are rows enough.
+            the cursor, or the rows would be too many.
         """
         queued = self._queued
         known = arrivals.after_seq is not None and arrivals.after_seq <= queued.cursor
-        if not known or queued.more or len(queued.rows) >= self._size:
+        if not known or queued.more:
+            return False
+        if len(queued.rows) + len(arrivals.messages) > 2 * self._size:
             return False
         # A read may have been quicker than the hint.
         rows = [row for row in arrivals.messages if row.seq > queued.cursor]
@@ -297,6 +299,12 @@ class Window:
             order.more = True
 
     # -- reading ----------------------------------------------------------------------------
+
+    def begin_with(self, *, queued: list[WaitingMessage], due: list[WaitingMessage]) -> None:
+        """Take in what was read before: `size` rows of each order, or all that there are."""
+        wants = self.begin_read(flying=0)
+        if wants is not None:
+            self.end_read(wants, queued=queued, due=due, in_order=None, flying=())
 
     def begin_read(self, *, flying: int) -> Wants | None:
         """Return what to read now, or `None`. `end_read` must follow before the next.

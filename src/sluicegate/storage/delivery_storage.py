@@ -1,10 +1,10 @@
 """What the delivery loop reads and records, on SQLite."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 from sluicegate.engine.model import AttemptResult, WaitingMessage
-from sluicegate.engine.ports import WorkItem
-from sluicegate.storage import waiting
+from sluicegate.engine.ports import Head, WorkItem
+from sluicegate.storage import heads, waiting
 from sluicegate.storage.access import Access
 from sluicegate.storage.attempts import RecordAttempt
 from sluicegate.storage.give_ups import GiveUpMessage
@@ -14,6 +14,16 @@ __all__ = ["SqliteDeliveryStorage"]
 
 class SqliteDeliveryStorage(Access):
     """Implements `sluicegate.engine.ports.delivery_storage.DeliveryStorage`."""
+
+    async def load_heads(self, endpoint_ids: Sequence[str], *, limit: int) -> dict[str, Head]:
+        """Return what the owners of these endpoints must know to begin, in one snapshot."""
+        return await self._read.deliver(
+            heads.load_heads,
+            endpoint_ids,
+            limit=limit,
+            bytes_max=self._window_payload_bytes_max,
+            box=self._box,
+        )
 
     async def load_queued(
         self, endpoint_id: str, *, after_seq: int, limit: int

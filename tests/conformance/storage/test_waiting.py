@@ -47,6 +47,38 @@ async def test_retries_are_loaded_by_when_they_are_due(bench: "Bench") -> None:
     assert [message.next_attempt_at_ms for message in due] == [10, 10, 30, 40]
 
 
+async def test_heads_read_together_are_those_read_one_by_one(bench: "Bench") -> None:
+    """State and head of each backlog, whatever is in them; nothing waits where nothing may flow."""
+    plain = await bench.endpoint()
+    await bench.send(plain, payload=b'"' + b"x" * 5000 + b'"')
+    await bench.send(plain, 3, payload='"\u00e9\U0001f600 \\u0000"'.encode())
+    rich = await bench.endpoint(
+        description='a "quoted" \x00 one', headers={"X-One": "\u00e9"}, ordered=True, timeout_s=1.5
+    )
+    sent = await bench.send(rich, 4, headers={"X-Two": '"'})
+    for message_id, at_ms in zip(sent[:3], (90, 10, 50), strict=True):
+        await bench.attempt(rich, message_id, verdict=retry_at(at_ms))
+    paused, deleted = await bench.endpoint(), await bench.endpoint()
+    await bench.send(paused)
+    await bench.storage.pause(paused, reason=PauseReason.MANUAL, at_ms=5)
+    await bench.send(deleted)
+    await bench.storage.delete_endpoint(deleted, at_ms=5)
+    ids = [plain, rich, paused, deleted]
+    heads = await bench.storage.load_heads([*ids, "ep_unknown"], limit=2)
+    assert set(heads) == set(ids)
+    for each in ids:
+        head = heads[each]
+        assert head.state == await bench.storage.load_state(each)
+        if each in {paused, deleted}:
+            assert head.queued == head.due == []
+        else:
+            assert head.queued == await bench.storage.load_queued(each, after_seq=0, limit=2)
+            assert head.due == await bench.storage.load_retries_due(each, limit=2)
+    assert heads[plain].queued[0].payload is None
+    assert heads[plain].queued[1].payload
+    assert len(heads[rich].due) == 2
+
+
 async def test_retries_are_loaded_in_acceptance_order_from_a_position(bench: "Bench") -> None:
     """All of them, or those scheduled under an earlier release."""
     endpoint = await bench.endpoint()

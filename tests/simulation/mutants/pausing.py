@@ -18,7 +18,7 @@ from sluicegate.engine.errors import AlreadyPausedError, SluicegateError
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.model import EndpointState, WaitingMessage
 from sluicegate.engine.outcome import Outcome, OutcomeKind
-from sluicegate.storage import endpoint_writes, rows, waiting
+from sluicegate.storage import endpoint_writes, heads, rows, waiting
 from sluicegate.storage.secret_box import SecretBox
 
 from .mutant import Patch, planted
@@ -91,7 +91,9 @@ def a_restart_forgets_the_pause(patch: Patch) -> None:
         state = load(db, endpoint_id, box=box)
         return state and msgspec.structs.replace(state, paused=False, pause_reason=None)
 
+    together = heads.LOAD_HEADS.replace("e.paused_at_ms IS NULL AND ", "")
     patch.replace(waiting, "read_state", unpaused)
+    patch.replace(heads, "LOAD_HEADS", together.replace("e.pause_reason", "NULL"))
 
 
 @planted(promise=_PAUSED)

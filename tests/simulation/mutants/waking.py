@@ -14,6 +14,7 @@ from sluicegate.actors.runtime import AsyncioActor
 from sluicegate.actors.timer import OneTimer
 from sluicegate.actors.window import Window, _Order
 from sluicegate.engine.model import EndpointConfig, EndpointState, WaitingMessage
+from sluicegate.engine.ports import Head
 from sluicegate.storage import waiting
 
 from .mutant import Patch, planted
@@ -99,8 +100,10 @@ def a_restart_forgets_the_retries(patch: Patch) -> None:
 def an_actor_retires_with_an_attempt_in_flight(patch: Patch) -> None:
     """Nothing waits to be started, so the actor is thought idle; its attempt reports to nobody."""
 
-    def soon(self: Repose, now_s: float, *, busy: bool, config: EndpointConfig) -> float | None:
-        del self, busy, config
+    def soon(
+        self: Repose, now_s: float, *, busy: bool, crowded: bool, config: EndpointConfig
+    ) -> float | None:
+        del self, busy, crowded, config
         return now_s
 
     def nothing_waits(self: Outstanding) -> bool:
@@ -183,10 +186,10 @@ def a_crash_of_an_actor_loses_what_is_in_flight(patch: Patch) -> None:
     """What a predecessor had in flight is neither recorded by its successor nor given back."""
     on_loaded = EndpointActor._on_loaded
 
-    def lost(self: EndpointActor, state: EndpointState | None) -> None:
+    def lost(self: EndpointActor, state: EndpointState | None, head: Head | None) -> None:
         inherited = dict(self._outstanding.flights)
         self._outstanding.flights.clear()
-        on_loaded(self, state)
+        on_loaded(self, state, head)
         self._outstanding.flights.update(inherited)
 
     patch.replace(EndpointActor, "_on_loaded", lost)

@@ -9,7 +9,14 @@ it.
 from sluicegate.engine.ports.activity_storage import ActivityCounts, UsageMonth
 from sluicegate.engine.ports.overview_storage import Overview, OverviewStorage
 from sluicegate.engine.ports.owners import Owners
-from sluicegate.engine.ports.rows import ApiKeyRow, EndpointRow, LogQuery, SigningKeyRow, WorkItem
+from sluicegate.engine.ports.rows import (
+    ApiKeyRow,
+    EndpointRow,
+    Head,
+    LogQuery,
+    SigningKeyRow,
+    WorkItem,
+)
 from sluicegate.engine.ports.storage import OnAccepted, Storage
 from sluicegate.engine.ports.telemetry import (
     AddressUse,
@@ -27,6 +34,7 @@ __all__ = [
     "CircuitChange",
     "Clock",
     "EndpointRow",
+    "Head",
     "LogQuery",
     "NoTelemetry",
     "OnAccepted",

@@ -1,16 +1,25 @@
 """The part of the storage port that the delivery loop uses: only owners call it."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from sluicegate.engine.model import AttemptResult, WaitingMessage
-from sluicegate.engine.ports.rows import WorkItem
+from sluicegate.engine.ports.rows import Head, WorkItem
 
 __all__ = ["DeliveryStorage"]
 
 
 class DeliveryStorage(Protocol):
     """What the delivery loop reads and records. Only the endpoint's owner calls these."""
+
+    async def load_heads(self, endpoint_ids: Sequence[str], *, limit: int) -> dict[str, Head]:
+        """Return what the owners of these endpoints must know to begin, in one snapshot.
+
+        Args:
+            endpoint_ids: whose; those that never were are not in the answer.
+            limit: at most so many messages of each order.
+        """
+        ...
 
     async def load_queued(
         self, endpoint_id: str, *, after_seq: int, limit: int

@@ -3,9 +3,9 @@
 import msgspec
 
 from sluicegate.engine.lifecycle import MessageStatus
-from sluicegate.engine.model import EndpointConfig
+from sluicegate.engine.model import EndpointConfig, EndpointState, WaitingMessage
 
-__all__ = ["ApiKeyRow", "EndpointRow", "LogQuery", "SigningKeyRow", "WorkItem"]
+__all__ = ["ApiKeyRow", "EndpointRow", "Head", "LogQuery", "SigningKeyRow", "WorkItem"]
 
 
 class SigningKeyRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +65,16 @@ class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Inclusive."""
     end_at_ms: int | None = None
     """Exclusive."""
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """What an endpoint's actor must know to begin: its state, and the head of its backlog."""
+
+    state: EndpointState
+    queued: list[WaitingMessage]
+    """`QUEUED` messages in acceptance order; none of an endpoint that is paused or deleted."""
+    due: list[WaitingMessage]
+    """`PENDING_RETRY` messages without their payloads, earliest first; likewise."""
 
 
 class WorkItem(msgspec.Struct, frozen=True, kw_only=True):

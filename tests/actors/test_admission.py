@@ -1,0 +1,149 @@
+"""How endpoints come into memory: in groups, so many at once, and everybody in turn."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from sluicegate.actors import admission
+from sluicegate.engine.errors import UnavailableError
+from sluicegate.engine.outcome import Outcome
+from sluicegate.engine.ports import Head, Request
+from sluicegate.storage import SqliteStorage
+
+from .world import PROJECT, World, answered, until
+
+
+class HeldHeads(SqliteStorage):
+    """A storage whose heads are read at once and told when the test lets go."""
+
+    reads: list[int]
+    read: asyncio.Event
+    held: asyncio.Event
+    fails = False
+
+    async def load_heads(self, endpoint_ids: Sequence[str], *, limit: int) -> dict[str, Head]:
+        self.reads.append(len(endpoint_ids))
+        if self.fails:
+            raise UnavailableError("the database cannot be read")
+        heads = await super().load_heads(endpoint_ids, limit=limit)
+        self.read.set()
+        await self.held.wait()
+        return heads
+
+
+def world_that_holds(tmp_path: Path, **settings: object) -> tuple[World, HeldHeads]:
+    """Return a world with such a storage."""
+    world = World(tmp_path, **settings)
+    world.storage.__class__ = HeldHeads
+    storage = world.storage
+    assert isinstance(storage, HeldHeads)
+    storage.reads, storage.read, storage.held = [], asyncio.Event(), asyncio.Event()
+    return world, storage
+
+
+async def test_everybody_has_a_turn_where_there_is_no_room_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten endpoints, room for three actors: all is delivered, those that were first wait again."""
+    monkeypatch.setattr(admission, "ACTORS_MAX", 3)
+    monkeypatch.setattr(admission, "_PER_FLIGHT", 1)
+    async with World(tmp_path, in_flight_max=1) as world:
+        seen: list[int] = []
+        opened = asyncio.Event()
+
+        async def count(_request: Request) -> Outcome:
+            await opened.wait()
+            seen.append(world.directory.active)
+            return answered(200)
+
+        world.sender.answer = count
+        ids = [await world.endpoint() for _ in range(10)]
+        sent = [message for each in ids for message in await world.send(each, 8)]
+        opened.set()
+        await world.wait_for_status(sent, "succeeded")
+        assert max(seen) <= 3
+        order = [ids.index(request.url.rpartition("/")[2]) for request in world.sender.posts]
+        assert len(order) == 80
+        everybody_began = max(order.index(each) for each in range(10))
+        assert {0, 1, 2} & set(order[everybody_began:]), "the first were served to the end"
+
+
+async def test_what_comes_while_a_group_is_read_is_read_together(tmp_path: Path) -> None:
+    """One read for the first, one for all that came meanwhile."""
+    world, storage = world_that_holds(tmp_path)
+    async with world:
+        ids = [await world.endpoint() for _ in range(20)]
+        sent = await world.send(ids[0])
+        await storage.read.wait()
+        for each in ids[1:]:
+            sent += await world.send(each)
+        storage.held.set()
+        await world.wait_for_status(sent, "succeeded")
+        assert storage.reads[0] == 1
+        assert storage.reads[1] >= 16, "a window of 64 lets 16 in at once"
+        assert sum(storage.reads) == 20
+
+
+async def test_a_pause_while_the_head_is_read_holds(tmp_path: Path) -> None:
+    """What was read before the pause was carried out is not believed."""
+    world, storage = world_that_holds(tmp_path)
+    async with world:
+        endpoint = await world.endpoint()
+        await world.send(endpoint)
+        await storage.read.wait()
+        await world.directory.pause(PROJECT, endpoint)
+        storage.held.set()
+        other = await world.send(await world.endpoint())
+        await world.wait_for_status(other, "succeeded")
+        assert len(world.sender.posts) == 1
+        await world.directory.resume(PROJECT, endpoint)
+        await world.sender.wait_for_count(2)
+
+
+async def test_what_is_accepted_while_the_head_is_read_is_delivered(tmp_path: Path) -> None:
+    """The head was read before the second message was stored."""
+    world, storage = world_that_holds(tmp_path)
+    async with world:
+        endpoint = await world.endpoint()
+        first = await world.send(endpoint)
+        await storage.read.wait()
+        second = await world.send(endpoint)
+        storage.held.set()
+        await world.wait_for_status(first + second, "succeeded")
+        assert world.sender.ids() == first + second
+
+
+async def test_heads_that_cannot_be_read_keep_nobody_out(tmp_path: Path) -> None:
+    """Then each actor reads for itself, as long as it takes."""
+    world, storage = world_that_holds(tmp_path)
+    storage.fails = True
+    async with world:
+        sent = [(await world.send(await world.endpoint()))[0] for _ in range(3)]
+        await world.wait_for_status(sent, "succeeded")
+        assert storage.reads
+
+
+async def test_an_idle_actor_goes_at_once_when_there_are_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is room it stays a minute."""
+    monkeypatch.setattr(admission, "ACTORS_MAX", 8)
+    monkeypatch.setattr(admission, "_PER_FLIGHT", 1)
+    async with World(tmp_path, in_flight_max=1) as world:
+        sent = [(await world.send(await world.endpoint()))[0] for _ in range(8)]
+
+        async def two_have_gone() -> bool:
+            return world.directory.active == 6
+
+        await world.wait_for_status(sent, "succeeded")
+        await until(two_have_gone)
+
+
+async def test_the_more_actors_there_are_the_less_each_holds(tmp_path: Path) -> None:
+    """All together hold some thousands of messages, however many they are."""
+    parts = World(tmp_path).parts()
+    for actors, window in ((0, 64), (100, 64), (1000, 8), (100_000, 2)):
+        line = admission.Admission(parts, actors=range(actors), admitted=lambda *_: None)
+        assert line.window == window
