@@ -58,6 +58,10 @@ check: $(VENV)/.ready ## Lint, formatting, types, layers
 bench: $(VENV)/.ready ## Measure, as ratios within one run
 	@$(VENV)/bin/python benchmarks/run.py $(ARGS)
 
+.PHONY: bench-peers
+bench-peers: $(VENV)/.ready ## Fetch what `make bench` compares with (it does so itself, the first time)
+	@$(VENV)/bin/python benchmarks/peers/stock.py $(ARGS)
+
 .PHONY: bench-queries
 bench-queries: $(VENV)/.ready ## Time what clients ask of a million messages, with the query plans
 	@$(VENV)/bin/python benchmarks/queries.py $(ARGS)
@@ -82,15 +86,17 @@ soak: $(VENV)/.ready ## Run simulated worlds, other ones each time (SECONDS=600 
 hunt: $(VENV)/.ready ## Plant every bug that there is, one at a time: each must turn the simulation red
 	@SLUICEGATE_HUNT=all $(VENV)/bin/python -m pytest -q tests/simulation/mutants/test_hunting.py
 
+LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --upgrade \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
+
 .PHONY: lock
-lock: ## Re-make the hashed lock file
+lock: ## Re-make the hashed lock files
 	@python=$(or $(PYTHON),$(find_python)); test -d .venvs/tools || $$python -m venv .venvs/tools
 	@.venvs/tools/bin/python -m pip install -qq --disable-pip-version-check 'uv>=$(UV_VERSION)'
 	@mkdir -p $(dir $(LOCK))
-	@.venvs/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --group dev --extra uvloop \
-		--generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
-		--upgrade --output-file $(LOCK) pyproject.toml
-	@echo 'lock: $(LOCK) is new'
+	@.venvs/tools/bin/uv pip compile $(LOCKED) --group dev --extra uvloop --output-file $(LOCK) pyproject.toml
+	@.venvs/tools/bin/uv pip compile $(LOCKED) --output-file benchmarks/peers/requirements.txt benchmarks/peers/requirements.in
+	@echo 'lock: $(LOCK) and the peers'"'"' are new'
 
 .PHONY: clean
 clean: ## Remove everything that can be made again

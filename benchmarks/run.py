@@ -1,6 +1,7 @@
 """Measure Sluicegate against a bare aiohttp relay and others, in one run.
 
     python benchmarks/run.py [--quick] [--only PART ...] [--json FILE] [--write] [--dir FOLDER]
+                             [--peers FOLDER]
 
 A full run takes at most 15 minutes, a quick one a few. Everything runs on loopback, in processes
 of its own. The exit code is 1 if a message was lost, repeated or unsigned, or if something did
@@ -16,6 +17,7 @@ from typing import Any
 
 import machine
 from parts import PARTS
+from peers.stock import default_folder
 from report import markdown, print_report
 from rich.console import Console
 from run_context import Run
@@ -31,7 +33,7 @@ def main() -> int:
     console = Console()
     signal.signal(signal.SIGTERM, _stop)
     try:
-        figures = _measure(arguments.only or list(PARTS), arguments.dir, quick=arguments.quick)
+        figures = _measure(arguments)
     except BenchmarkError as error:
         print(f"benchmark failed: {error}", file=sys.stderr)
         return 1
@@ -66,12 +68,24 @@ def _arguments() -> argparse.Namespace:
         "--write", action="store_true", help=f"write docs/{_PAGE.name}, with the figures beside it"
     )
     parser.add_argument("--dir", metavar="FOLDER", help="where the databases are (not in memory)")
+    parser.add_argument(
+        "--peers",
+        metavar="FOLDER",
+        default=str(default_folder()),
+        help="where the packages of the peers are kept (default: in the user's cache)",
+    )
     return parser.parse_args()
 
 
-def _measure(names: list[str], chosen: str | None, *, quick: bool) -> dict[str, Any]:
+def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure the parts and return everything that is known of the run."""
-    with Steps(len(names)) as steps, Run.opened(chosen=chosen, steps=steps, quick=quick) as run:
+    names, quick = arguments.only or list(PARTS), arguments.quick
+    with (
+        Steps(len(names)) as steps,
+        Run.opened(
+            chosen=arguments.dir, peers_folder=Path(arguments.peers), steps=steps, quick=quick
+        ) as run,
+    ):
         conditions = machine.conditions(run.folder, run.cores)
         parts: dict[str, Any] = {}
         goals: dict[str, float] = {}

@@ -32,6 +32,7 @@ class Run:
         steps: told what is being done.
         load: the load generator.
         sink: the receiver.
+        peers_folder: where the packages of the peers are kept.
         rounds: makes rounds with both.
         repeats_left_s: seconds that may still be spent on measuring again what other programs
             disturbed.
@@ -41,13 +42,22 @@ class Run:
     """
 
     def __init__(
-        self, *, folder: Path, cores: Cores, steps: Steps, load: Worker, sink: Worker, quick: bool
+        self,
+        *,
+        folder: Path,
+        peers_folder: Path,
+        cores: Cores,
+        steps: Steps,
+        load: Worker,
+        sink: Worker,
+        quick: bool,
     ) -> None:
         self.folder = folder
         self.cores = cores
         self.steps = steps
         self.load = load
         self.sink = sink
+        self.peers_folder = peers_folder
         self.rounds = Rounds(load, sink)
         self.repeats_left_s = 0.0 if quick else _REPEATS_S
         self.faults: list[str] = []
@@ -57,11 +67,14 @@ class Run:
 
     @classmethod
     @contextlib.contextmanager
-    def opened(cls, *, chosen: str | None, steps: Steps, quick: bool) -> Iterator[Self]:
+    def opened(
+        cls, *, chosen: str | None, peers_folder: Path, steps: Steps, quick: bool
+    ) -> Iterator[Self]:
         """Start the load generator and the sink, on the core of this process; end them at last.
 
         Args:
             chosen: the folder in which the run's own is made; by default one on a disk.
+            peers_folder: see the attribute.
             steps: told what is being done.
             quick: measure less.
         """
@@ -76,7 +89,13 @@ class Run:
                 Worker.run("load", core=cores.others) as load,
             ):
                 yield cls(
-                    folder=folder, cores=cores, steps=steps, load=load, sink=sink, quick=quick
+                    folder=folder,
+                    peers_folder=peers_folder,
+                    cores=cores,
+                    steps=steps,
+                    load=load,
+                    sink=sink,
+                    quick=quick,
                 )
 
     def sized(self, full: _T, *, quick: _T) -> _T:

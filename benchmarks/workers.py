@@ -54,10 +54,10 @@ class Cores:
 
 
 class Cpu:
-    """How much of a core a process uses, all its threads together."""
+    """How much of a core processes use together, with all their threads."""
 
-    def __init__(self, pid: int, *, core: int | None) -> None:
-        self._process = psutil.Process(pid)
+    def __init__(self, *pids: int, core: int | None) -> None:
+        self._processes = [psutil.Process(pid) for pid in pids]
         self._core = core
         self._started_s = 0.0
         self._used_s = 0.0
@@ -90,8 +90,8 @@ class Cpu:
         return float(sum(times.get(name, 0.0) for name in ("user", "nice", "system", "steal")))
 
     def _total_s(self) -> float:
-        times = self._process.cpu_times()
-        return float(times.user + times.system)
+        each = [process.cpu_times() for process in self._processes]
+        return float(sum(times.user + times.system for times in each))
 
 
 def environment() -> dict[str, str]:
@@ -105,25 +105,39 @@ def spawned(
     command: Sequence[str],
     *,
     core: int | None,
+    program: str = sys.executable,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     log: IO[bytes] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a Python process on a core of its own; end it, and only it, on the way out."""
-    process = subprocess.Popen(  # noqa: S603 - our own interpreter and programs
-        [sys.executable, *command],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE if log is None else log,
-        stderr=log,
-        cwd=cwd,
-        env=dict(env) if env is not None else environment(),
-    )
+    """Run a process, Python by default, on a core of its own; end it, and only it, at last."""
+    with _on(core):
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and programs
+            [program, *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE if log is None else log,
+            stderr=log,
+            cwd=cwd,
+            env=dict(env) if env is not None else environment(),
+        )
     try:
-        if core is not None:
-            os.sched_setaffinity(process.pid, {core})
         yield process
     finally:
         _end(process)
+
+
+@contextlib.contextmanager
+def _on(core: int | None) -> Iterator[None]:
+    """Have what is started meanwhile on a core from its first moment, with all its threads."""
+    if core is None:
+        yield
+        return
+    own = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, own)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

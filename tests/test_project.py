@@ -1,5 +1,6 @@
 """The project around the code: nothing of one machine in it, documents that say what is so."""
 
+import json
 import os
 import re
 import shutil
@@ -64,15 +65,25 @@ def test_no_file_holds_a_path_of_a_machine() -> None:
     ] == []
 
 
-def test_the_lock_names_no_registry_and_has_a_hash_for_every_package() -> None:
-    """The lock is installed from whatever registry pip is configured for, and checked."""
-    text = (ROOT / "requirements" / "dev.txt").read_text(encoding="utf-8")
+@pytest.mark.parametrize("lock", ["requirements/dev.txt", "benchmarks/peers/requirements.txt"])
+def test_a_lock_names_no_registry_and_has_a_hash_for_every_package(lock: str) -> None:
+    """A lock is installed from whatever registry pip is configured for, and checked."""
+    text = (ROOT / lock).read_text(encoding="utf-8")
     assert "://" not in text
     assert "--index" not in text
     assert "--find-links" not in text
     entries = re.split(r"\n(?=\S)", text.strip())
     assert entries
     assert [each.split()[0] for each in entries if "--hash=sha256:" not in each] == []
+
+
+def test_the_lock_of_node_names_no_registry_and_has_a_hash_for_every_package() -> None:
+    """It is installed from whatever registry npm is configured for, and checked."""
+    text = (ROOT / "benchmarks/peers/bullmq_programs/package-lock.json").read_text(encoding="utf-8")
+    own, *packages = json.loads(text)["packages"].items()
+    assert own[0] == ""
+    assert packages
+    assert [name for name, each in packages if "resolved" in each or "integrity" not in each] == []
 
 
 def test_the_lock_has_every_direct_dependency() -> None:
