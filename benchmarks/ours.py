@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped] # comes without types
 from ledger import Ledger
 from wire import content_length
 from workers import BenchmarkError, Cpu, environment, spawned
@@ -101,18 +102,28 @@ class Server:
     def __init__(
         self, process: subprocess.Popen[bytes], port: int, database: Path, core: int | None
     ) -> None:
+        started_s = time.monotonic()
         self.port = port
+        self.process = psutil.Process(process.pid)
         self.ledger = Ledger(database)
         self.stored_ids: list[str] = []
         """The endpoints that were in the database before the start."""
         self.cpu = Cpu(process.pid, core=core)
         self.api = _connected(process, port)
+        self.api.timed_ms("GET", "/readyz")
+        self.ready_s = time.monotonic() - started_s
+        """How long it took from the start of the process until it said that it is ready."""
         self._process = process
 
     def create_endpoint(self, url: str, **config: object) -> str:
         """Create an endpoint and return its id."""
         created = self.api.call("POST", "/v1/endpoints", {"url": url, **config})
         return str(created["id"])
+
+    @property
+    def resident_bytes(self) -> int:
+        """How much of its memory is resident."""
+        return int(self.process.memory_info().rss)
 
     def stop(self) -> dict[str, int]:
         """End it in order, then return how many messages of each status its file holds.
@@ -164,5 +175,5 @@ def _connected(process: subprocess.Popen[bytes], port: int) -> Api:
     while time.monotonic() < deadline_s and process.poll() is None:
         with contextlib.suppress(OSError):
             return Api(port)
-        time.sleep(0.05)
+        time.sleep(0.01)
     raise BenchmarkError("the server did not start")

@@ -10,7 +10,19 @@ from typing import Any, Protocol
 from run_context import Run
 from section import Section
 
-from parts import delivered, endpoints, memory, pauses, payloads, receivers, took
+from parts import (
+    backlogs,
+    crowds,
+    delivered,
+    disk,
+    endpoints,
+    memory,
+    pauses,
+    payloads,
+    receivers,
+    rest,
+    took,
+)
 
 __all__ = ["PARTS", "Part"]
 
@@ -42,6 +54,10 @@ PARTS: dict[str, Part] = {
     "payloads": payloads,
     "receivers": receivers,
     "pauses": pauses,
+    "backlogs": backlogs,
+    "crowds": crowds,
+    "disk": disk,
+    "rest": rest,
     "memory": memory,
 }
 """By the name that `--only` takes, which is also the one of its figures."""

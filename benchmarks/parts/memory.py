@@ -23,7 +23,7 @@ def measure(run: Run) -> dict[str, Any]:
     """Store endpoints; give some of them work, then more; weigh the process each time."""
     folder, core = run.folder, run.cores.subject
     endpoints = run.sized(100_000, quick=10_000)
-    working, active = run.sized((1000, 20_000), quick=(500, 4000))
+    working, active = run.sized((1000, 10_000), quick=(500, 4000))
     database = str(folder / "endpoints.db")
     with Worker.run("memory_worker", str(folder / "empty.db"), core=core) as empty_worker:
         empty = _do(empty_worker, "weigh")
