@@ -228,10 +228,10 @@ class HeldResults(SqliteStorage):
     held: asyncio.Event
     payloads = 0
 
-    async def record_attempt(self, result: AttemptResult) -> None:
+    async def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> None:
         self.entered.set()
         await self.held.wait()
-        await super().record_attempt(result)
+        await super().record_attempt(result, urgent=urgent)
 
     async def get_payload_by_seq(self, seq: int) -> bytes | None:
         self.payloads += 1

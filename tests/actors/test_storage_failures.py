@@ -109,11 +109,11 @@ class BrokenRecords(SqliteStorage):
     refusals = 0
     error: type[SluicegateError] = SluicegateError
 
-    async def record_attempt(self, result: AttemptResult) -> None:
+    async def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> None:
         if result.message_id == self.refused:
             self.refusals += 1
             raise self.error
-        await super().record_attempt(result)
+        await super().record_attempt(result, urgent=urgent)
 
 
 async def test_a_result_that_cannot_be_recorded_is_recorded_again_not_sent_again(
@@ -229,10 +229,10 @@ class HeldRecords(SqliteStorage):
     held: asyncio.Event
     refusals = 0
 
-    async def record_attempt(self, result: AttemptResult) -> None:
+    async def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> None:
         self.entered.set()
         await self.held.wait()
-        await super().record_attempt(result)
+        await super().record_attempt(result, urgent=urgent)
 
 
 def with_held_records(
@@ -250,8 +250,8 @@ class RecordsAndResumesAtOnce(HeldRecords):
     recorded: asyncio.Event
     resumed: asyncio.Event
 
-    async def record_attempt(self, result: AttemptResult) -> None:
-        await super().record_attempt(result)
+    async def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> None:
+        await super().record_attempt(result, urgent=urgent)
         self.recorded.set()
         await self.resumed.wait()
 
@@ -315,11 +315,11 @@ class BusyForFailures(SqliteStorage):
 
     refused = 0
 
-    async def record_attempt(self, result: AttemptResult) -> None:
+    async def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> None:
         if result.outcome.status == 500 and not self.refused:
             self.refused += 1
             raise UnavailableError
-        await super().record_attempt(result)
+        await super().record_attempt(result, urgent=urgent)
 
 
 async def test_a_result_that_is_written_late_does_not_bring_an_old_health_back(

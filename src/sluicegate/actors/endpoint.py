@@ -50,7 +50,7 @@ from sluicegate.actors.window import Window
 from sluicegate.engine import circuit
 from sluicegate.engine.errors import EndpointNotFoundError, SluicegateError, UnavailableError
 from sluicegate.engine.lifecycle import MessageStatus
-from sluicegate.engine.model import EndpointState, Health
+from sluicegate.engine.model import EndpointState
 from sluicegate.engine.outcome import OutcomeKind
 from sluicegate.engine.ports import Head
 
@@ -305,11 +305,8 @@ class EndpointActor(AsyncioActor):
             self.state = msgspec.structs.replace(self.state, health=result.health)
         if result.pause is not None:
             self._commands.pausing += 1
-        record(flight, result, self._health, self._parts, self._outstanding)
+        record(flight, result, lambda: self.state, self._parts, self._outstanding)
         self.suspect = None
-
-    def _health(self) -> Health | None:
-        return None if self.state is None else self.state.health
 
     def _on_unsent(self, flight: Flight) -> None:
         """Nothing was sent: a pause came first, storage had trouble, or the payload is gone."""

@@ -11,7 +11,7 @@ from sluicegate.actors.parts import Parts
 from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.log import log
-from sluicegate.engine.model import AttemptResult, Health
+from sluicegate.engine.model import AttemptResult, EndpointState
 
 __all__ = ["record"]
 
@@ -21,7 +21,7 @@ _AGAIN_S = 0.5
 def record(
     flight: Flight,
     result: AttemptResult,
-    health: Callable[[], Health | None],
+    state: Callable[[], EndpointState | None],
     parts: Parts,
     outstanding: Outstanding,
 ) -> None:
@@ -33,6 +33,13 @@ def record(
     Cut at the end of a drain, the message stays waiting and will be delivered again. A bug of
     ours leaves the flight as it was, for the actor to crash on: its successor records the same
     outcome, and nothing is sent again.
+
+    Args:
+        flight: the attempt.
+        result: what it came to.
+        state: tells the endpoint's as it is when it is asked.
+        parts: what all actors share.
+        outstanding: where the write is noted.
     """
 
     def ended(write: asyncio.Future[None]) -> None:
@@ -41,7 +48,7 @@ def record(
         error = write.exception()
         if isinstance(error, UnavailableError):
             _log_unrecorded(result, error)
-            again = _record_again(flight, result, health, parts, outstanding)
+            again = _record_again(flight, result, state, parts, outstanding)
             outstanding.write(again)
         elif error is not None:
             flight.settling, flight.crash = False, error
@@ -49,21 +56,31 @@ def record(
         else:
             _tell(flight, result, parts, outstanding)
 
+    urgent = _is_urgent(result, state(), flying=len(outstanding.flights))
     # No task: most often there is nothing to do but to wait for the commit.
-    write = asyncio.ensure_future(parts.storage.record_attempt(result))
+    write = asyncio.ensure_future(parts.storage.record_attempt(result, urgent=urgent))
     write.add_done_callback(ended)
     outstanding.write(write)
+
+
+def _is_urgent(result: AttemptResult, state: EndpointState | None, *, flying: int) -> bool:
+    """Whether something waits for a result: the next attempt for its place, or a judgement."""
+    if state is None or result.verdict.status is not MessageStatus.SUCCEEDED or result.health:
+        return True
+    return flying >= (1 if state.config.ordered else state.config.max_in_flight)
 
 
 async def _record_again(
     flight: Flight,
     result: AttemptResult,
-    health: Callable[[], Health | None],
+    state: Callable[[], EndpointState | None],
     parts: Parts,
     outstanding: Outstanding,
 ) -> None:
     await asyncio.sleep(_AGAIN_S)
-    record(flight, msgspec.structs.replace(result, health=health()), health, parts, outstanding)
+    now = state()
+    later = msgspec.structs.replace(result, health=None if now is None else now.health)
+    record(flight, later, state, parts, outstanding)
 
 
 def _tell(flight: Flight, result: AttemptResult, parts: Parts, outstanding: Outstanding) -> None:

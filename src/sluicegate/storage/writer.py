@@ -15,10 +15,12 @@ from sluicegate.storage.bridge import call
 from sluicegate.storage.transactions import Committed, Transactions
 from sluicegate.storage.writes import Write
 
-__all__ = ["Writer"]
+__all__ = ["PATIENCE_S", "Writer"]
 
 _R = TypeVar("_R")
 
+PATIENCE_S = 0.005
+"""So long does a write that nobody waits for wait for company."""
 _FAILED = "storage has failed"
 _BATCH_ROWS_MAX = 1_000
 _BATCH_BYTES_MAX = 16 << 20
@@ -44,6 +46,9 @@ class Writer:
     Lives on one event loop; the transactions run on the connection's thread. While one commits,
     the next gathers. There are two queues, each in order: what takes on no new messages goes
     first, so that neither a pause nor the result of an attempt waits behind a flood of sends.
+
+    What nobody waits for goes with the next commit that somebody waits for, or with one of its
+    own when it has waited for `PATIENCE_S`: a commit of one row costs as much as one of many.
     """
 
     def __init__(
@@ -83,6 +88,7 @@ class Writer:
         self._appends: deque[_Waiting] = deque()
         self._pending_bytes = 0
         self._wakeup = asyncio.Event()
+        self._patience: asyncio.TimerHandle | None = None
         self._refusal: str | None = None
         self._task = asyncio.create_task(self._run(), name="sluicegate-writer")
         self._task.add_done_callback(self._ended)
@@ -102,9 +108,14 @@ class Writer:
         """
         return await self.begin(write)
 
-    def begin(self, write: Write[_R]) -> "asyncio.Future[_R]":
-        """Queue a write as `write` does; the future tells its end, and is never awaited in vain."""
-        return self._queue(self._first, write, rows=1, size_bytes=0)
+    def begin(self, write: Write[_R], *, urgent: bool = True) -> "asyncio.Future[_R]":
+        """Queue a write as `write` does; the future tells its end, and is never awaited in vain.
+
+        Args:
+            write: what to do.
+            urgent: whether it is committed at once, or waits for others for a while.
+        """
+        return self._queue(self._first, write, rows=1, size_bytes=0, urgent=urgent)
 
     async def append(self, write: Write[_R], *, rows: int, size_bytes: int) -> _R:
         """Commit a write that takes on messages; return its result.
@@ -126,16 +137,33 @@ class Writer:
         return await self._queue(self._appends, write, rows=rows, size_bytes=size_bytes)
 
     def _queue(
-        self, queue: deque[_Waiting], write: Write[_R], *, rows: int, size_bytes: int
+        self,
+        queue: deque[_Waiting],
+        write: Write[_R],
+        *,
+        rows: int,
+        size_bytes: int,
+        urgent: bool = True,
     ) -> "asyncio.Future[_R]":
-        future: asyncio.Future[_R] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[_R] = loop.create_future()
         if self._refusal is not None:
             future.set_exception(UnavailableError(self._refusal))
             return future
         queue.append(_Waiting(write, future, rows=rows, size_bytes=size_bytes))
         self._pending_bytes += size_bytes
-        self._wakeup.set()
+        if urgent:
+            self._go()
+        elif self._patience is None and not self._wakeup.is_set():
+            self._patience = loop.call_later(PATIENCE_S, self._go)
         return future
+
+    def _go(self) -> None:
+        """Let all that waits be committed."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        self._wakeup.set()
 
     async def close(self) -> None:
         """Commit what waits, refuse the rest, and end. Twice is fine."""
@@ -147,12 +175,15 @@ class Writer:
     async def _run(self) -> None:
         while self._refusal is None:
             await self._wakeup.wait()
-            self._wakeup.clear()
-            while batch := self._take_batch():
+            if batch := self._take_batch():
                 await self._commit(batch)
+        while batch := self._take_batch():
+            await self._commit(batch)
 
     def _take_batch(self) -> list[_Waiting]:
         """Take the next writes off the queues; none only when none wait."""
+        self._go()
+        self._wakeup.clear()
         batch: list[_Waiting] = []
         rows = size_bytes = 0
         for queue in (self._first, self._appends):
@@ -161,6 +192,8 @@ class Writer:
                 rows += waiting.rows
                 size_bytes += waiting.size_bytes
                 batch.append(waiting)
+            if queue:
+                self._wakeup.set()
         return batch
 
     async def _commit(self, batch: list[_Waiting]) -> None:

@@ -7,7 +7,6 @@ import msgspec
 
 from sluicegate.actors import attempt, endpoint
 from sluicegate.actors.messages import AttemptFinished
-from sluicegate.actors.outstanding import Outstanding
 from sluicegate.actors.parts import Parts
 from sluicegate.actors.recording import record
 from sluicegate.engine import circuit, decision, retry_after
@@ -187,12 +186,11 @@ def retries_go_by_the_wall_clock(patch: Patch) -> None:
 def a_result_that_cannot_be_written_is_dropped(patch: Patch) -> None:
     """When the result of an attempt cannot be recorded at once, the attempt is made again."""
 
-    def once(flight: Any, result: Any, health: Any, parts: Parts, outstanding: Outstanding) -> None:
-        outstanding.write(tried(flight, result, health, parts, outstanding))
+    def once(flight: Any, result: Any, *others: Any) -> None:
+        others[2].write(tried(flight, result, *others))
 
-    async def tried(
-        flight: Any, result: Any, health: Any, parts: Parts, outstanding: Outstanding
-    ) -> None:
+    async def tried(flight: Any, result: Any, *others: Any) -> None:
+        _, parts, outstanding = others
         try:
             await parts.storage.record_attempt(result)
         except UnavailableError:
@@ -200,6 +198,6 @@ def a_result_that_cannot_be_written_is_dropped(patch: Patch) -> None:
             flight.task = None
             outstanding.report(AttemptFinished(flight))
             return
-        record(flight, result, health, parts, outstanding)
+        record(flight, result, *others)
 
     patch.replace(endpoint, "record", once)

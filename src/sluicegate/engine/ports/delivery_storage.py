@@ -48,10 +48,14 @@ class DeliveryStorage(Protocol):
         """Return a waiting message's payload; `None` when it was removed."""
         ...
 
-    def record_attempt(self, result: AttemptResult) -> Awaitable[None]:
+    def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> Awaitable[None]:
         """Store a finished attempt and all that follows from it, in one commit.
 
         It is begun by the call, and goes on whether it is awaited or not.
+
+        Args:
+            result: what is stored.
+            urgent: somebody waits for it: else it may wait some milliseconds for others.
         """
         ...
 
