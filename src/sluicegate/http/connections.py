@@ -1,7 +1,7 @@
 """Connections: bounded in number and patience, and answered in JSON even if they speak no HTTP."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
@@ -14,12 +14,12 @@ from sluicegate.engine.ports import Random
 from sluicegate.http.answers import failure
 from sluicegate.http.middleware import Entrance, stamp
 from sluicegate.http.open_connections import OpenConnections
-from sluicegate.http.whole_requests import WholeRequest, WholeRequests, written
+from sluicegate.http.whole_requests import WholeRequest, WholeRequests, WholeRoutes, written
 
 __all__ = ["WHOLE", "JsonRunner"]
 
-WHOLE = web.AppKey("whole", dict[tuple[str, str], Entrance])
-"""What answers requests that come in one piece, by method and path."""
+WHOLE = web.AppKey("whole", WholeRoutes[Entrance])
+"""What answers requests that come in one piece."""
 
 
 class JsonRunner(web.AppRunner):
@@ -55,7 +55,7 @@ class JsonRunner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
-        routes = self.app.get(WHOLE, {})
+        routes = self.app.get(WHOLE, WholeRoutes())
         return _JsonServer(server, routes, self._random, self._connections, self._head_s)
 
 
@@ -65,7 +65,7 @@ class _JsonServer(web.Server):
     def __init__(
         self,
         server: web.Server,
-        routes: Mapping[tuple[str, str], Entrance],
+        routes: WholeRoutes[Entrance],
         random: Random,
         connections: OpenConnections,
         head_s: float,
@@ -111,7 +111,7 @@ class _JsonConnection(web.RequestHandler):
     def __init__(
         self,
         server: web.Server,
-        routes: Mapping[tuple[str, str], Entrance],
+        routes: WholeRoutes[Entrance],
         random: Random,
         connections: OpenConnections,
         head_s: float,
@@ -153,7 +153,7 @@ class _JsonConnection(web.RequestHandler):
         if data and not (self._close or self._force_close):
             request = self._whole_requests.read(data, self.transport)
             if request is not None and self._free:
-                handler = self._routes.get((request.method, request.path))
+                handler = self._routes.find(request)
                 if handler is not None:
                     self._begin_answer()
                     self._whole = self._loop.create_task(self._answer_whole(request, handler))

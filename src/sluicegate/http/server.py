@@ -30,6 +30,7 @@ from sluicegate.http.openapi.document import build_document
 from sluicegate.http.openapi.schemas import Json
 from sluicegate.http.per_minute import PerMinute
 from sluicegate.http.reading import Reading
+from sluicegate.http.whole_requests import WholeRoutes
 
 __all__ = ["create_app", "create_runner", "describe"]
 
@@ -81,7 +82,7 @@ def create_app(
         services, settings=settings, readiness=readiness, exposition=exposition, reading=reading
     )
     methods: dict[str, list[str]] = {}
-    whole: dict[tuple[str, str], Entrance] = {}
+    whole: WholeRoutes[Entrance] = WholeRoutes()
     for route in table:
         handler = gate.entrance(route)
         # aiohttp's own idea of a variable part has no braces in it.
@@ -89,8 +90,8 @@ def create_app(
         for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
             app.router.add_route(method, path, handler, expect_handler=check_expectation)
             methods.setdefault(path, []).append(method)
-        if route.method == "POST" and path == route.path:
-            whole[route.method, path] = handler
+        if route.method == "POST":
+            whole.add(route.method, route.path, handler)
     app[WHOLE] = whole
     for path, known in methods.items():
         refusal = gate.other_methods(known)

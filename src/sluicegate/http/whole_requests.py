@@ -7,7 +7,9 @@ we do with it. Whatever is unusual here is left to aiohttp, byte for byte: there
 that refuses what is not HTTP.
 """
 
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from aiohttp import hdrs, web
 from aiohttp.helpers import rfc822_formatted_time
@@ -17,7 +19,11 @@ from multidict import CIMultiDict, MultiDict
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["WholeRequest", "WholeRequests", "written"]
+__all__ = ["WholeRequest", "WholeRequests", "WholeRoutes", "written"]
+
+T = TypeVar("T")
+
+_VARIABLE = re.compile(r"\{(\w+)\}")
 
 _HEAD_BYTES_MAX = 8190
 """Longer than this may be more than aiohttp takes of one line."""
@@ -37,7 +43,7 @@ _NO_CONTENT = 204
 class WholeRequest:
     """A request whose body is there already. What handlers ask of it is as aiohttp's has it."""
 
-    __slots__ = ("_transport", "body", "headers", "method", "path")
+    __slots__ = ("_transport", "body", "headers", "match_info", "method", "path")
 
     def __init__(
         self,
@@ -52,12 +58,8 @@ class WholeRequest:
         self.path = path
         self.headers = headers
         self.body = body
+        self.match_info: Mapping[str, str] = {}
         self._transport = transport
-
-    @property
-    def match_info(self) -> dict[str, str]:
-        """Nothing: the path has no variable part."""
-        return {}
 
     @property
     def query(self) -> MultiDict[str]:
@@ -69,6 +71,37 @@ class WholeRequest:
         """The client's address."""
         peer = None if self._transport is None else self._transport.get_extra_info("peername")
         return str(peer[0]) if isinstance(peer, tuple) and peer else None
+
+
+class WholeRoutes(Generic[T]):
+    """What answers such requests, by method and path."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._fixed: dict[tuple[str, str], T] = {}
+        self._variable: list[tuple[str, re.Pattern[str], T]] = []
+
+    def add(self, method: str, path: str, handler: T) -> None:
+        """Add a route; `path` has `{names}` for its variable parts."""
+        if "{" in path:
+            parts = _VARIABLE.split(path)
+            parts[::2] = [re.escape(text) for text in parts[::2]]
+            parts[1::2] = [f"(?P<{name}>[^/?#%]+)" for name in parts[1::2]]
+            self._variable.append((method, re.compile("".join(parts)), handler))
+        else:
+            self._fixed[method, path] = handler
+
+    def find(self, request: WholeRequest) -> T | None:
+        """Return what answers a request, which is told the variable parts of its path."""
+        handler = self._fixed.get((request.method, request.path))
+        if handler is not None:
+            return handler
+        for method, pattern, handler in self._variable:
+            found = pattern.fullmatch(request.path)
+            if found is not None and method == request.method:
+                request.match_info = found.groupdict()
+                return handler
+        return None
 
 
 class WholeRequests:
