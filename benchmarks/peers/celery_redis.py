@@ -36,12 +36,12 @@ def _opened(place: Place, *, name: str, fsync: Fsync, client: _Client) -> Iterat
             "PYTHONPATH": str(_PROGRAMS),
         }
         python = str(place.stock.python())
-        options = ["--pool", "threads", "--concurrency", str(_THREADS), "--loglevel", "INFO"]
+        options = ["--pool", "threads", "--concurrency", str(_THREADS), "--loglevel", "WARNING"]
         lean = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         worker = (python, "-m", "celery", "-A", "deliveries", "worker", *options, *lean)
         programs.start("worker", *worker, settings=settings)
         port = serve(place, programs, "front:application", threads=_THREADS, settings=settings)
-        programs.await_log("worker", " ready.")
+        programs.await_log("worker", "takes tasks")
         yield Peer(programs.cpu(), name=name, port=port, left=lambda: redis.count(*_LEFT))
 
 

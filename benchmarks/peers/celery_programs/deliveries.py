@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 
 from celery import Celery
+from celery.signals import worker_ready
 
 app = Celery("deliveries", broker=os.environ["BROKER_URL"])
 app.conf.update(
@@ -21,6 +22,13 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_pool_limit=16,
 )
+
+
+@worker_ready.connect
+def _say_ready(**_: object) -> None:
+    """Say so in the log, which has nothing else: tasks are logged only from level INFO."""
+    print("takes tasks", flush=True)
+
 
 _URL = os.environ["SINK_URL"]
 _HEADERS = {"Content-Type": "application/json"}
