@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import select
 import socket
 import subprocess
 import time
@@ -27,9 +28,13 @@ class Api:
     """A blocking client on one keep-alive connection: a request is one write, no more."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=_ANSWER_S)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._port = port
+        self._socket = self._connected()
+
+    def _connected(self) -> socket.socket:
+        connected = socket.create_connection(("127.0.0.1", self._port), timeout=_ANSWER_S)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connected
 
     def close(self) -> None:
         """Close the connection."""
@@ -76,6 +81,10 @@ class Api:
         return took_ns / 1e6
 
     def _request(self, method: str, path: str, content: bytes) -> bytes:
+        """Return a request for a connection that the server has not closed while it was idle."""
+        if select.select([self._socket], [], [], 0)[0]:
+            self._socket.close()
+            self._socket = self._connected()
         head = (
             f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\n"
             f"Authorization: Bearer {API_KEY}\r\nContent-Type: application/json\r\n"
