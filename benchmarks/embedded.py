@@ -40,6 +40,7 @@ class Producer:
 
         await asyncio.gather(*(send_some() for _ in range(job["connections"])))
         return {
+            "wanted": job["count"],
             "accepted": job["count"] - len(refused),
             "example": refused[0] if refused else None,
             "started_ns": started_ns,

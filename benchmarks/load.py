@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import cast
 
 from figures import percentiles
-from wire import Job, content_length, payload, serve_jobs, work
+from wire import STOP, Job, content_length, payload, serve_jobs, work
 
 _ACCEPTED = b"202"
 _SLOT_REFUSED = b'"error":'
@@ -44,6 +44,10 @@ class Requests:
     def left(self) -> bool:
         """Whether there are more messages."""
         return self._left > 0
+
+    def stop(self) -> None:
+        """Make no more."""
+        self._left = 0
 
     def make(self) -> tuple[bytes, int]:
         """Return the next request, its payloads stamped with this moment; how many they are."""
@@ -118,7 +122,9 @@ class Run:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._requests = Requests(job)
-        self._unanswered: int = job["count"]
+        self._unanswered = 0
+        self._sent = 0
+        self._wanted: int = job["count"]
         self._free: deque[Connection] = deque()
         self._late_ns: deque[int] = deque()
         self._late_ms: list[float] = []
@@ -129,7 +135,7 @@ class Run:
         self._alive = job["connections"]
 
     async def run(self) -> Job:
-        """Post every message; return what was answered."""
+        """Post every message, until it is told to stop; return what was answered."""
         loop = asyncio.get_running_loop()
         made = [
             await loop.create_connection(
@@ -148,12 +154,19 @@ class Run:
         for connection in connections:
             connection.close()
         return {
+            "wanted": self._wanted,
             "accepted": self._accepted,
             "example": self._refused,
             "started_ns": started_ns,
             "ended_ns": time.monotonic_ns(),
             "late_ms": percentiles(self._late_ms),
         }
+
+    def stop(self) -> None:
+        """Post no more: what was posted until now is all that was wanted."""
+        self._requests.stop()
+        self._wanted = self._sent
+        self._end_if_done()
 
     async def _pace(self, started_ns: int) -> None:
         gap_ns = 1e9 / self._job["rate"]
@@ -162,18 +175,26 @@ class Run:
             wait_s = (due_ns - time.monotonic_ns()) / 1e9
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
+            if not self._requests.left:
+                return
             self._late_ns.append(due_ns)
             self._post_late()
 
     def _post_free(self) -> None:
         while self._free and self._requests.left:
-            self._free.popleft().post(*self._requests.make())
+            self._post()
 
     def _post_late(self) -> None:
-        while self._free and self._late_ns:
+        while self._free and self._late_ns and self._requests.left:
             due_ns = self._late_ns.popleft()
             self._late_ms.append((time.monotonic_ns() - due_ns) / 1e6)
-            self._free.popleft().post(*self._requests.make())
+            self._post()
+
+    def _post(self) -> None:
+        request, messages = self._requests.make()
+        self._sent += messages
+        self._unanswered += messages
+        self._free.popleft().post(request, messages)
 
     def _answered(self, connection: Connection, messages: int, answer: bytes) -> None:
         refused = messages
@@ -187,21 +208,42 @@ class Run:
             self._alive -= 1
         else:
             self._free.append(connection)
-        if self._unanswered == 0 or self._alive == 0:
-            self._done.set()
-        elif self._open:
+        if self._open:
             self._post_late()
         else:
             self._post_free()
+        self._end_if_done()
+
+    def _end_if_done(self) -> None:
+        if self._alive == 0 or (self._unanswered == 0 and not self._requests.left):
+            self._done.set()
 
 
-async def _answer(job: Job) -> Job:
-    return await Run(job).run()
+class Desk:
+    """Runs one job after the other; a signal stops the one that runs."""
+
+    def __init__(self) -> None:
+        self._run: Run | None = None
+
+    async def answer(self, job: Job) -> Job:
+        """Run a job."""
+        self._run = Run(job)
+        try:
+            return await self._run.run()
+        finally:
+            self._run = None
+
+    def stop(self) -> None:
+        """Stop the job, if there is one."""
+        if self._run is not None:
+            self._run.stop()
 
 
 async def main() -> None:
     """Run jobs until standard input ends."""
-    await serve_jobs({}, _answer)
+    desk = Desk()
+    asyncio.get_running_loop().add_signal_handler(STOP, desk.stop)
+    await serve_jobs({}, desk.answer)
 
 
 if __name__ == "__main__":

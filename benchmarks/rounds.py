@@ -101,10 +101,10 @@ class Rounds:
         return Took(ms=came["ms"], late_ms=sent["late_ms"], shares=self._shares(subject))
 
     def beside(self, subject: Subject, job: Job, count: int, during: Callable[[], None]) -> None:
-        """Call `during` while `count` messages are sent as `job` says.
+        """Call `during` while messages are sent as `job` says, `count` of them at the most.
 
         Raises:
-            BenchmarkError: they were sent before `during` had ended.
+            BenchmarkError: all were sent before `during` had ended.
         """
         ended_ns = 0
 
@@ -112,6 +112,7 @@ class Rounds:
             nonlocal ended_ns
             during()
             ended_ns = time.monotonic_ns()
+            self._load.stop_sending()
 
         sent, _, _ = self._round(subject, count, job, during=timed)
         if sent["ended_ns"] < ended_ns:
@@ -146,21 +147,26 @@ class Rounds:
         if during is not None:
             during()
         sent = load.answer(timeout_s=_TIMEOUT_S)
-        wait_s = _TIMEOUT_S if sent["accepted"] == count else 2.0
         came = self._sink.do(
-            {"do": "report", "book": _BOOK, "timeout_s": wait_s}, timeout_s=wait_s + 5
+            {
+                "do": "report",
+                "book": _BOOK,
+                "awaited": sent["accepted"],
+                "timeout_s": _TIMEOUT_S,
+            },
+            timeout_s=_TIMEOUT_S + 5,
         )
         subject.settle(timeout_s=_TIMEOUT_S)
         ended_ns = time.monotonic_ns()
-        self._check(subject, count, sent, came)
+        self._check(subject, sent, came)
         return sent, came, ended_ns
 
-    def _check(self, subject: Subject, count: int, sent: Job, came: Job) -> None:
-        name, accepted = subject.name, sent["accepted"]
+    def _check(self, subject: Subject, sent: Job, came: Job) -> None:
+        name, accepted, wanted = subject.name, sent["accepted"], sent["wanted"]
         self.accepted[name] += accepted
         subject.accept(accepted)
-        if accepted != count:
-            refused = f"{count - accepted} of {count} sends were refused: {sent['example']!r}"
+        if accepted != wanted:
+            refused = f"{wanted - accepted} of {wanted} sends were refused: {sent['example']!r}"
             self.faults.append(f"{name}: {refused}")
         if came["received"] != accepted:
             raise BenchmarkError(f"{name}: {accepted} accepted, {came['received']} delivered")

@@ -38,6 +38,7 @@ class Book:
         self._payload_bytes = payload_bytes
         self._times = bytearray(count)
         self._took_ns: list[int] = []
+        self._awaited = count
         self._everything = asyncio.Event()
         self._duplicates = 0
         self._signed = 0
@@ -56,12 +57,15 @@ class Book:
         self._last_ns = now_ns
         self._took_ns.append(now_ns - sent_at_ns(body))
         self._signed += b"webhook-signature:" in head
-        if len(self._took_ns) == self._count:
+        if len(self._took_ns) == self._awaited:
             self._everything.set()
         return True
 
-    async def report(self, *, timeout_s: float) -> Job:
-        """Wait for every message, at most so long, and say what came."""
+    async def report(self, *, awaited: int | None, timeout_s: float) -> Job:
+        """Wait for so many messages, or all, for at most so long, and say what came."""
+        self._awaited = self._count if awaited is None else awaited
+        if len(self._took_ns) >= self._awaited:
+            self._everything.set()
         try:
             async with asyncio.timeout(timeout_s):
                 await self._everything.wait()
@@ -151,7 +155,9 @@ class Desk:
                 self._others = 0
                 return {}
             case "report":
-                report = await self._books[job["book"]].report(timeout_s=job["timeout_s"])
+                report = await self._books[job["book"]].report(
+                    awaited=job.get("awaited"), timeout_s=job["timeout_s"]
+                )
                 return report | {"others": self._others}
             case "arm":
                 self._first.clear()

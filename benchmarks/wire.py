@@ -6,6 +6,7 @@ line to its standard output: first that it is ready, then an answer to each.
 
 import asyncio
 import json
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -15,6 +16,7 @@ from typing import Any
 __all__ = [
     "PAYLOAD_BYTES",
     "PAYLOAD_OPENING",
+    "STOP",
     "Job",
     "content_length",
     "number_of",
@@ -30,6 +32,8 @@ Job = dict[str, Any]
 PAYLOAD_BYTES = 512
 """How long a payload is where nothing else is said."""
 PAYLOAD_OPENING = b'{"n":"'
+STOP = signal.SIGUSR1
+"""Tells the load generator to post no more in this job."""
 _LINE_BYTES_MAX = 2**22
 _NUMBER = slice(6, 16)
 _SENT_AT = slice(24, 43)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 import psutil  # type: ignore[import-untyped] # comes without types
-from wire import Job
+from wire import STOP, Job
 
 __all__ = ["BenchmarkError", "Cores", "Cpu", "Worker", "environment", "spawned"]
 
@@ -180,6 +180,10 @@ class Worker:
         self._process.stdin.close()
         if (code := self._process.wait(_STOP_S)) != 0:
             raise BenchmarkError(f"{self.name} ended with code {code}")
+
+    def stop_sending(self) -> None:
+        """Tell the load generator to end its job with what it has sent."""
+        self._process.send_signal(STOP)
 
     def give(self, job: Job) -> None:
         """Send a job; `answer` must follow before the next."""

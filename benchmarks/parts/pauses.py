@@ -22,8 +22,8 @@ __all__ = ["goals", "measure", "sections"]
 _ACTIVE = 1000
 """Endpoints that the load goes to."""
 _BOOK = "stored"
-_SPARE = 2.0
-"""How many times as many messages are sent beside pauses as the measured rate asks for."""
+_SPARE = 10.0
+"""How many times as many messages may be sent beside pauses as the measured rate asks for."""
 
 
 class _Side:
