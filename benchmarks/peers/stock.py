@@ -7,6 +7,8 @@ Redis and Node.js among it), and `bullmq_programs/package-lock.json` for what co
 takes neither root nor a service of the machine, and the network only the first time.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -14,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 __all__ = ["HERE", "MissingError", "Stock", "default_folder"]
@@ -96,16 +98,16 @@ class Stock:
         digest = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
         place = self._folder / f"{lock.stem}-{digest[:16]}"
         done = place / ".done"
-        if done.exists():
-            return place
         try:
-            shutil.rmtree(place, ignore_errors=True)
-            place.mkdir(parents=True)
-            install(place)
+            with _alone(place.with_suffix(".lock")):
+                if not done.exists():
+                    shutil.rmtree(place, ignore_errors=True)
+                    place.mkdir()
+                    install(place)
+                    done.touch()
         except (MissingError, OSError) as error:
             self._missing[lock] = f"{lock.name} cannot be installed: {error}"
             raise MissingError(self._missing[lock]) from error
-        done.touch()
         return place
 
     def _install_python(self, place: Path) -> None:
@@ -125,6 +127,15 @@ class Stock:
         options = ["--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries", "1"]
         path = f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"
         _run([node, npm, "ci", *options], timeout_s=_INSTALL_S, cwd=place, env={"PATH": path})
+
+
+@contextlib.contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Wait until no other run installs the same, and keep others waiting meanwhile."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def _run(
