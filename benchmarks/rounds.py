@@ -147,19 +147,17 @@ class Rounds:
         if during is not None:
             during()
         sent = load.answer(timeout_s=_TIMEOUT_S)
-        came = self._sink.do(
-            {
-                "do": "report",
-                "book": _BOOK,
-                "awaited": sent["accepted"],
-                "timeout_s": _TIMEOUT_S,
-            },
-            timeout_s=_TIMEOUT_S + 5,
-        )
+        self._report(awaited=sent["accepted"], timeout_s=_TIMEOUT_S)
         subject.settle(timeout_s=_TIMEOUT_S)
         ended_ns = time.monotonic_ns()
+        # What came again while the last was recorded counts too.
+        came = self._report(awaited=sent["accepted"], timeout_s=0)
         self._check(subject, sent, came)
         return sent, came, ended_ns
+
+    def _report(self, *, awaited: int, timeout_s: float) -> Job:
+        job = {"do": "report", "book": _BOOK, "awaited": awaited, "timeout_s": timeout_s}
+        return self._sink.do(job, timeout_s=timeout_s + 5)
 
     def _check(self, subject: Subject, sent: Job, came: Job) -> None:
         name, accepted, wanted = subject.name, sent["accepted"], sent["wanted"]
