@@ -13,7 +13,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped] # comes without types
 from ledger import Ledger
 from wire import content_length
-from workers import BenchmarkError, Cpu, environment, spawned
+from workers import BenchmarkError, Cpu, ended, environment, spawned
 
 __all__ = ["API_KEY", "DATABASE", "Api", "Server", "serving"]
 
@@ -138,14 +138,12 @@ class Server:
         """End it in order, then return how many messages of each status its file holds.
 
         Raises:
-            BenchmarkError: it ended with another code than 0.
+            BenchmarkError: it did not end, or with another code than 0.
         """
         self.api.close()
         self.ledger.close()
         self._process.terminate()
-        code = self._process.wait(_STOP_S)
-        if code != 0:
-            raise BenchmarkError(f"the server ended with code {code}")
+        ended(self._process, "the server", timeout_s=_STOP_S)
         return self.ledger.statuses()
 
 

@@ -75,7 +75,8 @@ def _machine(machine: Figures) -> Iterator[str]:
     apart = "what is measured on one, everything else on the other"
     if not machine["cores_apart"]:
         apart = "everything shares it: read nothing into these figures"
-    yield f"{machine['at']}, the whole run took {machine['took_s']:.0f} s"
+    each = ", ".join(f"{name} {took:.0f}" for name, took in machine["parts_took_s"].items())
+    yield f"{machine['at']}, the whole run took {machine['took_s']:.0f} s ({each})"
     yield (
         f"{machine['processor']}, {machine['cores']} cores ({apart}), "
         f"{machine['memory_gib']} GiB, {machine['machine']}"

@@ -42,7 +42,9 @@ def main() -> int:
         return 130
     print_report(figures, console)
     targets = [Path(arguments.json)] if arguments.json is not None else []
-    if arguments.write:
+    if arguments.write and figures["faults"]:
+        print(f"docs/{_PAGE.name} stays as it was: the run has faults", file=sys.stderr)
+    elif arguments.write:
         _PAGE.write_text(markdown(figures), encoding="utf-8")
         targets.append(_PAGE.with_suffix(".json"))
     for target in targets:
@@ -89,13 +91,26 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
         conditions = machine.conditions(run.folder, run.cores)
         parts: dict[str, Any] = {}
         goals: dict[str, float] = {}
+        took_s: dict[str, float] = {}
         for name in names:
             steps.begin(name)
-            parts[name] = PARTS[name].measure(run)
-            goals |= PARTS[name].goals(parts[name])
+            began_s = steps.elapsed_s
+            try:
+                parts[name] = PARTS[name].measure(run)
+            except BenchmarkError as error:  # the others' figures are no worse for it
+                steps.say(f"{name} failed")
+                run.faults.append(f"{name} was not measured: {error}")
+            else:
+                goals |= PARTS[name].goals(parts[name])
+            took_s[name] = round(steps.elapsed_s - began_s, 1)
     return {
         "machine": conditions
-        | {"quick": quick, "took_s": steps.elapsed_s, "load_after": machine.load_average()},
+        | {
+            "quick": quick,
+            "took_s": steps.elapsed_s,
+            "parts_took_s": took_s,
+            "load_after": machine.load_average(),
+        },
         "goals": goals,
         "parts": parts,
         "counts": run.counts,

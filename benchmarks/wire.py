@@ -88,14 +88,22 @@ def work(main: Coroutine[Any, Any, None]) -> None:
 
 
 async def serve_jobs(ready: Job, answer: Callable[[Job], Awaitable[Job]]) -> None:
-    """Say `ready`, then answer job after job until standard input ends."""
+    """Say `ready`, then answer job after job until standard input ends.
+
+    Each answer bears its job's number, so that one that came too late is not taken for another.
+    """
     lines = asyncio.StreamReader(limit=_LINE_BYTES_MAX)
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(lines), sys.stdin
     )
-    _say(ready)
+    _say(ready | {"job": 0})
     while line := await lines.readline():
-        _say(await answer(json.loads(line)))
+        job: Job = json.loads(line)
+        try:
+            done = await answer(job)
+        except TimeoutError:
+            done = {"error": f"{job['do']} took too long"}
+        _say(done | {"job": job["job"]})
 
 
 def _say(said: Job) -> None:

@@ -15,7 +15,7 @@ from typing import IO
 import psutil  # type: ignore[import-untyped] # comes without types
 from wire import STOP, Job
 
-__all__ = ["BenchmarkError", "Cores", "Cpu", "Worker", "environment", "spawned"]
+__all__ = ["BenchmarkError", "Cores", "Cpu", "Worker", "ended", "environment", "spawned"]
 
 HERE = Path(__file__).parent
 _SOURCE = HERE.parent / "src"
@@ -153,6 +153,20 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             return
 
 
+def ended(process: subprocess.Popen[bytes], name: str, *, timeout_s: float) -> None:
+    """Wait until a process that was told to end has ended in order.
+
+    Raises:
+        BenchmarkError: it did not, or with another code than 0.
+    """
+    try:
+        code = process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        raise BenchmarkError(f"{name} did not end within {timeout_s:.0f} s") from None
+    if code != 0:
+        raise BenchmarkError(f"{name} ended with code {code}")
+
+
 class Worker:
     """A process that answers jobs; see `wire`."""
 
@@ -161,6 +175,7 @@ class Worker:
         self.cpu = Cpu(process.pid, core=core)
         self._process = process
         self._buffer = b""
+        self._job = 0
         self.ready = self.answer(timeout_s=_START_S)
 
     @classmethod
@@ -178,8 +193,7 @@ class Worker:
         """
         assert self._process.stdin is not None
         self._process.stdin.close()
-        if (code := self._process.wait(_STOP_S)) != 0:
-            raise BenchmarkError(f"{self.name} ended with code {code}")
+        ended(self._process, self.name, timeout_s=_STOP_S)
 
     def stop_sending(self) -> None:
         """Tell the load generator to end its job with what it has sent."""
@@ -188,29 +202,38 @@ class Worker:
     def give(self, job: Job) -> None:
         """Send a job; `answer` must follow before the next."""
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(job).encode() + b"\n")
+        self._job += 1
+        self._process.stdin.write(json.dumps(job | {"job": self._job}).encode() + b"\n")
         self._process.stdin.flush()
 
     def answer(self, *, timeout_s: float) -> Job:
-        """Return the answer to the last job.
+        """Return the answer to the last job; one to a job before it came too late, and is dropped.
 
         Raises:
-            BenchmarkError: it did not answer in time, or ended.
+            BenchmarkError: it did not answer in time, could not do the job, or ended.
         """
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            answer: Job = json.loads(self._line(deadline_s))
+            if answer["job"] != self._job:
+                continue
+            if "error" in answer:
+                raise BenchmarkError(f"{self.name}: {answer['error']}")
+            return answer
+
+    def _line(self, deadline_s: float) -> bytes:
         assert self._process.stdout is not None
         file = self._process.stdout.fileno()
-        deadline_s = time.monotonic() + timeout_s
         while b"\n" not in self._buffer:
             left_s = deadline_s - time.monotonic()
             if left_s <= 0 or not select.select([file], [], [], left_s)[0]:
-                raise BenchmarkError(f"{self.name} did not answer within {timeout_s:.0f} s")
+                raise BenchmarkError(f"{self.name} did not answer in time")
             data = os.read(file, 1 << 16)
             if not data:
                 raise BenchmarkError(f"{self.name} ended")
             self._buffer += data
         line, self._buffer = self._buffer.split(b"\n", 1)
-        answer: Job = json.loads(line)
-        return answer
+        return line
 
     def do(self, job: Job, *, timeout_s: float) -> Job:
         """Send a job and return its answer."""

@@ -34,7 +34,7 @@ class Part(Protocol):
         """Measure, and return the figures.
 
         Raises:
-            BenchmarkError: something did not work; the whole run ends.
+            BenchmarkError: something did not work; the run goes on with the next part.
         """
         ...
 
