@@ -71,7 +71,7 @@ class Actors:
                 sender=self._sender,
                 clock=self._clock,
                 random=self._random,
-                slots=Slots(self._settings.in_flight_max),
+                slots=Slots(self._settings, self._clock),
                 schedule=RetrySchedule.from_settings(self._settings),
                 settings=self._settings,
                 user_agent="Sluicegate/benchmark",

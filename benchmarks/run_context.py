@@ -157,6 +157,7 @@ class Run:
             stored: how many there are, by status.
         """
         succeeded, held = stored.get("succeeded", 0), stored.get("queued", 0)
+        held += stored.get("pending_retry", 0)
         lost = accepted - succeeded - held
         if lost:
             self.faults.append(f"{accepted} accepted, but the database holds {dict(stored)}")

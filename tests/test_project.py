@@ -140,7 +140,7 @@ def test_the_tables_of_the_simulation_are_up_to_date() -> None:
 
 def metrics_told() -> set[str]:
     """Return the names of all samples that a scrape may have."""
-    live = Live(in_flight=lambda: 0, in_flight_max=0, actors=lambda: 0, version="")
+    live = Live(in_flight=lambda: 0, slots=list, actors=lambda: 0, version="")
     families = [*Counting().collect(), *gauges(live, NOTHING_STORED, now_ms=0)]
     families += Process(namespace="sluicegate", registry=None).collect()
     endings = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"], "gauge": [""]}

@@ -16,6 +16,7 @@ from parts import (
     delivered,
     disk,
     endpoints,
+    fairness,
     memory,
     pauses,
     payloads,
@@ -58,6 +59,7 @@ PARTS: dict[str, Part] = {
     "crowds": crowds,
     "disk": disk,
     "rest": rest,
+    "fairness": fairness,
     "memory": memory,
 }
 """By the name that `--only` takes, which is also the one of its figures."""

@@ -32,7 +32,7 @@ from sluicegate.http.outbound.resolver import PooledResolver
 from sluicegate.storage import LocalExportFiles, SecretBox, SqliteStorage
 from sluicegate.telemetry.counting import Counting
 from sluicegate.telemetry.exposition import Exposition
-from sluicegate.telemetry.gauges import Live
+from sluicegate.telemetry.gauges import Live, SlotsRead
 from sluicegate.telemetry.loop_lag import LoopLag
 
 __all__ = ["Engine", "Readiness"]
@@ -128,13 +128,14 @@ class Engine(ProjectCalls):
             )
         self._storage = storage if storage is not None else self._open_file(settings)
         self._storage.report_to(self.telemetry)
+        self._slots = slots = Slots(settings, self.clock)
         self._directory = Directory(
             Parts(
                 storage=self._storage,
                 sender=sender,
                 clock=self.clock,
                 random=self.random,
-                slots=Slots(settings.in_flight_max),
+                slots=slots,
                 schedule=RetrySchedule.from_settings(settings),
                 settings=settings,
                 user_agent=f"Sluicegate/{__version__}",
@@ -229,11 +230,18 @@ class Engine(ProjectCalls):
             circuit_failures=self.settings.circuit_failures,
             live=Live(
                 in_flight=lambda: len(directory.in_flight()),
-                in_flight_max=self.settings.in_flight_max,
+                slots=self._read_slots,
                 actors=lambda: directory.active,
                 version=__version__,
             ),
         )
+
+    def _read_slots(self) -> list[SlotsRead]:
+        pools = {"prompt": self._slots.prompt, "late": self._slots.late}
+        return [
+            SlotsRead(pool=name, size=each.size, held=each.held, waiting=each.waiting)
+            for name, each in pools.items()
+        ]
 
     # -- life -------------------------------------------------------------------------------
 

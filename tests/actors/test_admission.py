@@ -49,7 +49,7 @@ async def test_everybody_has_a_turn_where_there_is_no_room_for_all(
     """Ten endpoints, room for three actors: all is delivered, those that were first wait again."""
     monkeypatch.setattr(admission, "ACTORS_MAX", 3)
     monkeypatch.setattr(admission, "_PER_FLIGHT", 1)
-    async with World(tmp_path, in_flight_max=1) as world:
+    async with World(tmp_path, in_flight_max=1, in_flight_late_max=1) as world:
         seen: list[int] = []
         opened = asyncio.Event()
 
@@ -131,7 +131,7 @@ async def test_an_idle_actor_goes_at_once_when_there_are_many(
     """Where there is room it stays a minute."""
     monkeypatch.setattr(admission, "ACTORS_MAX", 8)
     monkeypatch.setattr(admission, "_PER_FLIGHT", 1)
-    async with World(tmp_path, in_flight_max=1) as world:
+    async with World(tmp_path, in_flight_max=1, in_flight_late_max=1) as world:
         sent = [(await world.send(await world.endpoint()))[0] for _ in range(8)]
 
         async def two_have_gone() -> bool:

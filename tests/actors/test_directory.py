@@ -101,7 +101,7 @@ async def test_a_lost_hint_is_made_good_by_a_start(
 
 async def test_a_repeated_hint_changes_nothing(world: World) -> None:
     """No message is sent twice, no mailbox fills up."""
-    endpoint = await world.endpoint()
+    endpoint = await world.known_endpoint()
     gate = Gate(world)
     sent = await world.send(endpoint, 40)
     await world.sender.wait_for_count(16)
@@ -242,7 +242,7 @@ async def test_what_a_pause_recalled_is_sent_when_the_pause_fails(tmp_path: Path
 
 async def test_what_is_in_flight_at_a_resume_was_not_held(world: World) -> None:
     """It read `delivering` all the time; only the others are requeued."""
-    endpoint = await world.endpoint(max_in_flight=3)
+    endpoint = await world.known_endpoint(max_in_flight=3)
     gate = Gate(world)
     sent = await world.send(endpoint, 5)
     await world.sender.wait_for_count(3)

@@ -25,7 +25,7 @@ async def test_a_drain_gives_attempts_in_flight_their_time_and_starts_no_more(
     world: World,
 ) -> None:
     """What they come to is recorded; the rest waits for the next start."""
-    endpoint = await world.endpoint()
+    endpoint = await world.known_endpoint()
     gate = Gate(world)
     sent = await world.send(endpoint, 40)
     await world.sender.wait_for_count(16)
@@ -47,7 +47,7 @@ async def test_what_a_drain_cuts_stays_waiting_and_is_delivered_after_a_restart(
     world: World,
 ) -> None:
     """Its time is over: the attempts are cut, no message is lost, none is counted as tried."""
-    endpoint = await world.endpoint()
+    endpoint = await world.known_endpoint()
     Gate(world)
     sent = await world.send(endpoint, 40)
     await world.sender.wait_for_count(16)
@@ -92,7 +92,7 @@ async def test_during_a_drain_hints_and_retries_wake_nobody(tmp_path: Path) -> N
 async def test_a_drain_records_what_a_crashed_actor_left_behind(tmp_path: Path) -> None:
     """An attempt that had ended is not repeated, though its endpoint was parked."""
     async with World(tmp_path, actor_restarts_max=0) as world:
-        endpoint = await world.endpoint()
+        endpoint = await world.known_endpoint()
         gate = asyncio.Event()
 
         async def answer(_request: Request) -> Outcome:
@@ -123,8 +123,8 @@ class NoMoreChance(SystemRandom):
 async def test_a_drain_does_not_wait_for_what_nobody_can_record(tmp_path: Path) -> None:
     """It says that not everything ended, well before its time is over."""
     async with World(tmp_path, actor_restarts_max=0) as world:
+        endpoint = await world.known_endpoint()
         world.random.__class__ = NoMoreChance
-        endpoint = await world.endpoint()
         await world.send(endpoint, 3)
         await world.sender.wait_for_count(3)
         async with asyncio.timeout(5):

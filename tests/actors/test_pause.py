@@ -35,7 +35,7 @@ class Gatekeeper:
 
 async def test_no_attempt_starts_once_a_pause_is_answered(world: World) -> None:
     """Rule 1: 16 attempts hang; the pause is answered at once and nothing starts after it."""
-    endpoint = await world.endpoint()
+    endpoint = await world.known_endpoint()
     gatekeeper = Gatekeeper(world)
     sent = await world.send(endpoint, 40)
     await world.sender.wait_for_count(16)
@@ -48,7 +48,7 @@ async def test_no_attempt_starts_once_a_pause_is_answered(world: World) -> None:
 
 async def test_attempts_in_flight_run_to_their_end_and_count(world: World) -> None:
     """Rule 1: a retryable failure that ends on a paused endpoint is held, its count kept."""
-    endpoint = await world.endpoint()
+    endpoint = await world.known_endpoint()
     gatekeeper = Gatekeeper(world)
     sent = await world.send(endpoint, 3)
     await world.sender.wait_for_count(3)

@@ -104,7 +104,7 @@ async def test_an_active_actor_takes_less_than_5_000_bytes(
 ) -> None:
     """20,000 of them, each with a message in its window and in line for a slot: under 100 MB."""
     count = 5000
-    world = World(tmp_path, in_flight_max=1)
+    world = World(tmp_path, in_flight_max=1, in_flight_late_max=1)
     world.storage.__class__ = CountedReads
     storage = world.storage
     assert isinstance(storage, CountedReads)
@@ -130,7 +130,7 @@ async def test_an_active_actor_takes_less_than_5_000_bytes(
         finally:
             tracemalloc.stop()
         assert world.directory.active == count
-        assert len(world.sender.posts) == 1
+        assert len(world.sender.posts) <= 1 + 1
         assert taken_bytes <= 5000 * count
         gate.opened.set()
 

@@ -89,6 +89,7 @@ class World:
         self.sender = ScriptedSender()
         self.counting = Counting()
         self.storage = self._open()
+        self.slots = Slots(self.settings, self.clock)
         self.directory = self._make_directory()
         self._sent = 0
 
@@ -116,7 +117,7 @@ class World:
             sender=self.sender,
             clock=self.clock,
             random=self.random,
-            slots=Slots(self.settings.in_flight_max),
+            slots=self.slots,
             schedule=RetrySchedule.from_settings(self.settings),
             settings=self.settings,
             user_agent="Sluicegate/test",
@@ -159,6 +160,13 @@ class World:
                 created_at_ms=self.clock.wall_ms(),
             )
         )
+        return endpoint_id
+
+    async def known_endpoint(self, **config: object) -> str:
+        """Create one whose receiver has taken a message: it may have all its attempts at once."""
+        endpoint_id = await self.endpoint(**config)
+        await self.wait_for_status(await self.send(endpoint_id), "succeeded")
+        self.sender.posts.clear()
         return endpoint_id
 
     async def send(self, endpoint_id: str, count: int = 1) -> list[str]:

@@ -10,8 +10,8 @@ import resource
 from sluicegate.cli.descriptors import raise_descriptors_max
 from sluicegate.engine.settings import Settings
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 200))
-print(raise_descriptors_max(Settings(connections_max=50, in_flight_max=25)))
-print(raise_descriptors_max(Settings(connections_max=51, in_flight_max=25)))
+print(raise_descriptors_max(Settings(connections_max=30, in_flight_max=25, in_flight_late_max=20)))
+print(raise_descriptors_max(Settings(connections_max=31, in_flight_max=25, in_flight_late_max=20)))
 print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 """
 

@@ -13,7 +13,7 @@ from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.ports import Overview
 from sluicegate.telemetry.counting import Counting
 from sluicegate.telemetry.exposition import Exposition
-from sluicegate.telemetry.gauges import Live
+from sluicegate.telemetry.gauges import Live, SlotsRead
 
 OVERVIEW = Overview(
     queued=1,
@@ -71,7 +71,12 @@ class Bench:
             storage=self.sums,
             clock=self.clock,
             circuit_failures=10,
-            live=Live(in_flight=lambda: 11, in_flight_max=512, actors=lambda: 12, version="1.2.3"),
+            live=Live(
+                in_flight=lambda: 11,
+                slots=lambda: [SlotsRead(pool="late", size=2048, held=7, waiting=3)],
+                actors=lambda: 12,
+                version="1.2.3",
+            ),
         )
 
     async def samples(self, accept: str = "") -> dict[str, float]:
@@ -101,7 +106,9 @@ async def test_a_scrape_tells_what_was_counted_and_what_storage_and_actors_say(
         "sluicegate_attempts_unsent_total": 1,
         "sluicegate_actors": 12,
         "sluicegate_attempts_in_flight": 11,
-        "sluicegate_attempts_in_flight_limit": 512,
+        "sluicegate_slots{pool=late}": 2048,
+        "sluicegate_slots_held{pool=late}": 7,
+        "sluicegate_slots_waited_for{pool=late}": 3,
         "sluicegate_scrape_error": 0,
         "sluicegate_messages{status=queued}": 1,
         "sluicegate_messages{status=pending_retry}": 2,

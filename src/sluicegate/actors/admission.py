@@ -54,7 +54,8 @@ class Admission:
         self._parts = parts
         self._actors = actors
         self._admitted = admitted
-        self._actors_max = max(ACTORS_MAX, _PER_FLIGHT * parts.settings.in_flight_max)
+        in_flight_max = parts.settings.in_flight_max + parts.settings.in_flight_late_max
+        self._actors_max = max(ACTORS_MAX, _PER_FLIGHT * in_flight_max)
         self._line: dict[str, None] = {}
         self._group: dict[str, bool] = {}
         """What is being read, and whether there was further work meanwhile."""

@@ -8,10 +8,13 @@ import msgspec
 from sluicegate.actors.messages import AttemptFinished
 from sluicegate.actors.outstanding import Flight, Outstanding
 from sluicegate.actors.parts import Parts
+from sluicegate.actors.slots import Slot
 from sluicegate.engine import circuit
 from sluicegate.engine.decision import (
     ENDPOINT_DELETED,
     MESSAGE_DELETED,
+    OutcomeClass,
+    classify,
     decide,
     pause_reason,
 )
@@ -36,6 +39,7 @@ __all__ = ["begin", "judge", "rescheduled"]
 def begin(
     message: WaitingMessage,
     *,
+    slot: Slot,
     state: EndpointState,
     parts: Parts,
     outstanding: Outstanding,
@@ -45,7 +49,7 @@ def begin(
     try:
         attempt_id, started_at_ms = parts.random.uuid7(), parts.clock.wall_ms()
     except BaseException:
-        parts.slots.release()
+        slot.end()
         raise
     flight = Flight(message, attempt_id=attempt_id, started_at_ms=started_at_ms)
     outstanding.add(flight)
@@ -57,6 +61,7 @@ def begin(
     flight.task = loop.create_task(
         _attempt(
             flight,
+            slot=slot,
             state=state,
             parts=parts,
             outstanding=outstanding,
@@ -69,6 +74,7 @@ def begin(
 async def _attempt(
     flight: Flight,
     *,
+    slot: Slot,
     state: EndpointState,
     parts: Parts,
     outstanding: Outstanding,
@@ -108,8 +114,16 @@ async def _attempt(
     finally:
         _pass_turn(flight)
         flight.finished_at_ms = parts.clock.wall_ms()
-        parts.slots.release()
+        _end(slot, flight.outcome, in_flight_max=state.config.max_in_flight)
     outstanding.report(AttemptFinished(flight))
+
+
+def _end(slot: Slot, outcome: Outcome | None, *, in_flight_max: int) -> None:
+    kind = OutcomeClass.NO_ATTEMPT if outcome is None else classify(outcome)
+    if kind is OutcomeClass.NO_ATTEMPT:
+        slot.end()
+    else:
+        slot.end_attempt(succeeded=kind is OutcomeClass.SUCCESS, in_flight_max=in_flight_max)
 
 
 def _pass_turn(flight: Flight) -> None:

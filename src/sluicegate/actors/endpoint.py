@@ -104,7 +104,7 @@ class EndpointActor(AsyncioActor):
         self._window = Window(window)
         self._bucket = outstanding.bucket
         self._commands = CommandQueue()
-        self._turn = Turn(parts.slots, endpoint_id, self._slot_granted)
+        self._turn = Turn(parts.slots, self._slot_granted)
         self._reading: asyncio.Task[None] | None = None
         self._timer = OneTimer(self._tick)
         self._repose = Repose(parts.settings.actor_idle_s)
@@ -185,6 +185,8 @@ class EndpointActor(AsyncioActor):
             self.stop()
             return
         self._adopt(state)
+        if state.health.consecutive_failures:
+            self._turn.distrust()
         if head is not None and not (state.paused or state.deleted):
             self._window.begin_with(queued=head.queued, due=head.due)
         for flight in list(self._outstanding.flights.values()):
@@ -283,7 +285,6 @@ class EndpointActor(AsyncioActor):
         self._rest(state, wake_ms, gives_way=gives_way)
 
     def _slot_granted(self) -> None:
-        self._turn.granted()  # now, not by message: a crash gives it back
         self._outstanding.report(SlotGranted())
 
     def _on_attempt_finished(self, flight: Flight) -> None:

@@ -190,7 +190,7 @@ class Recorded(_Record, frozen=True, gc=True):
 
 
 class SlotGranted(_Record, frozen=True):
-    """The process-wide cap has room for one more attempt of this endpoint."""
+    """There is a slot for one more attempt of this endpoint, or it should ask for another one."""
 
 
 class Tick(_Record, frozen=True):

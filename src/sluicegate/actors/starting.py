@@ -41,6 +41,7 @@ def start_due(
         When to look again, on the steady clock; `None`: when something happens.
     """
     clock, bucket = parts.clock, outstanding.bucket
+    in_flight_max = turn.width(in_flight_max)
     while len(outstanding.flights) < in_flight_max:
         found = window.next(clock.steady_ms())
         if found is None or isinstance(found, int):
@@ -50,11 +51,19 @@ def start_due(
         wait_s = bucket.wait_s(clock.monotonic_s())
         if wait_s > 0:
             return clock.steady_ms() + math.ceil(wait_s * 1000)
-        if not turn.take():
+        slot = turn.take()
+        if slot is None:
             return None
         bucket.try_take(clock.monotonic_s())
         window.take(found)
-        begin(found, state=state, parts=parts, outstanding=outstanding, may_start=may_start)
+        begin(
+            found,
+            slot=slot,
+            state=state,
+            parts=parts,
+            outstanding=outstanding,
+            may_start=may_start,
+        )
     return None
 
 

@@ -12,8 +12,10 @@ _OTHERS = 100
 
 def descriptors_needed(settings: Settings) -> int:
     """Return how many files a server with these settings may have open at once."""
-    # As many connections to receivers as are in use may wait for their next request.
-    return settings.connections_max + 2 * settings.in_flight_max + _OTHERS
+    # Beside the connections to receivers that are in use, `in_flight_max` may wait for their next
+    # request.
+    in_use = settings.in_flight_max + settings.in_flight_late_max
+    return settings.connections_max + in_use + settings.in_flight_max + _OTHERS
 
 
 def raise_descriptors_max(settings: Settings) -> str | None:
@@ -32,6 +34,6 @@ def raise_descriptors_max(settings: Settings) -> str | None:
     if hard == resource.RLIM_INFINITY or hard >= needed:
         return None
     return (
-        f"{hard} open files are allowed, but connections_max and in_flight_max may need {needed}: "
-        "raise the limit (ulimit -n, LimitNOFILE) or lower them"
+        f"{hard} open files are allowed, but connections_max, in_flight_max and in_flight_late_max "
+        f"may need {needed}: raise the limit (ulimit -n, LimitNOFILE) or lower them"
     )

@@ -137,7 +137,7 @@ def with_metrics(page: str) -> str:
     Raises:
         ValueError: a marker is missing.
     """
-    live = Live(in_flight=lambda: 0, in_flight_max=0, actors=lambda: 0, version=__version__)
+    live = Live(in_flight=lambda: 0, slots=list, actors=lambda: 0, version=__version__)
     families = [*Counting().collect(), *gauges(live, NOTHING_STORED, now_ms=0)]
     lines = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
     for family in sorted(families, key=lambda each: each.name):

@@ -155,7 +155,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # -- actors -----------------------------------------------------------------------------
 
     in_flight_max: Annotated[int, Meta(ge=1, le=100_000)] = 512
-    """Attempts in flight, of all endpoints together."""
+    """Attempts in flight of all endpoints together that have taken less than a second so far."""
+    in_flight_late_max: Annotated[int, Meta(ge=1, le=100_000)] = 2048
+    """Attempts in flight beside them that take longer, or whose endpoint has been slow."""
     window: Annotated[int, Meta(ge=1, le=10_000)] = 64
     """Messages of one endpoint that are held in memory; the rest wait in the database."""
     window_payload_bytes_max: Annotated[int, Meta(ge=0, le=67_108_864)] = 4096

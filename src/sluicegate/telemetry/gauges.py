@@ -10,14 +10,24 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from sluicegate.engine.ports import Overview
 
-__all__ = ["Live", "Process", "gauges"]
+__all__ = ["Live", "Process", "SlotsRead", "gauges"]
+
+
+class SlotsRead(msgspec.Struct, frozen=True, kw_only=True):
+    """One pool of slots for attempts in flight, at one moment."""
+
+    pool: str
+    size: int
+    held: int
+    waiting: int
+    """How many stand in line: endpoints, and attempts that are to leave another pool."""
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True):
     """What can be read of an engine at any moment."""
 
     in_flight: Callable[[], int]
-    in_flight_max: int
+    slots: Callable[[], Iterable[SlotsRead]]
     actors: Callable[[], int]
     version: str
 
@@ -47,11 +57,7 @@ def gauges(live: Live, overview: Overview | None, *, now_ms: int) -> Iterable[Me
         "Attempts that have started and are not recorded yet.",
         value=live.in_flight(),
     )
-    yield GaugeMetricFamily(
-        "sluicegate_attempts_in_flight_limit",
-        "How many may run at once: the setting `in_flight_max`.",
-        value=live.in_flight_max,
-    )
+    yield from _slots(live.slots())
     yield GaugeMetricFamily(
         "sluicegate_actors",
         "Endpoints that are in memory, because they have work or had some lately.",
@@ -74,6 +80,22 @@ def _build(version: str) -> Metric:
     )
     family.add_metric((version, platform.python_version(), sqlite3.sqlite_version), 1)
     return family
+
+
+def _slots(pools: Iterable[SlotsRead]) -> Iterable[Metric]:
+    size, held, waiting = (
+        GaugeMetricFamily(f"sluicegate_slots{name}", text, labels=("pool",))
+        for name, text in (
+            ("", "Slots for attempts in flight: `in_flight_max` and `in_flight_late_max`."),
+            ("_held", "Slots that are taken."),
+            ("_waited_for", "Endpoints and late attempts in line for such a slot."),
+        )
+    )
+    for each in pools:
+        size.add_metric((each.pool,), each.size)
+        held.add_metric((each.pool,), each.held)
+        waiting.add_metric((each.pool,), each.waiting)
+    return size, held, waiting
 
 
 def _stored(overview: Overview, *, now_ms: int) -> Iterable[Metric]:

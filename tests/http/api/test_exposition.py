@@ -46,6 +46,8 @@ async def test_a_delivery_is_seen_from_acceptance_to_its_end(api: Api) -> None:
     assert seen["sluicegate_attempt_duration_seconds_count"] == 1
     assert seen["sluicegate_attempt_duration_seconds_sum"] == 0.0047
     assert seen["sluicegate_delivery_duration_seconds_count"] == 1
+    assert seen["sluicegate_slots{pool=prompt}"] == 512
+    assert seen["sluicegate_slots_held{pool=late}"] == 0
     assert seen["sluicegate_commit_messages_sum"] == 1
     assert seen["sluicegate_commit_writes_sum"] >= 3  # the endpoint, the message, the attempt
     assert seen["sluicegate_commit_duration_seconds_count"] == api.storage.commits

@@ -67,10 +67,11 @@ def a_retry_has_a_timer_that_no_pause_cancels(patch: Patch) -> None:
         asyncio.get_running_loop().call_later(max(0.0, due_s), fire)
 
     def start(self: EndpointActor, state: EndpointState, retry: WaitingMessage) -> None:
-        if retry.seq in self._outstanding.flights or not self._turn.take():
+        if retry.seq in self._outstanding.flights or (slot := self._turn.take()) is None:
             return
         attempt.begin(
             retry,
+            slot=slot,
             state=state,
             parts=self._parts,
             outstanding=self._outstanding,
@@ -104,13 +105,11 @@ def an_attempt_is_not_recalled_by_a_pause(patch: Patch) -> None:
     def sure(
         message: WaitingMessage,
         *,
-        state: EndpointState,
-        parts: Any,
-        outstanding: Any,
         may_start: Callable[[], bool],
+        **others: Any,
     ) -> None:
         del may_start
-        begin(message, state=state, parts=parts, outstanding=outstanding, may_start=lambda: True)
+        begin(message, may_start=lambda: True, **others)
 
     patch.replace(starting, "begin", sure)
 

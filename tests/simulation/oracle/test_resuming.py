@@ -31,7 +31,7 @@ def test_what_is_not_free_to_send_may_wait() -> None:
     story.call("pause", 62.05)
     assert story.broken == set()
     story = resumed(first=64)
-    story.history.in_flight_max = 1
+    story.history.crowd = 1
     story.call("create_endpoint", 0.5, endpoint="e2", endpoint_id="ep_e2")
     story.call("send", 59, endpoint="e2", message_id="b", payload=b'"b"')
     story.arrives(60, "b", endpoint="e2", after=3.5)

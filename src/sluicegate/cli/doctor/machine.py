@@ -50,7 +50,8 @@ def descriptors(patient: Patient) -> Iterator[Result]:
     else:
         yield warning(
             "open files",
-            f"{hard} allowed, but connections_max and in_flight_max may need {needed}",
+            f"{hard} allowed, but connections_max, in_flight_max and in_flight_late_max may need "
+            f"{needed}",
             "raise the limit (ulimit -n, LimitNOFILE) or lower those settings",
         )
 

@@ -230,6 +230,8 @@ class History(msgspec.Struct, kw_only=True):
     attempts_max: int = 8
     retry_after_max_s: int = 86_400
     circuit_failures: int = 10
-    in_flight_max: int = 512
+    crowd: int = 256
+    """So many attempts in flight may keep another one waiting: half of the prompt slots, or of the
+    late ones, whichever is less."""
     circuit_pause_after_s: int = 432_000
     history_days: int = 90

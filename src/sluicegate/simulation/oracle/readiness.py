@@ -153,11 +153,10 @@ class Readiness:
     ) -> tuple[float, float]:
         """Return since when no cap was reached in trouble, and how long a turn may take."""
         facts = self._facts
-        ordered = endpoint.may_be_ordered(span.lo - 1, span.hi)
-        caps = endpoint.numbers("max_in_flight", 16, span.lo - 1, span.hi)
-        here = self._count(self._of[endpoint.name], message, span) >= (1 if ordered else min(caps))
+        # One at a time is all that an endpoint gets until a receiver has shown that it answers.
+        here = self._count(self._of[endpoint.name], message, span) > 0
         everyone = [each for some in self._of.values() for each in some]
-        anywhere = self._count(everyone, message, span) >= facts.history.in_flight_max
+        anywhere = self._count(everyone, message, span) >= facts.history.crowd
         if not here and not anywhere:
             return span.lo, _PATIENCE_S
         hosts = {each.request.host for each in endpoint.exchanges}

@@ -87,7 +87,7 @@ def _is_free(facts: Facts, endpoint: EndpointFacts, resume: Call, since_s: float
         for each in facts.history.exchanges
         if each.request.at_s < began_s or each not in endpoint.exchanges
     )
-    return flying < facts.history.in_flight_max
+    return flying < facts.history.crowd
 
 
 RULES: tuple[Rule, ...] = (resumes_take_effect_at_once,)

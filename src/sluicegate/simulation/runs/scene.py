@@ -115,7 +115,8 @@ class Scene:
         history.attempts_max = settings.attempts_max
         history.retry_after_max_s = settings.retry_after_max_s
         history.circuit_failures = settings.circuit_failures
-        history.in_flight_max = settings.in_flight_max
+        slots = min(settings.in_flight_max, settings.in_flight_late_max)
+        history.crowd = max(1, slots // 2)
         history.circuit_pause_after_s = settings.circuit_pause_after_s
         history.history_days = settings.history_days
         history.direct = not self.http

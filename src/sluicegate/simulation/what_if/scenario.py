@@ -146,6 +146,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         whole = Settings(**values)
         return values | {
             "in_flight_max": max(1, round(whole.in_flight_max * scale)),
+            "in_flight_late_max": max(1, round(whole.in_flight_late_max * scale)),
             "pending_bytes_max": max(1, round(whole.pending_bytes_max * scale)),
         }
 
