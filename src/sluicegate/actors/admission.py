@@ -30,14 +30,15 @@ __all__ = ["Admission", "Admitted"]
 ACTORS_MAX = 16_384
 _PER_FLIGHT = 4
 _GROUP_MAX = 64
-_GROUP_ROWS_MAX = 1024
+_HEAD_MAX = 8
+"""Of a long backlog the head is enough to begin: the rest of a window costs less by itself."""
 _ROWS = 8192
 """How many waiting messages of each order all actors together should hold in memory."""
 _ROWS_MIN = 2
 
 Admitted = Callable[[str, Head | None, int, bool], None]
-"""Called with an endpoint, what was read of it (`None`: nothing could be), the `window` that was
-asked for, and whether there was further work for it meanwhile."""
+"""Called with an endpoint, what was read of it (`None`: nothing could be), how many messages of
+each order it may hold, and whether there was further work for it meanwhile."""
 
 
 class Admission:
@@ -111,14 +112,13 @@ class Admission:
 
     async def _read_group(self, size: int) -> None:
         window = self.window
-        size = max(1, min(size, _GROUP_ROWS_MAX // window))
         ids = list(islice(self._line, size))
         for each in ids:
             del self._line[each]
         self._group = dict.fromkeys(ids, False)
         heads: dict[str, Head] | None = None
         try:
-            heads = await self._parts.storage.load_heads(ids, limit=window)
+            heads = await self._parts.storage.load_heads(ids, limit=min(window, _HEAD_MAX))
         except UnavailableError:
             pass  # each reads for itself, for as long as it takes
         except Exception as error:  # noqa: BLE001 - a bug of ours must not end the admission

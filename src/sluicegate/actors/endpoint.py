@@ -110,6 +110,8 @@ class EndpointActor(AsyncioActor):
         self._repose = Repose(parts.settings.actor_idle_s)
         self._is_told = is_told
         self._had_turn = False
+        self._changed = False
+        """Something has happened that may let an attempt start, or the actor retire."""
 
     # -- life -------------------------------------------------------------------------------
 
@@ -142,6 +144,8 @@ class EndpointActor(AsyncioActor):
 
     def on_receive(self, message: object) -> object:
         """Handle one message; see `sluicegate.actors.messages`."""
+        # An attempt that has ended makes room for another when its result is recorded.
+        self._changed = self._changed or type(message) is not AttemptFinished
         match message:
             case Command():
                 return self._on_command(message)
@@ -174,7 +178,8 @@ class EndpointActor(AsyncioActor):
 
     def after_batch(self) -> None:
         """Start what may start, read what is wanted, set the timer."""
-        if self.state is not None and not self._retired:
+        if self._changed and self.state is not None and not self._retired:
+            self._changed = False
             self._pump(self.state)
 
     def _on_loaded(self, state: EndpointState | None, head: Head | None) -> None:
@@ -188,7 +193,7 @@ class EndpointActor(AsyncioActor):
         if state.health.consecutive_failures:
             self._turn.distrust()
         if head is not None and not (state.paused or state.deleted):
-            self._window.begin_with(queued=head.queued, due=head.due)
+            self._window.begin_with(head)
         for flight in list(self._outstanding.flights.values()):
             # Its write has ended (this actor waited for no less), or nothing came of it.
             if flight.settling or (flight.ended and flight.outcome is None):
@@ -311,7 +316,7 @@ class EndpointActor(AsyncioActor):
 
     def _on_unsent(self, flight: Flight) -> None:
         """Nothing was sent: a pause came first, storage had trouble, or the payload is gone."""
-        self.suspect = None
+        self.suspect, self._changed = None, True
         self._outstanding.remove(flight)
         if flight.given_up:
             self._window.settle(flight.message)

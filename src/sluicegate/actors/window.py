@@ -29,6 +29,7 @@ import msgspec
 
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.model import Arrivals, WaitingMessage
+from sluicegate.engine.ports import Head
 
 __all__ = ["NotLoaded", "Wants", "Window"]
 
@@ -60,7 +61,7 @@ def _by_due(message: WaitingMessage) -> tuple[int, int]:
 
 
 _NOTHING: list[WaitingMessage] = []
-"""Shared by all orders without rows: there may be very many. Never changed."""
+"""Shared by all orders without rows. Never changed."""
 
 
 class _Order:
@@ -170,9 +171,7 @@ class Window:
         """
         queued = self._queued
         known = arrivals.after_seq is not None and arrivals.after_seq <= queued.cursor
-        if not known or queued.more:
-            return False
-        if len(queued.rows) + len(arrivals.messages) > 2 * self._size:
+        if not known or queued.more or len(queued.rows) + len(arrivals.messages) > 2 * self._size:
             return False
         # A read may have been quicker than the hint.
         rows = [row for row in arrivals.messages if row.seq > queued.cursor]
@@ -300,11 +299,11 @@ class Window:
 
     # -- reading ----------------------------------------------------------------------------
 
-    def begin_with(self, *, queued: list[WaitingMessage], due: list[WaitingMessage]) -> None:
-        """Take in what was read before: `size` rows of each order, or all that there are."""
-        wants = self.begin_read(flying=0)
-        if wants is not None:
-            self.end_read(wants, queued=queued, due=due, in_order=None, flying=())
+    def begin_with(self, head: Head) -> None:
+        """Take in what was read before anything else."""
+        for order, rows in ((self._queued, head.queued), (self._due, head.due)):
+            order.rows, order.more = rows or _NOTHING, len(rows) >= head.limit
+        self._queued.cursor = head.queued[-1].seq if head.queued else 0
 
     def begin_read(self, *, flying: int) -> Wants | None:
         """Return what to read now, or `None`. `end_read` must follow before the next.

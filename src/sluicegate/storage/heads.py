@@ -117,10 +117,10 @@ def load_heads(
     wanted = msgspec.json.encode(endpoint_ids).decode()
     parameters = {"endpoint_ids": wanted, "limit": limit, "bytes_max": bytes_max}
     (text,) = db.execute(LOAD_HEADS, parameters).fetchone()
-    return {found.id: _head(found, box) for found in _DECODER.decode(text)}
+    return {found.id: _head(found, limit, box) for found in _DECODER.decode(text)}
 
 
-def _head(found: _Endpoint, box: SecretBox) -> Head:
+def _head(found: _Endpoint, limit: int, box: SecretBox) -> Head:
     return Head(
         state=EndpointState(
             id=found.id,
@@ -149,6 +149,7 @@ def _head(found: _Endpoint, box: SecretBox) -> Head:
         ),
         queued=_waiting(found.queued, MessageStatus.QUEUED),
         due=_waiting(found.due, MessageStatus.PENDING_RETRY),
+        limit=limit,
     )
 
 

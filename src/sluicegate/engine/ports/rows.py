@@ -75,6 +75,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     """`QUEUED` messages in acceptance order; none of an endpoint that is paused or deleted."""
     due: list[WaitingMessage]
     """`PENDING_RETRY` messages without their payloads, earliest first; likewise."""
+    limit: int
+    """How many of each were asked for: where there are as many, more may wait."""
 
 
 class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
