@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
@@ -350,3 +351,38 @@ async def test_a_result_that_is_written_late_does_not_bring_an_old_health_back(
         state = await storage.load_state(endpoint)
         assert state is not None
         assert state.health == Health()
+
+
+class Noted(SqliteStorage):
+    """A storage that remembers which results were urgent."""
+
+    urgent: list[bool]
+
+    def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> Awaitable[None]:
+        self.urgent.append(urgent)
+        return super().record_attempt(result, urgent=urgent)
+
+
+async def test_only_a_success_that_nothing_waits_for_may_wait_for_others(tmp_path: Path) -> None:
+    """Not one whose place the next attempt waits for, nor what is judged anew."""
+
+    async def failing(_request: Request) -> Outcome:
+        return answered(500)
+
+    async with world_with(Noted, tmp_path, retry_slow_s=(3600.0,)) as world:
+        assert isinstance(world.storage, Noted)
+
+        async def recorded(endpoint: str, status: str) -> list[bool]:
+            world.storage.urgent = urgent = []  # type: ignore[attr-defined] # it is a `Noted`
+            await world.wait_for_status(await world.send(endpoint), status)
+            return urgent
+
+        plain = await world.endpoint()
+        assert await recorded(plain, "succeeded") == [False]
+        assert await recorded(await world.endpoint(ordered=True), "succeeded") == [True]
+        assert await recorded(await world.endpoint(max_in_flight=1), "succeeded") == [True]
+        world.sender.answer = failing
+        assert await recorded(plain, "pending_retry") == [True]
+        world.sender.answer = world.sender.succeed
+        assert await recorded(plain, "succeeded") == [True], "the endpoint is well again"
+        assert await recorded(plain, "succeeded") == [False]

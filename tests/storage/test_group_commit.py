@@ -17,6 +17,7 @@ from sluicegate.engine.errors import (
 )
 from sluicegate.engine.model import Accepted, PauseReason
 from sluicegate.engine.ports import StorageFault
+from sluicegate.storage import writer
 from sluicegate.storage.audit import miscounts
 from sluicegate.storage.bridge import call
 
@@ -250,3 +251,42 @@ async def test_a_duplicate_message_id_is_a_fault_of_its_own(place: "Place") -> N
         *(storage.append([one]) for one in (message, message, other)), return_exceptions=True
     )
     assert [type(answer) for answer in answers] == [list, SluicegateError, list]
+
+
+async def test_what_nobody_waits_for_goes_with_the_next_commit(
+    place: "Place", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that takes; or with one of its own soon after."""
+    storage = await place.opened()
+    endpoint = await place.endpoint(storage)
+    await place.send(storage, endpoint, 2)
+    waiting = await storage.load_queued(endpoint, after_seq=0, limit=2)
+    first, alone = (place.result(endpoint, message) for message in waiting)
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "PATIENCE_S", 30.0)
+        before = storage.commits
+        recorded = asyncio.ensure_future(storage.record_attempt(first, urgent=False))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        await place.send(storage, endpoint)
+    assert recorded.done()
+    assert storage.commits == before + 1
+    async with asyncio.timeout(10):
+        await storage.record_attempt(alone, urgent=False)
+    assert storage.commits == before + 2
+
+
+async def test_closing_commits_all_that_waits(place: "Place") -> None:
+    """What nobody waits for, and what is too much for one commit."""
+    storage = await place.opened()
+    endpoint = await place.endpoint(storage)
+    await place.send(storage, endpoint)
+    (message,) = await storage.load_queued(endpoint, after_seq=0, limit=1)
+    recorded = asyncio.ensure_future(
+        storage.record_attempt(place.result(endpoint, message), urgent=False)
+    )
+    many = [asyncio.ensure_future(place.send(storage, endpoint, 600)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await storage.close()
+    async with asyncio.timeout(10):
+        await asyncio.gather(recorded, *many)
