@@ -331,3 +331,20 @@ async def test_a_closing_engine_says_so_for_each_message(world: World) -> None:
     slots = await replay(world.directory, endpoint, sent)
     assert all(isinstance(slot, UnavailableError) for slot in slots)
     assert (await world.message(sent[0])).status == "failed_permanent"
+
+
+async def test_what_reads_as_failed_can_be_replayed_at_once(tmp_path: Path) -> None:
+    """Readers see a result as soon as it is durable; its actor hears of it a little later."""
+    async with world_with(HeldResults, tmp_path) as world:
+        storage = world.storage
+        assert isinstance(storage, HeldResults)
+        storage.entered, storage.held = asyncio.Event(), asyncio.Event()
+        world.sender.answer = fail(400)  # type: ignore[assignment] # as above
+        endpoint = await world.endpoint()
+        (sent,) = await world.send(endpoint)
+        await storage.entered.wait()
+        replaying = asyncio.create_task(replay(world.directory, endpoint, [sent]))
+        await asyncio.sleep(0)
+        storage.held.set()
+        (slot,) = await replaying
+        assert isinstance(slot, Moved)

@@ -370,12 +370,13 @@ async def test_only_a_success_that_nothing_waits_for_may_wait_for_others(tmp_pat
         return answered(500)
 
     async with world_with(Noted, tmp_path, retry_slow_s=(3600.0,)) as world:
-        assert isinstance(world.storage, Noted)
+        noted = world.storage
+        assert isinstance(noted, Noted)
 
         async def recorded(endpoint: str, status: str) -> list[bool]:
-            world.storage.urgent = urgent = []  # type: ignore[attr-defined] # it is a `Noted`
+            noted.urgent = []
             await world.wait_for_status(await world.send(endpoint), status)
-            return urgent
+            return noted.urgent
 
         plain = await world.endpoint()
         assert await recorded(plain, "succeeded") == [False]

@@ -61,11 +61,11 @@ async def carry_out(
         parts: the ports.
         outstanding: which attempts are not yet recorded, and who is told.
     """
-    in_flight = frozenset(flight.message.id for flight in outstanding.flights.values())
     try:
         if isinstance(command, MessageCommand):
-            done = await operate(command, endpoint_id, parts, in_flight=in_flight)
+            done = await operate(command, endpoint_id, parts, outstanding)
         else:
+            in_flight = frozenset(flight.message.id for flight in outstanding.flights.values())
             done = await _write(command, endpoint_id, parts, in_flight=in_flight)
     except SluicegateError as error:
         done = CommandDone(None, None, error)

@@ -1,7 +1,6 @@
 """The commands about single messages: the write that each one is, and what it does to the actor."""
 
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 
 from sluicegate.actors.messages import (
     Cancel,
@@ -23,7 +22,7 @@ __all__ = ["adopt_moves", "operate"]
 
 
 async def operate(
-    command: MessageCommand, endpoint_id: str, parts: Parts, *, in_flight: AbstractSet[str]
+    command: MessageCommand, endpoint_id: str, parts: Parts, outstanding: Outstanding
 ) -> CommandDone:
     """Make a command durable. Its messages do not start while this is under way.
 
@@ -31,11 +30,14 @@ async def operate(
         command: what to do.
         endpoint_id: whose messages.
         parts: the ports.
-        in_flight: messages whose attempts are not yet recorded.
+        outstanding: which attempts are not yet recorded.
 
     Raises:
         SluicegateError: it cannot be carried out; nothing was changed.
     """
+    in_flight: frozenset[str] = frozenset()
+    if not isinstance(command, DeleteMessages):  # which takes them wherever they are, at once
+        in_flight = await outstanding.unsettled(command.message_ids)
     storage, at_ms = parts.storage, parts.clock.wall_ms()
     slots: Sequence[Moved | SluicegateError]
     match command:

@@ -6,7 +6,7 @@ rate limit counts what was sent before.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from sluicegate.actors.ref import AsyncioActorRef
@@ -32,6 +32,7 @@ class Flight:
         "message",
         "outcome",
         "posting",
+        "recording",
         "request_headers",
         "settling",
         "started_at_ms",
@@ -61,7 +62,17 @@ class Flight:
         """Done once the sender has it, if others may have to wait for that."""
         self.settling = False
         """Its result is being written."""
+        self.recording: asyncio.Future[None] | None = None
+        """Done when it is written, or could not be."""
         self.task: asyncio.Task[None] | None = None
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether its result is durable."""
+        write = self.recording
+        return (
+            write is not None and write.done() and not write.cancelled() and not write.exception()
+        )
 
     @property
     def ended(self) -> bool:
@@ -147,6 +158,19 @@ class Outstanding:
         """Wait until every write that is under way has ended."""
         while self._writes:
             await asyncio.wait(list(self._writes))
+
+    async def unsettled(self, message_ids: Sequence[str]) -> frozenset[str]:
+        """Return which of some messages have an attempt whose result is not durable.
+
+        Waits for results that are being written: readers may see one before its actor hears of
+        it, and whoever has read that a message failed may replay it.
+        """
+        wanted = frozenset(message_ids)
+        flights = [each for each in self.flights.values() if each.message.id in wanted]
+        writes = [each.recording for each in flights if each.recording is not None]
+        if writes:
+            await asyncio.wait(writes)
+        return frozenset(each.message.id for each in flights if not each.is_recorded)
 
     async def ended(self) -> bool:
         """Wait until every attempt has ended and every write with it.

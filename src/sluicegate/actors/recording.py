@@ -59,6 +59,7 @@ def record(
     urgent = _is_urgent(result, state(), flying=len(outstanding.flights))
     # No task: most often there is nothing to do but to wait for the commit.
     write = asyncio.ensure_future(parts.storage.record_attempt(result, urgent=urgent))
+    flight.recording = write
     write.add_done_callback(ended)
     outstanding.write(write)
 

@@ -31,21 +31,11 @@ class SqliteMessageStorage(Access):
     async def get_message(
         self, project_id: str, message_id: str, *, in_flight: AbstractSet[str]
     ) -> Message | None:
-        """Return a message with its derived status.
-
-        An attempt that began or ended while the row was read is told of: who is told that a
-        message has failed may replay it at once.
-        """
-        while True:
-            flying = message_id in in_flight
-            message = await self._read.read(
-                message_reads.get_message,
-                project_id,
-                message_id,
-                in_flight=frozenset({message_id} if flying else ()),
-            )
-            if flying == (message_id in in_flight):
-                return message
+        """Return a message with its derived status."""
+        flying = frozenset({message_id}) if message_id in in_flight else frozenset()
+        return await self._read.read(
+            message_reads.get_message, project_id, message_id, in_flight=flying
+        )
 
     async def get_payload(self, project_id: str, message_id: str) -> bytes | None:
         """Return the payload, or `None` when there is no such message."""

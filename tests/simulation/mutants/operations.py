@@ -1,10 +1,10 @@
 """Bugs of commands about messages and endpoints: replay, cancel, delete, reconfigure."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
-from sluicegate.actors import commands, endpoint, message_commands
+from sluicegate.actors import endpoint, message_commands
 from sluicegate.actors.endpoint import EndpointActor
 from sluicegate.actors.messages import CommandDone
 from sluicegate.actors.outstanding import Outstanding
@@ -32,13 +32,11 @@ def a_replayed_message_is_not_put_back(patch: Patch) -> None:
 @planted(promise="nothing is sent twice at once: a replay of what is in flight is refused")
 def a_replay_does_not_see_what_is_in_flight(patch: Patch) -> None:
     """What is in flight stands in no row, and the replay looks at rows."""
-    operate = message_commands.operate
 
-    async def blind(command: Any, endpoint_id: str, parts: Any, *, in_flight: Any) -> CommandDone:
-        del in_flight
-        return await operate(command, endpoint_id, parts, in_flight=frozenset())
+    async def blind(_self: Outstanding, _message_ids: Sequence[str]) -> frozenset[str]:
+        return frozenset()
 
-    patch.replace(commands, "operate", blind)
+    patch.replace(Outstanding, "unsettled", blind)
 
 
 @planted(promise="a cancelled message is not sent again")
