@@ -1,8 +1,8 @@
 """Celery with Redis: what most would pick in Python.
 
 A worker of threads does best here. Tried in turn on one core, beside other programs, a message
-cost 5.8 to 6.1 ms of CPU with it, 6.2 to 6.7 ms with two prefork processes (the default), 6.1 to
-6.3 ms with the solo pool and 7.7 to 7.9 ms with gevent.
+cost 5.8 to 6.1 ms of CPU with four, 6.2 to 6.7 ms with two prefork processes (the default), 6.1 to
+6.3 ms with the solo pool and 7.7 to 7.9 ms with gevent. It has more here, for slow receivers.
 """
 
 import contextlib
