@@ -15,7 +15,7 @@ _LOOK_S = 0.1
 
 def measure(run: Run) -> dict[str, Any]:
     """Let all that waits flow at a start: of few endpoints, of very many, and of few again."""
-    few, each = run.sized((256, 120), quick=(64, 30))
+    few, each = run.sized((256, 60), quick=(64, 30))
     many = run.sized(100_000, quick=2000)
     sides = [
         _flow(run, endpoints, waiting)
