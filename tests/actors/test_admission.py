@@ -145,3 +145,10 @@ async def test_the_more_actors_there_are_the_less_each_holds(tmp_path: Path) -> 
     for actors, window in ((0, 64), (100, 64), (1000, 8), (100_000, 2)):
         line = admission.Admission(parts, actors=range(actors), admitted=lambda *_: None)
         assert line.window == window
+
+
+async def test_attempts_in_flight_leave_room_for_those_that_wait(tmp_path: Path) -> None:
+    """Receivers that hang hold their actors: there must be more of these than of attempts."""
+    parts = World(tmp_path, in_flight_max=20_000, in_flight_late_max=30_000).parts()
+    line = admission.Admission(parts, actors=range(120_000), admitted=lambda *_: None)
+    assert not line.crowded

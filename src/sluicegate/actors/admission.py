@@ -10,8 +10,9 @@ come the first of them are delivered to at once, and what waits in line costs it
 
 There is room for `ACTORS_MAX` actors, or for four times as many as attempts may be in flight.
 When three quarters are taken, an actor that has nothing to do goes at once; while others wait in
-line, so does one that only waits for its next turn: it has had one, and goes to the back of the
-line. Hence everybody has a turn, whatever the number of endpoints and of what waits for each.
+line for want of room, one that has had a turn begins no further attempt, goes when those in
+flight are recorded, and stands at the back of the line if more waits for it. Hence everybody has
+a turn, whatever the number of endpoints and of what waits for each.
 
 A command does not stand in line. The more actors there are, the less of its backlog each holds.
 """
