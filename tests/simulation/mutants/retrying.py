@@ -186,11 +186,10 @@ def retries_go_by_the_wall_clock(patch: Patch) -> None:
 def a_result_that_cannot_be_written_is_dropped(patch: Patch) -> None:
     """When the result of an attempt cannot be recorded at once, the attempt is made again."""
 
-    def once(flight: Any, result: Any, *others: Any) -> None:
-        others[2].write(tried(flight, result, *others))
+    def once(flight: Any, result: Any, state: Any, parts: Any, outstanding: Any) -> None:
+        outstanding.write(tried(flight, result, state, parts, outstanding))
 
-    async def tried(flight: Any, result: Any, *others: Any) -> None:
-        _, parts, outstanding = others
+    async def tried(flight: Any, result: Any, state: Any, parts: Any, outstanding: Any) -> None:
         try:
             await parts.storage.record_attempt(result)
         except UnavailableError:
@@ -198,6 +197,6 @@ def a_result_that_cannot_be_written_is_dropped(patch: Patch) -> None:
             flight.task = None
             outstanding.report(AttemptFinished(flight))
             return
-        record(flight, result, *others)
+        record(flight, result, state, parts, outstanding)
 
     patch.replace(endpoint, "record", once)

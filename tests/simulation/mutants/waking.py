@@ -5,6 +5,7 @@ import contextvars
 from collections.abc import Container, Mapping
 from typing import Any
 
+from sluicegate.actors.admission import Admission
 from sluicegate.actors.alarms import Alarms
 from sluicegate.actors.directory import Directory
 from sluicegate.actors.endpoint import EndpointActor
@@ -31,6 +32,18 @@ def a_hint_during_a_read_is_lost(patch: Patch) -> None:
         self.more = True
 
     patch.replace(_Order, "expect_more", forgetful)
+
+
+@planted(promise=_DELIVERED)
+def a_hint_while_an_endpoint_is_read_is_lost(patch: Patch) -> None:
+    """Its head was read before the message came, and nobody tells the actor that is made of it."""
+    ask = Admission.ask
+
+    def forgetful(self: Admission, endpoint_id: str) -> None:
+        if endpoint_id not in self._group:
+            ask(self, endpoint_id)
+
+    patch.replace(Admission, "ask", forgetful)
 
 
 @planted(promise=_DELIVERED)
