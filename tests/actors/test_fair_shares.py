@@ -264,11 +264,11 @@ def test_late_attempts_leave_their_prompt_slots_while_there_is_a_late_one(
 
         def look() -> None:
             pools, held = house.slots, [slot for each in everyone for slot in each.slots]
-            prompt_held = sum(slot.is_prompt for slot in held)
+            prompt_held = sum(slot.prompt for slot in held)
             assert prompt_held <= pools.prompt.held <= prompt
             assert len(held) - prompt_held <= pools.late.held <= late
-            stuck = [slot for slot in held if slot.is_prompt and slot.late]
-            proven = sum(not slot.half for slot in held if not slot.is_prompt)
+            stuck = [slot for slot in held if slot.prompt and slot.late]
+            proven = sum(not slot.half for slot in held if not slot.prompt)
             if any(not slot.half for slot in stuck):
                 assert pools.late.held == late
                 assert proven >= late - max(1, late // 2)

@@ -4,7 +4,7 @@ The caps are small, so that forty bad receivers are to them what a thousand are 
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import pytest
 from tests.simulation.mutants.mutant import Patch
@@ -114,19 +114,25 @@ def stays_in_its_prompt_slot(patch: Patch) -> None:
 
     def marked(self: Slot) -> None:
         self.late = True
-        self._turn.became_late(prompt=self.is_prompt)
+        self._turn.became_late(prompt=self.prompt)
 
     patch.replace(Slot, "become_late", marked)
 
 
 def all_of_a_pool_is_for_everybody(patch: Patch) -> None:
     """New endpoints may hold all prompt slots, and what starts in late ones all of those."""
+    try_take, release = Pool.try_take, Pool.release
 
-    def any_room(self: Pool, *, half: bool) -> bool:
+    def take_any(self: Pool, who: Hashable, grant: Callable[[], None], *, half: bool) -> bool:
         del half
-        return self.held < self.size
+        return try_take(self, who, grant, half=False)
 
-    patch.replace(Pool, "_has_room", any_room)
+    def release_any(self: Pool, *, half: bool) -> None:
+        del half
+        release(self, half=False)
+
+    patch.replace(Pool, "try_take", take_any)
+    patch.replace(Pool, "release", release_any)
 
 
 def lateness_is_forgiven(patch: Patch) -> None:

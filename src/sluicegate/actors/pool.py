@@ -45,8 +45,10 @@ class Pool:
                 use the slot or `release` it.
             half: of those that may hold half of the slots at most.
         """
-        if self._has_room(half=half) and self._next() is None:
-            self._take(half=half)
+        has_room = self.held < self.size and not (half and self._held_half >= self._half)
+        if has_room and (not (self._whole_line or self._half_line) or self._next() is None):
+            self.held += 1
+            self._held_half += half
             return True
         line = self._half_line if half else self._whole_line
         if who not in line:
@@ -63,24 +65,20 @@ class Pool:
         """Give a slot back that was taken with the same `half`; who is next gets it."""
         self.held -= 1
         self._held_half -= half
-        while (line := self._next()) is not None:
+        while (self._whole_line or self._half_line) and (line := self._next()) is not None:
             who = next(iter(line))
             _, grant = line.pop(who)
-            self._take(half=line is self._half_line)
+            self.held += 1
+            self._held_half += line is self._half_line
             grant()
-
-    def _has_room(self, *, half: bool) -> bool:
-        return self.held < self.size and not (half and self._held_half >= self._half)
-
-    def _take(self, *, half: bool) -> None:
-        self.held += 1
-        self._held_half += half
 
     def _next(self) -> _Line | None:
         """Return the line whose head has waited longest of those that may have a slot now."""
-        lines = [
-            line
-            for line, half in ((self._whole_line, False), (self._half_line, True))
-            if line and self._has_room(half=half)
-        ]
-        return min(lines, key=lambda line: next(iter(line.values()))[0], default=None)
+        if self.held >= self.size:
+            return None
+        whole, half = self._whole_line, self._half_line
+        if not half or self._held_half >= self._half:
+            return whole or None
+        if not whole or next(iter(half.values()))[0] < next(iter(whole.values()))[0]:
+            return half
+        return whole

@@ -67,13 +67,13 @@ class Slots:
 
     def begin(self, slot: "Slot") -> None:
         """An attempt begins."""
-        self._in_time[slot] = None
-        if len(self._in_time) == 1:
+        if not self._in_time:
             self._timer.set(slot.since_s + LATE_AFTER_S)
+        self._in_time[slot] = None
 
     def end(self, slot: "Slot") -> None:
-        """An attempt ends."""
-        self._in_time.pop(slot, None)
+        """An attempt ends that is not late."""
+        del self._in_time[slot]
 
     def _look(self) -> None:
         now_s = self.now_s()
@@ -176,9 +176,11 @@ class Turn:
         self._grant()
 
     def _slot(self, pool: Pool, *, half: bool) -> "Slot":
-        slot = Slot(self, self._slots, pool, half=half)
-        self._prompt += slot.is_prompt
-        self._slots.begin(slot)
+        slots = self._slots
+        prompt = pool is slots.prompt
+        self._prompt += prompt
+        slot = Slot(self, slots, prompt=prompt, half=half)
+        slots.begin(slot)
         return slot
 
     # -- what its slots tell --------------------------------------------------------------------
@@ -217,13 +219,14 @@ class Turn:
 class Slot:
     """The right to have one attempt in flight. Used on the event loop only."""
 
-    __slots__ = ("_pool", "_slots", "_turn", "half", "late", "since_s")
+    __slots__ = ("_slots", "_turn", "half", "late", "prompt", "since_s")
 
-    def __init__(self, turn: Turn, slots: Slots, pool: Pool, *, half: bool) -> None:
-        """Hold a slot of `pool`, which was taken with `half`, from now on."""
+    def __init__(self, turn: Turn, slots: Slots, *, prompt: bool, half: bool) -> None:
+        """Hold a slot, which was taken from its pool with `half`, from now on."""
         self._turn = turn
         self._slots = slots
-        self._pool = pool
+        self.prompt = prompt
+        """It is a prompt slot, and not a late one."""
         self.half = half
         """It was taken as one of those that may have but half of the pool."""
         self.late = False
@@ -231,30 +234,26 @@ class Slot:
         self.since_s = slots.now_s()
         """When it was taken, on the monotonic clock."""
 
-    @property
-    def is_prompt(self) -> bool:
-        """Whether it is a prompt slot."""
-        return self._pool is self._slots.prompt
-
     def become_late(self) -> None:
         """Move to a late slot, as soon as there is one: the attempt takes too long for this."""
         self.late = True
-        prompt = self.is_prompt
-        self._turn.became_late(prompt=prompt)
-        if prompt and self._slots.late.try_take(self, self._move, half=self.half):
+        self._turn.became_late(prompt=self.prompt)
+        if self.prompt and self._slots.late.try_take(self, self._move, half=self.half):
             self._move()
 
     def _move(self) -> None:
-        before, self._pool = self._pool, self._slots.late
-        before.release(half=self.half)
+        self.prompt = False
+        self._slots.prompt.release(half=self.half)
 
     def end(self) -> None:
         """Give it back; nothing is learned of the receiver."""
-        self._slots.end(self)
-        self._turn.ended(prompt=self.is_prompt, late=self.late)
-        if self.late:
-            self._slots.late.leave(self)
-        self._pool.release(half=self.half)
+        slots = self._slots
+        self._turn.ended(prompt=self.prompt, late=self.late)
+        if not self.late:
+            slots.end(self)
+        elif self.prompt:
+            slots.late.leave(self)
+        (slots.prompt if self.prompt else slots.late).release(half=self.half)
 
     def end_attempt(self, *, succeeded: bool, in_flight_max: int) -> None:
         """Give it back after an attempt, by which the endpoint is judged.
@@ -263,6 +262,7 @@ class Slot:
             succeeded: the receiver took the message.
             in_flight_max: of the endpoint.
         """
-        late = self.late or self._slots.now_s() - self.since_s > LATE_AFTER_S
+        # The timer may not have said so yet of one that has met a time limit of a second.
+        late = self.late or not (succeeded or self._slots.now_s() - self.since_s < LATE_AFTER_S)
         self._turn.learn(late=late, succeeded=succeeded, in_flight_max=in_flight_max)
         self.end()
