@@ -26,24 +26,21 @@ _ONCE = "a message arrives twice only where the process died or storage failed"
 
 @planted(promise=_DELIVERED)
 def a_hint_during_a_read_is_lost(patch: Patch) -> None:
-    """A read that began before the message came says that nothing is left, and is believed."""
+    """A read that began before the message came says that nothing is left, and is believed.
+
+    Be it a window's, or the one by which an endpoint comes into memory.
+    """
+    ask = Admission.ask
 
     def forgetful(self: _Order) -> None:
         self.more = True
 
-    patch.replace(_Order, "expect_more", forgetful)
-
-
-@planted(promise=_DELIVERED)
-def a_hint_while_an_endpoint_is_read_is_lost(patch: Patch) -> None:
-    """Its head was read before the message came, and nobody tells the actor that is made of it."""
-    ask = Admission.ask
-
-    def forgetful(self: Admission, endpoint_id: str) -> None:
+    def deaf(self: Admission, endpoint_id: str) -> None:
         if endpoint_id not in self._group:
             ask(self, endpoint_id)
 
-    patch.replace(Admission, "ask", forgetful)
+    patch.replace(_Order, "expect_more", forgetful)
+    patch.replace(Admission, "ask", deaf)
 
 
 @planted(promise=_DELIVERED)
