@@ -19,6 +19,7 @@ from sluicegate import __version__
 from sluicegate.app import Engine
 from sluicegate.cli.descriptors import raise_descriptors_max
 from sluicegate.cli.failures import StartError
+from sluicegate.cli.garbage import rare_collections
 from sluicegate.cli.signals import StopSignals
 from sluicegate.cli.sockets import bind_sockets
 from sluicegate.engine.errors import SluicegateError
@@ -116,6 +117,7 @@ async def _serve(settings: Settings, warnings: Sequence[str]) -> int:
             engine = await stack.enter_async_context(Engine(settings))
         except SluicegateError as error:
             raise StartError(error.message) from error
+        stack.enter_context(rare_collections())
         await stack.enter_async_context(
             listening(engine, settings, sockets, cut_off=signals.second)
         )
