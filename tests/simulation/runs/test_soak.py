@@ -36,7 +36,7 @@ _JUDGED_MIN = {
     "resumes_keep_the_order": 300,
     "ordered_messages_wait": 2000,
     "a_message_is_sent_once_at_a_time": 8000,
-    "in_flight_stays_below_its_cap": 100,
+    "in_flight_stays_below_its_cap": 50,
     "rate_is_never_exceeded": 100,
     "an_open_circuit_lets_one_probe_through": 150,
     "a_success_closes_the_circuit": 25,
