@@ -79,12 +79,13 @@ def reached(measured: Mapping[str, float]) -> dict[str, bool | None]:
     }
 
 
-def goals_section(measured: Mapping[str, float], *, quick: bool) -> Section:
+def goals_section(measured: Mapping[str, float], *, quick: bool, doubts: int) -> Section:
     """Return the table of all goals.
 
     Args:
         measured: by name.
         quick: whether the run was one that measures less than the goals speak of.
+        doubts: how many remarks and faults the report ends with.
     """
     said = {True: "yes", False: "**no**", None: ""}
     verdicts = reached(measured)
@@ -105,5 +106,6 @@ def goals_section(measured: Mapping[str, float], *, quick: bool) -> Section:
         f"{count} of {len(GOALS)} reached, "
         f"{sum(verdict is None for verdict in verdicts.values())} not measured in this run. "
         "Medians, where a measure was made more than once."
-        + (" A QUICK RUN: less was sent and stored than the goals speak of." if quick else ""),
+        + (" A QUICK RUN: less was sent and stored than the goals speak of." if quick else "")
+        + (f" {doubts} LINES AT THE END say what of this is in doubt." if doubts else ""),
     )

@@ -93,7 +93,11 @@ def _machine(machine: Figures) -> Iterator[str]:
 
 
 def _sections(figures: Figures) -> Iterator[Section]:
-    yield goals_section(figures["goals"], quick=figures["machine"]["quick"])
+    yield goals_section(
+        figures["goals"],
+        quick=figures["machine"]["quick"],
+        doubts=len(figures["remarks"] + figures["faults"]),
+    )
     for name, part in PARTS.items():
         if name in figures["parts"]:
             yield from part.sections(figures["parts"][name])
