@@ -1,10 +1,10 @@
 """The commands that wait for their turn at one endpoint, and who waits for their answers."""
 
-import asyncio
 from collections import deque
 from typing import Any
 
 from sluicegate.actors.commands import refusal
+from sluicegate.actors.future import AsyncioFuture
 from sluicegate.actors.messages import Command, CommandDone, MessageCommand, Pause
 from sluicegate.engine.errors import SluicegateError
 from sluicegate.engine.model import EndpointState
@@ -19,8 +19,8 @@ class CommandQueue:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._waiting: deque[tuple[Command, asyncio.Future[Any]]] | None = None
-        self._current: tuple[Command, asyncio.Future[Any]] | None = None
+        self._waiting: deque[tuple[Command, AsyncioFuture[Any]]] | None = None
+        self._current: tuple[Command, AsyncioFuture[Any]] | None = None
         self.pausing = 0
         """Pauses that were asked for (or that an attempt brought) and are not yet durable: while
         there is one, the gate is shut."""
@@ -37,9 +37,9 @@ class CommandQueue:
         command, _ = self._current
         return isinstance(command, MessageCommand) and message_id in command.message_ids
 
-    def add(self, command: Command) -> asyncio.Future[Any]:
+    def add(self, command: Command) -> AsyncioFuture[Any]:
         """Queue a command; the future holds its answer, or raises its error."""
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        answer = AsyncioFuture[Any]()
         if self._waiting is None:
             self._waiting = deque()
         self._waiting.append((command, answer))
@@ -75,12 +75,12 @@ class CommandQueue:
             command, answer = self._waiting.popleft()
             self._answer(command, answer, CommandDone(None, None, error))
 
-    def _answer(self, command: Command, answer: asyncio.Future[Any], done: CommandDone) -> None:
+    def _answer(self, command: Command, answer: AsyncioFuture[Any], done: CommandDone) -> None:
         if isinstance(command, Pause):
             self.pausing -= 1
         if answer.done():  # the caller went away
             return
         if done.error is not None:
-            answer.set_exception(done.error)
+            answer.set_exception((type(done.error), done.error, None))
         else:
-            answer.set_result(done.answer)
+            answer.set(done.answer)
