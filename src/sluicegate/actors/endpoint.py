@@ -144,8 +144,8 @@ class EndpointActor(AsyncioActor):
 
     def on_receive(self, message: object) -> object:
         """Handle one message; see `sluicegate.actors.messages`."""
-        # An attempt that has ended makes room for another when its result is recorded.
-        self._changed = self._changed or type(message) is not AttemptFinished
+        # An attempt's end makes room when its result is recorded, or at once by what it shows.
+        self._changed |= type(message) is not AttemptFinished or self._turn.held_back
         match message:
             case Command():
                 return self._on_command(message)

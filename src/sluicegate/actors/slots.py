@@ -98,6 +98,7 @@ class Turn:
         "_half",
         "_late",
         "_line",
+        "_narrow",
         "_prompt",
         "_slots",
     )
@@ -113,6 +114,8 @@ class Turn:
         """How many of its attempts are late."""
         self._answered = False
         """An attempt has succeeded, and no late one has failed since."""
+        self._narrow = False
+        """Its width was less than the endpoint's configuration allows, when last asked for."""
         self._granted: Slot | None = None
         self._line: Pool | None = None
         """Where it stands in line."""
@@ -125,7 +128,14 @@ class Turn:
 
     def width(self, in_flight_max: int) -> int:
         """Return how many attempts it may have in flight, of `in_flight_max` (at least 1)."""
-        return in_flight_max if self._answered else min(in_flight_max, max(1, self._earned))
+        width = in_flight_max if self._answered else min(in_flight_max, max(1, self._earned))
+        self._narrow = width < in_flight_max
+        return width
+
+    @property
+    def held_back(self) -> bool:
+        """Whether the end of an attempt may let another one start at once, by what it shows."""
+        return self._narrow or self._line is not None
 
     @property
     def waits(self) -> bool:
