@@ -4,7 +4,8 @@ Theory of operation
 ===================
 
 A receiver that does not answer holds its slot until the time limit, thousands of times as long as
-one that does. So there are two pools. An attempt that takes longer than a second is *late*:
+one that does. So there are two pools. An attempt that takes longer than a second is *late* (and
+ten times as long as the loop is behind, if it is: that is our doing, not the receiver's):
 
 - *prompt* slots are for attempts that are not late. One that becomes late moves to a late slot, as
   soon as there is one, and what it leaves is free for others;
@@ -42,6 +43,9 @@ __all__ = ["LATE_AFTER_S", "Slot", "Slots", "Turn"]
 LATE_AFTER_S = 1.0
 """How long an attempt may take before it is late."""
 
+_TURNS_OF_AN_ATTEMPT = 10
+"""So many turns of the loop an attempt may need: in a process that is behind with its own work,
+what takes long is not the receiver's doing."""
 _PROVEN = 8
 """So much earned says that a receiver answers in time."""
 _EARNED_MAX = 16
@@ -64,24 +68,32 @@ class Slots:
         self._in_time: dict[Slot, None] = {}
         """In the order of their starts, which is that in which they become late."""
         self._timer = OneTimer(self._look)
+        self._look_at_s = 0.0
+        """What the timer is set to."""
 
     def begin(self, slot: "Slot") -> None:
         """An attempt begins."""
         if not self._in_time:
-            self._timer.set(slot.since_s + LATE_AFTER_S)
+            self._look_at(slot.since_s + LATE_AFTER_S)
         self._in_time[slot] = None
 
     def end(self, slot: "Slot") -> None:
         """An attempt ends that is not late."""
         del self._in_time[slot]
 
+    def _look_at(self, moment_s: float) -> None:
+        self._look_at_s = moment_s
+        self._timer.set(moment_s)
+
     def _look(self) -> None:
         now_s = self.now_s()
+        behind_s = max(0.0, now_s - self._look_at_s)
+        after_s = LATE_AFTER_S + _TURNS_OF_AN_ATTEMPT * behind_s
         while self._in_time:
             slot = next(iter(self._in_time))
-            late_s = slot.since_s + LATE_AFTER_S
+            late_s = slot.since_s + after_s
             if late_s > now_s:  # summed up as for the timer: else rounding could make it spin
-                self._timer.set(late_s)
+                self._look_at(late_s)
                 return
             del self._in_time[slot]
             slot.become_late()
