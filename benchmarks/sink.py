@@ -149,9 +149,12 @@ class Desk:
         """
         match job["do"]:
             case "open":
-                self._books[job["book"]] = Book(
+                book = Book(
                     first=job["first"], count=job["count"], payload_bytes=job["payload_bytes"]
                 )
+                # The newest comes first: parts that are over had messages of the same numbers.
+                self._books.pop(job["book"], None)
+                self._books = {job["book"]: book, **self._books}
                 self._others = 0
                 return {}
             case "report":
