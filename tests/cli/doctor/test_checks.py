@@ -559,7 +559,7 @@ def test_too_few_files_are_warned_of(settings: Settings) -> None:
     """By what the settings may need."""
     hungry = Settings(database=settings.database, connections_max=1_000_000)
     status, seen = found(hungry, "open files")
-    assert (status, "1001124" in seen) == ("warning", True)
+    assert (status, "1003172" in seen) == ("warning", True)
 
 
 def test_an_untested_python_is_warned_of(
