@@ -117,10 +117,10 @@ async def _serve(settings: Settings, warnings: Sequence[str]) -> int:
             engine = await stack.enter_async_context(Engine(settings))
         except SluicegateError as error:
             raise StartError(error.message) from error
-        stack.enter_context(rare_collections())
         await stack.enter_async_context(
             listening(engine, settings, sockets, cut_off=signals.second)
         )
+        stack.enter_context(rare_collections())
         _announce(
             settings,
             warnings,
