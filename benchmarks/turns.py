@@ -79,14 +79,22 @@ def in_turn(
 
 
 def rates(
-    run: Run, what: str, rivals: Sequence[Rival], *, turns: int, round_s: float
+    run: Run, what: str, rivals: Sequence[Rival], *, turns: int | None = None, round_s: float = 2.0
 ) -> dict[str, Any]:
     """Measure how many messages a second each rival delivers, as fast as it takes them.
+
+    Args:
+        run: the run.
+        what: is measured, for the progress bar.
+        rivals: in turn.
+        turns: how many rounds each has; 3 when not given, 1 in a quick run.
+        round_s: how long each takes, roughly; half of it in a quick run.
 
     Returns:
         For `section.rates_table`: the rivals by name, in their order.
     """
     run.steps.say(f"{what}, warming up")
+    turns, round_s = turns or run.sized(3, quick=1), run.sized(round_s, quick=round_s / 2)
     subjects = [rival.subject for rival in rivals]
     counts = {each.name: run.rounds.warm_up(each, round_s=round_s) for each in subjects}
     made, discarded = in_turn(

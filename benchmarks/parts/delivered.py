@@ -46,7 +46,7 @@ def measure(run: Run) -> dict[str, Any]:
             "delivered end to end",
             [Rival(relay), *(Rival(each, relay.name) for each in subjects)],
             turns=run.sized(5, quick=3),
-            round_s=run.sized(2.5, quick=1.0),
+            round_s=2.5,
         )
     run.check(embedded.ledger.accepted, embedded.ledger.statuses())
     return figures | {"peers": opened.figures}

@@ -32,13 +32,8 @@ def measure(run: Run) -> dict[str, Any]:
         ]
         run.steps.say(f"endpoints, the first message to each of {counts[-1]:,}")
         first = run.rounds.throughput(rivals[-1], counts[-1])
-        figures = rates(
-            run,
-            "endpoints",
-            [Rival(relay), *(Rival(each, relay.name) for each in rivals)],
-            turns=run.sized(3, quick=1),
-            round_s=run.sized(2.0, quick=1.0),
-        )
+        compared = [Rival(relay), *(Rival(each, relay.name) for each in rivals)]
+        figures = rates(run, "endpoints", compared)
     return figures | {
         "first": {"messages": first.messages, "per_s": first.per_s, "cpu_us": first.cpu_us}
     }

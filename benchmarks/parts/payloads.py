@@ -24,13 +24,7 @@ def measure(run: Run) -> dict[str, Any]:
             relay = worker.like(name=f"aiohttp relay, {text}", payload_bytes=size_bytes)
             ours = Ours(server, run.sink_url, name=f"Sluicegate, {text}", payload_bytes=size_bytes)
             rivals += [Rival(relay), Rival(ours, relay.name)]
-        return rates(
-            run,
-            "payloads",
-            rivals,
-            turns=run.sized(3, quick=1),
-            round_s=run.sized(2.0, quick=1.0),
-        )
+        return rates(run, "payloads", rivals)
 
 
 def sections(figures: dict[str, Any]) -> Iterator[Section]:

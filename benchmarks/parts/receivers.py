@@ -27,13 +27,7 @@ def measure(run: Run) -> dict[str, Any]:
             relay = stack.enter_context(run.relay(name=f"aiohttp relay, {text}", receiver=kind))
             ours = Ours(server, run.receiver(kind), name=f"Sluicegate, {text}")
             rivals += [Rival(relay), Rival(ours, relay.name)]
-        return rates(
-            run,
-            "receivers",
-            rivals,
-            turns=run.sized(3, quick=1),
-            round_s=run.sized(2.0, quick=1.0),
-        )
+        return rates(run, "receivers", rivals)
 
 
 def sections(figures: dict[str, Any]) -> Iterator[Section]:

@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from subprocess import Popen
 from typing import NamedTuple, Self
@@ -84,12 +84,13 @@ class Programs:
         Raises:
             BenchmarkError: it does not, or has ended.
         """
-        deadline_s = time.monotonic() + _START_S
-        while time.monotonic() < deadline_s and self._processes[name].poll() is None:
+
+        def takes_connections() -> bool:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                return
-            time.sleep(_LOOK_S)
-        raise BenchmarkError(f"{name} did not start: {self._end_of_log(name)}")
+                return True
+            return False
+
+        self._await(name, takes_connections)
 
     def await_log(self, name: str, text: str) -> None:
         """Return when a program has logged a text.
@@ -97,9 +98,12 @@ class Programs:
         Raises:
             BenchmarkError: it does not, or has ended.
         """
+        self._await(name, lambda: text.encode() in self._log(name).read_bytes())
+
+    def _await(self, name: str, is_ready: Callable[[], bool]) -> None:
         deadline_s = time.monotonic() + _START_S
         while time.monotonic() < deadline_s and self._processes[name].poll() is None:
-            if text.encode() in self._log(name).read_bytes():
+            if is_ready():
                 return
             time.sleep(_LOOK_S)
         raise BenchmarkError(f"{name} did not start: {self._end_of_log(name)}")

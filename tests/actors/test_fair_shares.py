@@ -9,6 +9,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -64,15 +65,14 @@ class Endpoint:
             self.slots[slot] = None
             self.waits_s.append(now_s - self.waiting.popleft())
             takes_s, succeeds = self.answer()
-
-            def end(slot=slot, succeeds=succeeds) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001 - defaults bind them
-                slot.end_attempt(succeeded=succeeds, in_flight_max=IN_FLIGHT_MAX)
-                del self.slots[slot]
-                self.pump()
-
-            self._house.loop.call_later(takes_s, end)
+            self._house.loop.call_later(takes_s, partial(self._end, slot, succeeded=succeeds))
         self.turn.give_back()
         self._house.look()
+
+    def _end(self, slot: Slot, *, succeeded: bool) -> None:
+        slot.end_attempt(succeeded=succeeded, in_flight_max=IN_FLIGHT_MAX)
+        del self.slots[slot]
+        self.pump()
 
 
 class House:

@@ -20,6 +20,7 @@ A command does not stand in line. The more actors there are, the less of its bac
 import asyncio
 from collections.abc import Callable, Sized
 from itertools import islice
+from typing import NamedTuple
 
 from sluicegate.actors.parts import Parts
 from sluicegate.engine.errors import UnavailableError
@@ -37,15 +38,25 @@ _ROWS = 8192
 """How many waiting messages of each order all actors together should hold in memory."""
 _ROWS_MIN = 2
 
-Admitted = Callable[[str, Head | None, int, bool], None]
-"""Called with an endpoint, what was read of it (`None`: nothing could be), how many messages of
-each order it may hold, and whether there was further work for it meanwhile."""
+
+class Admitted(NamedTuple):
+    """An endpoint that is let in."""
+
+    endpoint_id: str
+    head: Head | None
+    """What was read of it; `None`: nothing could be."""
+    window: int
+    """How many messages of each order it may hold."""
+    again: bool
+    """There was further work for it meanwhile."""
 
 
 class Admission:
     """The line before the directory. Used on the event loop only."""
 
-    def __init__(self, parts: Parts, *, actors: Sized, admitted: Admitted) -> None:
+    def __init__(
+        self, parts: Parts, *, actors: Sized, admitted: Callable[[Admitted], None]
+    ) -> None:
         """Let nobody in yet.
 
         Args:
@@ -122,10 +133,10 @@ class Admission:
             heads = await self._parts.storage.load_heads(ids, limit=min(window, _HEAD_MAX))
         except UnavailableError:
             pass  # each reads for itself, for as long as it takes
-        except Exception as error:  # noqa: BLE001 - a bug of ours must not end the admission
+        except Exception as error:  # noqa: BLE001 - logged; each endpoint of the group reads for itself
             log.error("admission.failed", exc_info=error)
         group, self._group = self._group, {}
         for endpoint_id, again in group.items():
             head = None if heads is None else heads.get(endpoint_id)
             if head is not None or heads is None:  # else there is no such endpoint
-                self._admitted(endpoint_id, head, window, again)
+                self._admitted(Admitted(endpoint_id, head, window, again))

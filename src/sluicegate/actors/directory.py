@@ -20,7 +20,7 @@ from typing import Any
 
 from pykka import ActorDeadError
 
-from sluicegate.actors.admission import Admission
+from sluicegate.actors.admission import Admission, Admitted
 from sluicegate.actors.alarms import Alarms
 from sluicegate.actors.bulk import for_each_endpoint
 from sluicegate.actors.endpoint import EndpointActor
@@ -237,11 +237,12 @@ class Directory:
 
     # -- activation ---------------------------------------------------------------------------
 
-    def _admitted(self, endpoint_id: str, head: Head | None, window: int, again: bool) -> None:  # noqa: FBT001 - of `Admitted`
-        entry = self._activate(endpoint_id, head, window)
+    def _admitted(self, admitted: Admitted) -> None:
+        endpoint_id, head = admitted.endpoint_id, admitted.head
+        entry = self._activate(endpoint_id, head, admitted.window)
         if head is not None:
             entry.outstanding.report(Loaded(head.state, head))
-        if again:
+        if admitted.again:
             self._hint(endpoint_id, None)
 
     def _activate(
