@@ -21,12 +21,11 @@ While storage holds nothing behind the head of *queued*, what is accepted need n
 comes with the hint, and the cursor goes along. A hint that was lost shows as a gap, and is read.
 """
 
-from bisect import insort
-from collections.abc import Callable, Container
-from typing import Any
+from collections.abc import Container
 
 import msgspec
 
+from sluicegate.actors.order import NOTHING, Order, by_due, by_seq
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.model import Arrivals, WaitingMessage
 from sluicegate.engine.ports import Head
@@ -50,57 +49,6 @@ class NotLoaded:
 
 
 _NOT_LOADED = NotLoaded()
-
-
-def _by_seq(message: WaitingMessage) -> int:
-    return message.seq
-
-
-def _by_due(message: WaitingMessage) -> tuple[int, int]:
-    return (message.next_attempt_at_ms or 0, message.seq)
-
-
-_NOTHING: list[WaitingMessage] = []
-"""Shared by all orders without rows. Never changed."""
-
-
-class _Order:
-    """One order's head: sorted rows, and whether storage holds more behind them."""
-
-    __slots__ = ("cursor", "more", "rows", "stale")
-
-    def __init__(self, *, more: bool) -> None:
-        self.rows: list[WaitingMessage] = _NOTHING
-        self.more = more
-        self.cursor = 0
-        self.stale = False
-        """The read that is under way will not have seen everything."""
-
-    @property
-    def unread(self) -> bool:
-        """Whether the head is in storage, not here."""
-        return self.more and not self.rows
-
-    def remove(self, seq: int) -> None:
-        for index, row in enumerate(self.rows):
-            if row.seq == seq:
-                del self.rows[index]
-                break
-        if not self.rows:
-            self.clear()
-
-    def clear(self) -> None:
-        self.rows = _NOTHING
-
-    def add(self, row: WaitingMessage, key: Callable[[WaitingMessage], Any]) -> None:
-        if self.rows:
-            insort(self.rows, row, key=key)
-        else:
-            self.rows = [row]
-
-    def expect_more(self) -> None:
-        self.more = True
-        self.stale = True
 
 
 class Window:
@@ -131,9 +79,9 @@ class Window:
         """Rows to place once that read has ended."""
         self._urgent: WaitingMessage | None = None
         """Somebody asked for an attempt of this one: first of all in strict mode."""
-        self._queued = _Order(more=True)
-        self._due = _Order(more=True)
-        self._in_order = _Order(more=False)
+        self._queued = Order(more=True)
+        self._due = Order(more=True)
+        self._in_order = Order(more=False)
 
     def reset(self) -> None:
         """Forget every row; all is read anew."""
@@ -176,7 +124,7 @@ class Window:
         # A read may have been quicker than the hint.
         rows = [row for row in arrivals.messages if row.seq > queued.cursor]
         if rows:
-            queued.rows = sorted([*queued.rows, *rows], key=_by_seq)
+            queued.rows = sorted([*queued.rows, *rows], key=by_seq)
             queued.cursor = rows[-1].seq
         return True
 
@@ -280,18 +228,18 @@ class Window:
             self._put_by_seq(self._queued, message)
             return
         due = self._due
-        if not due.more or (due.rows and _by_due(message) < _by_due(due.rows[-1])):
-            due.add(message, _by_due)
+        if not due.more or (due.rows and by_due(message) < by_due(due.rows[-1])):
+            due.add(message, by_due)
             if len(due.rows) > 2 * self._size:
                 del due.rows[self._size :]
                 due.more = True
         if self._strict or message.release_no < self._release_no:
             self._put_by_seq(self._in_order, message)
 
-    def _put_by_seq(self, order: _Order, message: WaitingMessage) -> None:
+    def _put_by_seq(self, order: Order, message: WaitingMessage) -> None:
         if order.more and message.seq > order.cursor:
             return  # a read will bring it
-        order.add(message, _by_seq)
+        order.add(message, by_seq)
         if len(order.rows) > 2 * self._size:
             del order.rows[self._size :]
             order.cursor = order.rows[-1].seq
@@ -302,7 +250,7 @@ class Window:
     def begin_with(self, head: Head) -> None:
         """Take in what was read before anything else."""
         for order, rows in ((self._queued, head.queued), (self._due, head.due)):
-            order.rows, order.more = rows or _NOTHING, len(rows) >= head.limit
+            order.rows, order.more = rows or NOTHING, len(rows) >= head.limit
         self._queued.cursor = head.queued[-1].seq if head.queued else 0
 
     def begin_read(self, *, flying: int) -> Wants | None:
@@ -361,21 +309,14 @@ class Window:
             self._extend(self._in_order, in_order, touched, flying)
         if due is not None and wants.due_limit is not None:
             order = self._due
-            known = {row.seq for row in order.rows}
-            fresh = [
-                row
-                for row in due
-                if row.seq not in touched and row.seq not in flying and row.seq not in known
-            ]
-            if fresh:
-                order.rows = sorted([*order.rows, *fresh], key=_by_due)
+            order.join(due, by_due, without=touched, flying=flying)
             order.more = len(due) >= wants.due_limit or order.stale
         for message in late:
             self._put(message)
 
     def _extend(
         self,
-        order: _Order,
+        order: Order,
         rows: list[WaitingMessage],
         touched: Container[int],
         flying: Container[int],
@@ -384,14 +325,7 @@ class Window:
         if rows:
             order.cursor = rows[-1].seq
         # What was put here while nothing more was stored may stand behind the cursor, too.
-        known = {row.seq for row in order.rows}
-        fresh = [
-            row
-            for row in rows
-            if row.seq not in touched and row.seq not in flying and row.seq not in known
-        ]
-        if fresh:
-            order.rows = sorted([*order.rows, *fresh], key=_by_seq)
+        order.join(rows, by_seq, without=touched, flying=flying)
 
     @property
     def rows(self) -> int:

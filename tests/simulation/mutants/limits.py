@@ -4,7 +4,8 @@ from collections.abc import Container
 from typing import Any
 
 from sluicegate.actors import endpoint, starting
-from sluicegate.actors.window import Window, _Order
+from sluicegate.actors.order import Order
+from sluicegate.actors.window import Window
 from sluicegate.engine import circuit, rate_limit
 from sluicegate.engine.model import EndpointState, Health, WaitingMessage
 from sluicegate.engine.outcome import Outcome
@@ -121,7 +122,7 @@ def the_window_skips_a_row(patch: Patch) -> None:
 
     def skipping(
         self: Window,
-        order: _Order,
+        order: Order,
         rows: list[WaitingMessage],
         touched: Container[int],
         flying: Container[int],

@@ -9,11 +9,12 @@ from sluicegate.actors.admission import Admission
 from sluicegate.actors.alarms import Alarms
 from sluicegate.actors.directory import Directory
 from sluicegate.actors.endpoint import EndpointActor
+from sluicegate.actors.order import Order
 from sluicegate.actors.outstanding import Outstanding
 from sluicegate.actors.repose import Repose
 from sluicegate.actors.runtime import AsyncioActor
 from sluicegate.actors.timer import OneTimer
-from sluicegate.actors.window import Window, _Order
+from sluicegate.actors.window import Window
 from sluicegate.engine.model import EndpointConfig, EndpointState, WaitingMessage
 from sluicegate.engine.ports import Head
 from sluicegate.storage import waiting
@@ -32,14 +33,14 @@ def a_hint_during_a_read_is_lost(patch: Patch) -> None:
     """
     ask = Admission.ask
 
-    def forgetful(self: _Order) -> None:
+    def forgetful(self: Order) -> None:
         self.more = True
 
     def deaf(self: Admission, endpoint_id: str) -> None:
         if endpoint_id not in self._group:
             ask(self, endpoint_id)
 
-    patch.replace(_Order, "expect_more", forgetful)
+    patch.replace(Order, "expect_more", forgetful)
     patch.replace(Admission, "ask", deaf)
 
 
@@ -157,7 +158,7 @@ def what_was_put_into_a_window_is_read_again(patch: Patch) -> None:
 
     def trusting(
         self: Window,
-        order: _Order,
+        order: Order,
         rows: list[WaitingMessage],
         touched: Container[int],
         flying: Container[int],
