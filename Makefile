@@ -25,7 +25,7 @@ python_of = $(firstword $(foreach p,python$(1) $(lastword $(sort $(wildcard $(HO
 .PHONY: help
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' \
-		| while IFS=$$'\t' read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
+		| while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
 .PHONY: demo
 demo: $(VENV)/.ready ## See it work: deliveries flow, are paused, held, resumed; ends by itself
@@ -50,7 +50,7 @@ test-all: $(addprefix test-,$(VERSIONS)) ## Run the tests on each supported Pyth
 check: $(VENV)/.ready ## Lint, formatting, types, layers
 	@$(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/ruff format --quiet --check .
-	@$(VENV)/bin/mypy --no-error-summary src tests benchmarks
+	@$(VENV)/bin/mypy --no-error-summary src tests benchmarks tools
 	@told=$$($(VENV)/bin/lint-imports --no-cache 2>&1) || { echo "$$told"; exit 1; }
 	@echo 'check: lint, formatting, types and layers are fine'
 
@@ -69,6 +69,10 @@ bench-queries: $(VENV)/.ready ## Time what clients ask of a million messages, wi
 .PHONY: docs
 docs: $(VENV)/.ready ## Re-make the generated documentation
 	@$(VENV)/bin/python -m sluicegate.cli.generated_docs docs
+
+.PHONY: blocking-calls
+blocking-calls: $(VENV)/.ready ## Re-make the blocking form of an engine's calls
+	@$(VENV)/bin/python tools/blocking_calls.py
 
 .PHONY: vendor-scalar
 vendor-scalar: $(VENV)/.ready ## Re-make the script of /docs from npm (VERSION=1.2.3 takes another one)

@@ -1,6 +1,7 @@
 """Sluicegate: webhook delivery that holds what you pause and loses nothing.
 
-`Engine` and `Settings` are the public face; `sluicegate.engine.errors` holds what they raise.
+`Engine`, `SyncEngine` and `Settings` are the public face; `sluicegate.engine.errors` holds what
+they raise.
 They are imported when first used: a command that needs neither does not wait for them.
 """
 
@@ -10,9 +11,10 @@ from sluicegate.engine.version import __version__
 
 if TYPE_CHECKING:
     from sluicegate.app import Engine
+    from sluicegate.embedding import SyncEngine
     from sluicegate.engine.settings import Settings
 
-__all__ = ["Engine", "Settings", "__version__"]
+__all__ = ["Engine", "Settings", "SyncEngine", "__version__"]
 
 
 def __getattr__(name: str) -> object:
@@ -20,6 +22,10 @@ def __getattr__(name: str) -> object:
         from sluicegate.app import Engine  # noqa: PLC0415 - half a second of CPU, for few commands
 
         return Engine
+    if name == "SyncEngine":
+        from sluicegate.embedding import SyncEngine  # noqa: PLC0415 - as `Engine`
+
+        return SyncEngine
     if name == "Settings":
         from sluicegate.engine.settings import Settings  # noqa: PLC0415 - 50 ms, for some commands
 

@@ -5,7 +5,6 @@ import math
 from contextlib import AsyncExitStack
 from typing import Self
 
-from sluicegate import __version__
 from sluicegate.actors.directory import Directory
 from sluicegate.actors.parts import Parts
 from sluicegate.actors.slots import Slots
@@ -27,6 +26,7 @@ from sluicegate.engine.retention import Retention
 from sluicegate.engine.schedule import RetrySchedule
 from sluicegate.engine.services import Services
 from sluicegate.engine.settings import Settings
+from sluicegate.engine.version import __version__
 from sluicegate.http.outbound.lean_sender import LeanSender
 from sluicegate.http.outbound.resolver import PooledResolver
 from sluicegate.storage import LocalExportFiles, SecretBox, SqliteStorage

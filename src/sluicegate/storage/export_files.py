@@ -82,14 +82,22 @@ class LocalExportFiles:
         if not self._closed:
             self._closed = True
             if self._asked:
-                await asyncio.get_running_loop().run_in_executor(self._executor, _nothing)
+                with contextlib.suppress(UnavailableError):  # then it has ended
+                    await self._submit(_nothing)
             self._executor.shutdown(wait=False)
 
     async def _run(self, work: Callable[[], _T]) -> _T:
         if self._closed:
             raise UnavailableError("shutting down")
         self._asked = True
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        return await self._submit(work)
+
+    async def _submit(self, work: Callable[[], _T]) -> _T:
+        try:
+            running = asyncio.get_running_loop().run_in_executor(self._executor, work)
+        except RuntimeError as error:  # the interpreter ends: its pools have ended already
+            raise UnavailableError("shutting down") from error
+        return await running
 
     # -- on the thread ----------------------------------------------------------------------
 

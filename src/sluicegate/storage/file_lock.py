@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import weakref
 
 from sluicegate.engine.errors import StorageLockedError
 
@@ -18,6 +19,8 @@ class FileLock:
     The kernel drops the lock when the process ends, however it ends; the file stays and only
     says, for people, which process wrote it last. The file is never unlinked: a second process
     could then lock a new file of the same name while the first still holds the old one.
+
+    A child of a fork does not hold it: it would, as long as it lives, also when its parent is gone.
     """
 
     def __init__(self, database: str) -> None:
@@ -60,9 +63,22 @@ class FileLock:
         with contextlib.suppress(OSError):
             os.pwrite(fd, f"{os.getpid()}\n".encode("ascii"), 0)
         self._fd = fd
+        _held.add(self)
 
     def release(self) -> None:
         """Give the lock back. Twice is fine."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+
+_held: "weakref.WeakSet[FileLock]" = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for lock in list(_held):
+        lock.release()  # closes the child's own descriptor: the parent's goes on holding
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,177 @@
+"""The engine for programs without an event loop. Public face: `SyncEngine`."""
+
+import asyncio
+import atexit
+import contextlib
+import os
+import threading
+import weakref
+from collections.abc import Callable, Coroutine
+from typing import Any, Self, TypeVar
+
+from sluicegate.app import Engine
+from sluicegate.embedding.background import Background, CallTimeoutError
+from sluicegate.embedding.blocking import BlockingCalls
+from sluicegate.engine.calls import ProjectCalls
+from sluicegate.engine.errors import SettingError, UnavailableError
+from sluicegate.engine.settings import Settings
+
+__all__ = ["SyncEngine"]
+
+_T = TypeVar("_T")
+
+_TIMEOUT_S_MAX = threading.TIMEOUT_MAX
+
+
+class SyncEngine(BlockingCalls):
+    """An `Engine` whose methods block, for Django, Flask, Celery, scripts: any thread, any number.
+
+        engine = SyncEngine(Settings(database="webhooks.db"))
+        endpoint = engine.create_endpoint("https://example.com/hook")
+        engine.send(endpoint.id, {"event": "order.created"})
+
+    Every method of `Engine` that asks something is here, by the same name and with the same
+    arguments, results and errors. Each takes `timeout_s` besides, the seconds after which
+    `CallTimeoutError` is raised; only `create_endpoint` and `update_endpoint`, where `timeout_s`
+    is the endpoint's own field, always wait for the engine's. **A send that timed out may still be
+    stored**: repeat it with the same `idempotency_key`, and it is stored once.
+
+    *Life.* The first call, from whichever thread, opens the file and starts a daemon thread with
+    an event loop, where everything else happens; `with SyncEngine(...) as engine:` opens at once.
+    If opening fails, the call raises why, and the next call tries again. `close` gives attempts
+    in flight `drain_s` to end. A program that ends without it is closed by `atexit`, in the same
+    way and after its last thread; if it is killed, nothing that was accepted is lost.
+
+    *Fork.* A child does not use what its parent opened: its first call opens the file anew. As
+    one process owns a file, that raises `StorageLockedError` while the parent has it open. So
+    open it in one process only (with gunicorn or Celery: not before the fork).
+
+    *Event loops.* A call from a thread whose event loop is running would block that loop, and
+    raises `RuntimeError`: use `Engine` there.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, timeout_s: float = 30.0) -> None:
+        """Take what it needs; nothing is opened or started.
+
+        Args:
+            settings: the defaults when not given.
+            timeout_s: how long a call waits when it does not say, more than 0.
+
+        Raises:
+            SettingError: `timeout_s` is not a positive number.
+        """
+        self.settings = settings if settings is not None else Settings()
+        self._timeout_s = _checked(timeout_s)
+        self._background: Background | None = None
+        self._inherited: list[Background] = []
+        self._closed = False
+        self._lock = threading.Lock()
+        _engines.add(self)
+
+    def __enter__(self) -> Self:
+        """Open the database and begin to deliver; may be left out.
+
+        Raises:
+            StorageLockedError, StorageVersionError, SettingError: as `Engine.__aenter__`.
+            UnavailableError: it was closed.
+        """
+        self._call(_nothing, None)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Drain, then close everything."""
+        self.close()
+
+    @property
+    def failed(self) -> bool:
+        """Whether storage can no longer be trusted: end the process and start it anew."""
+        background = self._background
+        engine = None if background is None else background.engine
+        return engine is not None and engine.failed.is_set()
+
+    def close(self, *, timeout_s: float | None = None) -> None:
+        """Start nothing more, give attempts in flight `drain_s` to end, close the file.
+
+        Twice is fine, as is before the first call. Calls that others wait for raise
+        `UnavailableError`, as do all later ones.
+
+        Args:
+            timeout_s: how long to wait, in seconds; when not given, until it is closed.
+
+        Raises:
+            CallTimeoutError: it was not closed in time; the closing goes on.
+            RuntimeError: an event loop runs on this thread.
+        """
+        _refuse_loop()
+        with self._lock:
+            self._closed = True
+            background = self._background
+        if background is not None:
+            if not background.stop(timeout_s=None if timeout_s is None else _checked(timeout_s)):
+                raise CallTimeoutError("not closed in time; the closing goes on")
+            atexit.unregister(self.close)
+
+    def _call(
+        self, call: Callable[[ProjectCalls], Coroutine[Any, Any, _T]], timeout_s: float | None
+    ) -> _T:
+        _refuse_loop()
+        wait_s = self._timeout_s if timeout_s is None else _checked(timeout_s)
+        return self._opening().call(call, timeout_s=wait_s)
+
+    def _opening(self) -> Background:
+        """Return the running engine; start it first if there is none."""
+        with self._lock:
+            if self._closed:
+                raise UnavailableError("the engine is closed: make a new `SyncEngine`")
+            if self._background is None or self._background.is_over:
+                if self._background is None:
+                    atexit.register(self.close)
+                self._background = Background(lambda: Engine(self.settings))
+            return self._background
+
+    def _leave_to_parent(self) -> None:
+        """Begin anew in a child; only the forking thread is there.
+
+        What the parent opened is kept, untouched: to let go of it would close the parent's
+        connections and empty the set of files that its event loop waits for.
+        """
+        if self._background is not None:
+            self._inherited.append(self._background)
+            self._background = None
+            atexit.unregister(self.close)
+        self._lock = threading.Lock()
+
+
+def _checked(timeout_s: float) -> float:
+    with contextlib.suppress(TypeError):  # no number
+        if 0 < timeout_s <= _TIMEOUT_S_MAX:
+            return timeout_s
+    message = f"timeout_s must be more than 0 and at most {_TIMEOUT_S_MAX:.0f} seconds"
+    raise SettingError(message, details={"setting": "timeout_s"})
+
+
+def _refuse_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError(
+        "a SyncEngine was called on a thread whose event loop is running, which it would block: "
+        "use `async with Engine(...)` there, or `await asyncio.to_thread(engine.send, ...)`"
+    )
+
+
+async def _nothing(_: ProjectCalls) -> None:
+    """Ask nothing: it is answered when the engine is open."""
+
+
+_engines: "weakref.WeakSet[SyncEngine]" = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for engine in list(_engines):
+        engine._leave_to_parent()  # noqa: SLF001 - this module's own
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,195 @@
+"""`SyncEngine`: the same engine for programs without an event loop."""
+
+import asyncio
+import math
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from tests.embedding.conftest import Receiver
+
+from sluicegate import Engine, Settings, SyncEngine
+from sluicegate.embedding import CallTimeoutError
+from sluicegate.engine.calls import ProjectCalls
+from sluicegate.engine.errors import (
+    EndpointNotFoundError,
+    SettingError,
+    StorageLockedError,
+    UnavailableError,
+)
+from sluicegate.engine.lifecycle import MessageStatus
+
+URL = "http://127.0.0.1:9/hook"
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[SyncEngine]:
+    """Not started yet."""
+    engine = SyncEngine(settings)
+    yield engine
+    engine.close()
+
+
+def test_it_delivers_at_once(engine: SyncEngine, receiver: Receiver) -> None:
+    """Without being opened first: the first call does that."""
+    endpoint_id = engine.create_endpoint(receiver.url).endpoint.id
+    engine.send(endpoint_id, {"event": "order.created"})
+    assert receiver.bodies.get(timeout=30) == b'{"event":"order.created"}'
+
+
+def test_nothing_is_started_before_the_first_call(settings: Settings) -> None:
+    """A module may make one and be imported by a process that never sends."""
+    before = threading.active_count()
+    engine = SyncEngine(settings)
+    assert threading.active_count() == before
+    engine.close()
+    assert not engine.failed
+
+
+def test_its_methods_raise_what_the_engines_own_do(engine: SyncEngine) -> None:
+    """On the thread that called."""
+    with pytest.raises(EndpointNotFoundError):
+        engine.send("ep_" + "0" * 32, 1)
+
+
+def test_every_call_of_an_engine_is_there() -> None:
+    """By the same name."""
+    asked = {name for name in dir(ProjectCalls) if not name.startswith("_")} - {"services"}
+    assert asked <= set(dir(SyncEngine))
+
+
+def test_as_a_context_manager_it_opens_at_once(settings: Settings) -> None:
+    """So what keeps it from opening is told there, and again when it is tried again."""
+    with SyncEngine(settings) as owner:
+        second = SyncEngine(settings)
+        for _ in range(2):
+            with pytest.raises(StorageLockedError), second:
+                pass
+        owner.close()
+        with second:
+            assert second.list_endpoints().items == []
+
+
+def test_after_close_it_says_so(settings: Settings) -> None:
+    """Twice is fine, and the file is free."""
+    engine = SyncEngine(settings)
+    engine.list_endpoints()
+    engine.close()
+    engine.close()
+    with pytest.raises(UnavailableError, match="make a new"):
+        engine.list_endpoints()
+    with SyncEngine(settings) as another:
+        another.list_endpoints()
+
+
+def test_no_thread_is_left(settings: Settings) -> None:
+    """When it is closed, every thread that it started has ended."""
+    before = set(threading.enumerate())
+    with SyncEngine(settings) as engine:
+        engine.list_endpoints()
+        started = set(threading.enumerate()) - before
+        assert started
+        assert all(thread.daemon for thread in started)
+    for thread in started:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_many_threads_may_make_the_first_call(settings: Settings) -> None:
+    """One engine is started, and all of them get an answer from it."""
+    engine = SyncEngine(settings)
+    together = threading.Barrier(8)
+
+    def first_call(_: int) -> int:
+        together.wait(30)
+        return len(engine.list_endpoints().items)
+
+    with engine, ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(first_call, range(8))) == [0] * 8
+        names = [thread.name for thread in threading.enumerate()]
+        assert names.count("sluicegate-engine") == 1
+
+
+def test_what_eight_threads_send_is_all_there(engine: SyncEngine) -> None:
+    """None lost, none twice."""
+    endpoint_id = engine.create_endpoint(URL).endpoint.id
+    engine.pause(endpoint_id)
+
+    def send_some(sender: int) -> list[str]:
+        return [engine.send(endpoint_id, [sender, number]).message_id for number in range(40)]
+
+    with ThreadPoolExecutor(8) as pool:
+        sent = [each for some in pool.map(send_some, range(8)) for each in some]
+    found = [each.message_id for each in engine.list_logs(limit=500).items]
+    assert len(set(sent)) == 320
+    assert sorted(found) == sorted(sent)
+
+
+def test_a_send_that_times_out_may_be_repeated_with_its_key(engine: SyncEngine) -> None:
+    """It says that it may be stored; with the same key it is stored once."""
+    endpoint_id = engine.create_endpoint(URL).endpoint.id
+    engine.pause(endpoint_id)
+    with pytest.raises(CallTimeoutError, match="idempotency_key"):
+        engine.send(endpoint_id, 1, idempotency_key="order-1", timeout_s=1e-9)
+    engine.send(endpoint_id, 1, idempotency_key="order-1")
+    assert len(engine.list_logs().items) == 1
+
+
+def test_a_timeout_is_both_an_error_of_ours_and_a_timeout() -> None:
+    """Whichever of the two the host looks for."""
+    assert issubclass(CallTimeoutError, UnavailableError)
+    assert issubclass(CallTimeoutError, TimeoutError)
+
+
+def test_an_endpoints_own_timeout_is_no_callers(engine: SyncEngine) -> None:
+    """Where `timeout_s` is a field, it is the field."""
+    created = engine.create_endpoint(URL, timeout_s=7)
+    assert created.endpoint.config.timeout_s == 7
+    assert engine.update_endpoint(created.endpoint.id, timeout_s=8).config.timeout_s == 8
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1, math.nan, math.inf, "1", None])
+def test_a_timeout_that_makes_no_sense_is_refused(settings: Settings, timeout_s: object) -> None:
+    """When it is made, and by each call; there `None` is the engine's own."""
+    with pytest.raises(SettingError, match="timeout_s"):
+        SyncEngine(settings, timeout_s=timeout_s)  # type: ignore[arg-type]  # junk
+    if timeout_s is not None:
+        with pytest.raises(SettingError, match="timeout_s"):
+            SyncEngine(settings).list_endpoints(timeout_s=timeout_s)  # type: ignore[arg-type]  # junk
+
+
+async def test_a_loops_thread_is_not_blocked(settings: Settings) -> None:
+    """Whoever has a running loop is told what to use; another thread of theirs may call."""
+    engine = SyncEngine(settings)
+    with pytest.raises(RuntimeError, match=r"async with Engine\(\.\.\.\)"):
+        engine.list_endpoints()
+    with pytest.raises(RuntimeError, match="to_thread"):
+        engine.close()
+    assert (await asyncio.to_thread(engine.list_endpoints)).items == []
+    await asyncio.to_thread(engine.close)
+
+
+def test_a_close_that_is_not_over_in_time_goes_on(settings: Settings) -> None:
+    """It says so, and can be waited for again."""
+    engine = SyncEngine(settings)
+    engine.list_endpoints()
+    with pytest.raises(CallTimeoutError, match="goes on"):
+        engine.close(timeout_s=1e-9)
+    engine.close()
+    with SyncEngine(settings) as another:
+        another.list_endpoints()
+
+
+def test_an_async_engine_owns_the_file_as_well(settings: Settings) -> None:
+    """Both are the same engine: what one stored, the other reads."""
+    with SyncEngine(settings) as engine:
+        endpoint_id = engine.create_endpoint(URL).endpoint.id
+        engine.pause(endpoint_id)
+        message_id = engine.send(endpoint_id, 1).message_id
+
+    async def read() -> MessageStatus:
+        async with Engine(settings) as engine:
+            return (await engine.get_message(message_id)).status
+
+    assert asyncio.run(read()) is MessageStatus.PAUSED
