@@ -1,39 +1,15 @@
-"""The composition root: the only place that knows every part. Public face: `Engine`."""
+"""The life of an engine: opened, drained, closed. Public face: `Engine`."""
 
 import asyncio
-import math
 from contextlib import AsyncExitStack
 from typing import Self
 
-from sluicegate.actors.directory import Directory
-from sluicegate.actors.parts import Parts
-from sluicegate.actors.slots import Slots
-from sluicegate.chores import Chore, Chores
-from sluicegate.clock import SystemClock, SystemRandom
-from sluicegate.engine.activity import Activity
-from sluicegate.engine.addresses import AddressPolicy
-from sluicegate.engine.api_keys import ApiKeys
-from sluicegate.engine.billing import Billing
+from sluicegate.assembly import Assembly
 from sluicegate.engine.calls import ProjectCalls
-from sluicegate.engine.endpoints import Endpoints
-from sluicegate.engine.export_job import ExportJob
-from sluicegate.engine.exports import Exports
-from sluicegate.engine.message_operations import MessageOperations
-from sluicegate.engine.messages import Messages
-from sluicegate.engine.ports import Clock, NoTelemetry, Random, Sender, Storage, Telemetry
+from sluicegate.engine.ports import Clock, Random, Sender, Storage
 from sluicegate.engine.ports.export_files import ExportFiles
-from sluicegate.engine.retention import Retention
-from sluicegate.engine.schedule import RetrySchedule
-from sluicegate.engine.services import Services
 from sluicegate.engine.settings import Settings
-from sluicegate.engine.version import __version__
-from sluicegate.http.outbound.lean_sender import LeanSender
 from sluicegate.http.outbound.resolver import PooledResolver
-from sluicegate.storage import LocalExportFiles, SecretBox, SqliteStorage
-from sluicegate.telemetry.counting import Counting
-from sluicegate.telemetry.exposition import Exposition
-from sluicegate.telemetry.gauges import Live, SlotsRead
-from sluicegate.telemetry.loop_lag import LoopLag
 
 __all__ = ["Engine", "Readiness"]
 
@@ -101,147 +77,24 @@ class Engine(ProjectCalls):
         Raises:
             SettingError: a setting has a value that is not allowed.
         """
-        self.settings = settings = settings if settings is not None else Settings()
-        self.clock: Clock = clock if clock is not None else SystemClock()
-        self.random: Random = random if random is not None else SystemRandom()
+        self.settings = settings if settings is not None else Settings()
+        self._parts = parts = Assembly(
+            self.settings,
+            clock=clock,
+            random=random,
+            storage=storage,
+            sender=sender,
+            resolver=resolver,
+            export_files=export_files,
+        )
+        self.clock, self.random = parts.clock, parts.random
+        self.services = parts.services
+        self.telemetry, self.exposition = parts.telemetry, parts.exposition
         self.readiness = Readiness()
         self.failed = asyncio.Event()
         self.first_key: str | None = None
-        self.exposition: Exposition | None = None
-        counting = Counting() if settings.metrics else None
-        self.telemetry: Telemetry = counting if counting is not None else NoTelemetry()
-        self._loop_lag = LoopLag(self.clock, self.telemetry)
         self._entered = False
         self._closing: asyncio.Task[None] | None = None
-        policy = AddressPolicy(
-            allow_internal=settings.dev, allowed_networks=settings.allowed_networks
-        )
-        self._resolver = resolver or PooledResolver(settings, clock=self.clock)
-        self._own_sender = None
-        if sender is None:
-            sender = self._own_sender = LeanSender(
-                settings,
-                policy=policy,
-                resolver=self._resolver,
-                clock=self.clock,
-                telemetry=self.telemetry,
-            )
-        self._storage = storage if storage is not None else self._open_file(settings)
-        self._storage.report_to(self.telemetry)
-        self._slots = slots = Slots(settings, self.clock)
-        self._directory = Directory(
-            Parts(
-                storage=self._storage,
-                sender=sender,
-                clock=self.clock,
-                random=self.random,
-                slots=slots,
-                schedule=RetrySchedule.from_settings(settings),
-                settings=settings,
-                user_agent=f"Sluicegate/{__version__}",
-                telemetry=self.telemetry,
-            )
-        )
-        self._export_files: ExportFiles = export_files or LocalExportFiles(
-            settings.database, free_bytes_min=settings.exports_free_bytes_min
-        )
-        if counting is not None:
-            self.exposition = self._expose(counting)
-        self.services = Services(
-            endpoints=Endpoints(
-                storage=self._storage,
-                owners=self._directory,
-                resolver=self._resolver,
-                policy=policy,
-                clock=self.clock,
-                random=self.random,
-                settings=settings,
-                telemetry=self.telemetry,
-            ),
-            messages=Messages(
-                storage=self._storage,
-                owners=self._directory,
-                clock=self.clock,
-                random=self.random,
-                settings=settings,
-            ),
-            operations=MessageOperations(storage=self._storage, owners=self._directory),
-            exports=Exports(
-                storage=self._storage,
-                files=self._export_files,
-                clock=self.clock,
-                random=self.random,
-                settings=settings,
-                on_created=lambda: self._chores.hasten("exports"),
-            ),
-            api_keys=ApiKeys(storage=self._storage, clock=self.clock, random=self.random),
-            activity=Activity(storage=self._storage, clock=self.clock, settings=settings),
-            billing=Billing(storage=self._storage, clock=self.clock, settings=settings),
-        )
-        retention = Retention(self._storage, self.clock, settings)
-        self._chores = Chores(
-            (
-                Chore(
-                    name="pack_activity",
-                    period_s=60,
-                    piece=self.services.activity.pack,
-                    due_in_s=_until_written,  # time alone makes only fewer rows: it can wait
-                ),
-                Chore(
-                    name="retention",
-                    period_s=60,
-                    piece=retention.sweep,
-                    due_in_s=retention.due_in_s,
-                ),
-                *self._export_chores(),
-            )
-        )
-
-    def _export_chores(self) -> tuple[Chore, ...]:
-        job = ExportJob(
-            storage=self._storage,
-            files=self._export_files,
-            clock=self.clock,
-            settings=self.settings,
-            in_flight=self._directory.in_flight,
-        )
-        return (
-            Chore(name="exports", period_s=60, piece=job.piece, due_in_s=_until_written),
-            Chore(name="exports_expiry", period_s=60, piece=job.expire, due_in_s=job.expires_in_s),
-        )
-
-    def _open_file(self, settings: Settings) -> SqliteStorage:
-        return SqliteStorage(
-            settings.database,
-            secret_box=SecretBox.for_database(
-                settings.database, secret_key=settings.secret_key, random=self.random
-            ),
-            clock=self.clock,
-            pending_bytes_max=settings.pending_bytes_max,
-            window_payload_bytes_max=settings.window_payload_bytes_max,
-        )
-
-    def _expose(self, counting: Counting) -> Exposition:
-        directory = self._directory
-        return Exposition(
-            counting,
-            storage=self._storage,
-            clock=self.clock,
-            circuit_failures=self.settings.circuit_failures,
-            live=Live(
-                in_flight=lambda: len(directory.in_flight()),
-                slots=self._read_slots,
-                actors=lambda: directory.active,
-                version=__version__,
-            ),
-        )
-
-    def _read_slots(self) -> list[SlotsRead]:
-        pools = {"prompt": self._slots.prompt, "late": self._slots.late}
-        return [
-            SlotsRead(pool=name, size=each.size, held=each.held, waiting=each.waiting)
-            for name, each in pools.items()
-        ]
 
     # -- life -------------------------------------------------------------------------------
 
@@ -260,20 +113,20 @@ class Engine(ProjectCalls):
         if self._entered:
             msg = "the engine is open already: it is entered once"
             raise RuntimeError(msg)
-        self._entered = True
+        self._entered, parts = True, self._parts
         try:
-            await self._storage.open()
-            self._storage.on_accepted(self._directory.accepted)
-            self._storage.on_committed(self._chores.stir)
-            if self.exposition is not None:
-                self._storage.on_committed(self._loop_lag.stir)
-            self._storage.on_fatal(self._on_fatal)
+            await parts.storage.open()
+            parts.storage.on_accepted(parts.directory.accepted)
+            parts.storage.on_committed(parts.chores.stir)
+            if parts.exposition is not None:
+                parts.storage.on_committed(parts.loop_lag.stir)
+            parts.storage.on_fatal(self._on_fatal)
             created = await self.services.api_keys.bootstrap(self.settings.bootstrap_api_key)
             if created is not None and self.settings.bootstrap_api_key is None:
                 self.first_key = created.key
-            self._project_id = await self._storage.default_project()
-            await self._directory.start()
-            self._chores.start()
+            self._project_id = await parts.storage.default_project()
+            await parts.directory.start()
+            parts.chores.start()
         except BaseException:
             await self.abort()
             raise
@@ -290,8 +143,8 @@ class Engine(ProjectCalls):
             Whether all of them ended within `timeout_s` seconds.
         """
         self.readiness.ready = False
-        self._chores.stop()
-        return await self._directory.drain(timeout_s)
+        self._parts.chores.stop()
+        return await self._parts.directory.drain(timeout_s)
 
     async def aclose(self) -> None:
         """Drain for at most `drain_s`, then close everything. Twice is fine.
@@ -320,27 +173,24 @@ class Engine(ProjectCalls):
             raise
 
     async def _close(self) -> None:
+        parts = self._parts
         async with AsyncExitStack() as stack:  # the last first
-            stack.push_async_callback(self._storage.close)
+            stack.push_async_callback(parts.storage.close)
             if not self.failed.is_set():
-                stack.push_async_callback(self.services.api_keys.flush)
-            stack.push_async_callback(self._resolver.close)
-            if self._own_sender is not None:
-                stack.push_async_callback(self._own_sender.close)
-            stack.push_async_callback(self._directory.close)
-            stack.push_async_callback(self._export_files.close)
-            stack.push_async_callback(self._chores.close)
-            if self.exposition is not None:
-                stack.push_async_callback(self.exposition.close)
-            stack.callback(self._loop_lag.stop)
+                stack.push_async_callback(parts.services.api_keys.flush)
+            stack.push_async_callback(parts.resolver.close)
+            if parts.own_sender is not None:
+                stack.push_async_callback(parts.own_sender.close)
+            stack.push_async_callback(parts.directory.close)
+            stack.push_async_callback(parts.export_files.close)
+            stack.push_async_callback(parts.chores.close)
+            if parts.exposition is not None:
+                stack.push_async_callback(parts.exposition.close)
+            stack.callback(parts.loop_lag.stop)
 
     def _on_fatal(self, _error: BaseException) -> None:
-        self._chores.stop()
-        self._directory.halt()  # what is sent from now on would be sent again after a restart
+        self._parts.chores.stop()
+        # What is sent from now on would be sent again after a restart.
+        self._parts.directory.halt()
         self.readiness.ready = False
         self.failed.set()
-
-
-async def _until_written() -> float:
-    """Say of a chore that nothing will be due until something is written."""
-    return math.inf
