@@ -7,16 +7,21 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def block(document: str, heading: str) -> str:
-    """Return the first block of Python below a heading of a document."""
+def blocks(document: str, heading: str) -> list[str]:
+    """Return the blocks of Python between a heading of a document and the next one."""
     text = (ROOT / document).read_text(encoding="utf-8")
-    found = re.search(
-        rf"^#+ {re.escape(heading)}$(?:(?!^#).)*?^```python\n(.*?)^```$",
-        text,
-        re.MULTILINE | re.DOTALL,
+    section = re.search(
+        rf"^#+ {re.escape(heading)}$(.*?)(?=^##+ |\Z)", text, re.MULTILINE | re.DOTALL
     )
+    assert section, f"{document} has no heading {heading!r}"
+    found = re.findall(r"^```python\n(.*?)^```$", section[1], re.MULTILINE | re.DOTALL)
     assert found, f"{document} shows no Python below {heading!r}"
-    return found[1]
+    return found
+
+
+def block(document: str, heading: str) -> str:
+    """Return the first of them."""
+    return blocks(document, heading)[0]
 
 
 def lines_of(code: str) -> int:

@@ -6,7 +6,7 @@ import sys
 PROGRAM = """
 import sys
 import sluicegate, sluicegate.integrations
-sluicegate.Engine, sluicegate.Settings
+sluicegate.Engine, sluicegate.Settings, sluicegate.SyncEngine
 print(sorted({name.partition(".")[0] for name in sys.modules}))
 """
 

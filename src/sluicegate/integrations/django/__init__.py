@@ -1,0 +1,31 @@
+"""The engine in a Django project: an app for `INSTALLED_APPS`, and `engine`.
+
+The setting `SLUICEGATE` holds the engine's settings by name, as in
+`SLUICEGATE = {"database": "webhooks.db"}`. It is read once, when
+Django starts; `manage.py check` says what is wrong with it.
+"""
+
+from django.apps import apps as installed
+
+from sluicegate.embedding.sync_engine import SyncEngine
+
+__all__ = ["engine"]
+
+
+def engine() -> SyncEngine:
+    """Return the project's engine, from any thread; it opens nothing by itself.
+
+    The first call of it opens the file, in the process that makes it: with several workers one
+    of them has the file and the others get `StorageLockedError`. It is closed when the process
+    ends. From an asynchronous view go through `asgiref.sync.sync_to_async`.
+
+    Raises:
+        ImproperlyConfigured: the setting `SLUICEGATE` is missing or wrong.
+        LookupError: the app is not in `INSTALLED_APPS`.
+        AppRegistryNotReady: Django has not started.
+    """
+    from sluicegate.integrations.django.apps import SluicegateConfig  # noqa: PLC0415 - Django imports this module before its settings
+
+    config = installed.get_app_config("sluicegate")
+    assert isinstance(config, SluicegateConfig)
+    return config.engine

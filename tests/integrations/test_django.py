@@ -1,0 +1,105 @@
+"""Django, itself, in a process of its own: the README's lines, its transactions, its checks."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import Receiver
+from .documented import blocks, lines_of
+
+PROJECT = """
+ROOT_URLCONF = "shop_urls"
+ALLOWED_HOSTS = ["testserver"]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+"""
+
+URLS = """
+from django.urls import path
+from shop_views import order
+urlpatterns = [path("orders", order)]
+"""
+
+PROGRAM = """
+import os, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "shop_settings"
+import django
+from django.core.management import call_command
+from django.db import transaction
+from django.test import Client
+django.setup()
+call_command("check")
+try:
+    with transaction.atomic():
+        Client().post("/orders")
+        raise ZeroDivisionError
+except ZeroDivisionError:
+    print("rolled back", flush=True)
+with transaction.atomic():
+    print(Client().post("/orders").status_code, flush=True)
+sys.stdin.read()
+from sluicegate.integrations.django import engine
+print(len(engine().list_logs().items))
+"""
+
+
+def write_project(folder: Path, *, settings: str, views: str) -> None:
+    """Write a project around the lines of the document."""
+    (folder / "shop_settings.py").write_text(settings + PROJECT, encoding="utf-8")
+    (folder / "shop_views.py").write_text(views, encoding="utf-8")
+    (folder / "shop_urls.py").write_text(URLS, encoding="utf-8")
+
+
+@pytest.mark.usefixtures("endpoint_id")
+def test_fewer_than_ten_lines_send_from_django(tmp_path: Path, receiver: Receiver) -> None:
+    """What is committed is delivered, once; what is rolled back is not; the process ends."""
+    settings, views = blocks("README.md", "Django")
+    assert lines_of(settings + views) < 10
+    write_project(tmp_path, settings=settings, views=views)
+    with subprocess.Popen(  # noqa: S603 - our own interpreter, the program above
+        [sys.executable, "-c", PROGRAM],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert receiver.next_body() == b'{"event":"order.created"}'
+            told, _ = process.communicate("", timeout=30)
+        finally:
+            process.kill()
+    assert told.split("\n") == [
+        "System check identified no issues (0 silenced).",
+        "rolled back",
+        "202",
+        "1",
+        "",
+    ]
+    assert process.returncode == 0
+    assert receiver.bodies.empty()
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("None", "must be a dict of settings"),
+        ('{"drain_s": -1}', "drain_s: value -1 is not allowed"),
+        ('{"databse": "x.db"}', "databse"),
+    ],
+)
+def test_the_system_checks_say_what_is_wrong(tmp_path: Path, setting: str, told: str) -> None:
+    """With its name, before anything is opened."""
+    settings = f'INSTALLED_APPS = ["sluicegate.integrations.django"]\nSLUICEGATE = {setting}\n'
+    write_project(tmp_path, settings=settings, views="order = print")
+    done = subprocess.run(
+        [sys.executable, "-m", "django", "check", "--settings=shop_settings", "--pythonpath=."],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "(sluicegate.E001) SLUICEGATE: " in done.stderr
+    assert told in done.stderr
+    assert not list(tmp_path.glob("*.db*"))
