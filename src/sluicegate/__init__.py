@@ -1,7 +1,7 @@
 """Sluicegate: webhook delivery that holds what you pause and loses nothing.
 
-`Engine`, `SyncEngine` and `Settings` are the public face; `sluicegate.engine.errors` holds what
-they raise.
+`Engine`, `SyncEngine`, `Settings` and `verify` are the public face; `sluicegate.engine.errors`
+holds what they raise.
 They are imported when first used: a command that needs neither does not wait for them.
 """
 
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from sluicegate.app import Engine
     from sluicegate.embedding import SyncEngine
     from sluicegate.engine.settings import Settings
+    from sluicegate.verification import verify
 
-__all__ = ["Engine", "Settings", "SyncEngine", "__version__"]
+__all__ = ["Engine", "Settings", "SyncEngine", "__version__", "verify"]
 
 
 def __getattr__(name: str) -> object:
@@ -30,5 +31,9 @@ def __getattr__(name: str) -> object:
         from sluicegate.engine.settings import Settings  # noqa: PLC0415 - 50 ms, for some commands
 
         return Settings
+    if name == "verify":
+        from sluicegate.verification import verify  # noqa: PLC0415 - 60 ms, for those who receive
+
+        return verify
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)

@@ -23,6 +23,7 @@ __all__ = [
     "InvalidHeadersError",
     "InvalidRequestError",
     "InvalidStatusError",
+    "MalformedWebhookError",
     "MaxSigningKeysReachedError",
     "MethodNotAllowedError",
     "NotFoundError",
@@ -36,11 +37,16 @@ __all__ = [
     "RetentionExpiredError",
     "RetryInProgressError",
     "SettingError",
+    "SignatureDowngradeError",
+    "SignatureMismatchError",
+    "SigningSecretError",
     "SluicegateError",
     "StorageLockedError",
     "StorageVersionError",
     "UnauthorizedError",
     "UnavailableError",
+    "VerificationError",
+    "WebhookTimestampError",
 ]
 
 
@@ -297,3 +303,41 @@ class StorageVersionError(SluicegateError):
 
     code = "STORAGE_VERSION"
     default_message = "the database was written by a newer version"
+
+
+class VerificationError(SluicegateError):
+    """A received webhook is not to be believed: base of what `sluicegate.verify` refuses."""
+
+    code = "VERIFICATION_FAILED"
+    default_message = "the webhook could not be verified"
+
+
+class MalformedWebhookError(VerificationError):
+    """A header that signs is missing, there twice, or not of its form."""
+
+    code = "MALFORMED_WEBHOOK"
+
+
+class WebhookTimestampError(VerificationError):
+    """The signed timestamp is too old or too far in the future."""
+
+    code = "WEBHOOK_TIMESTAMP"
+
+
+class SignatureMismatchError(VerificationError):
+    """No signature is of this body with any of the secrets."""
+
+    code = "SIGNATURE_MISMATCH"
+
+
+class SignatureDowngradeError(VerificationError):
+    """The form of signature that covers the message id was left out."""
+
+    code = "SIGNATURE_DOWNGRADE"
+
+
+class SigningSecretError(SluicegateError):
+    """The receiver's own signing secret is none: its configuration is wrong, not the webhook."""
+
+    code = "INVALID_SIGNING_SECRET"
+    default_message = "invalid signing secret"

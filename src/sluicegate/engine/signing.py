@@ -14,12 +14,15 @@ from functools import lru_cache
 
 from sluicegate.engine.ports import Random
 
-__all__ = ["SECRET_PREFIX", "key_hint", "new_secret", "signature_headers"]
+__all__ = ["SECRET_PREFIX", "check_secret", "key_hint", "new_secret", "signature_headers"]
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret begins, not a secret
 
 _SECRET_BYTES = 32
 _HINT_CHARS = 4
+_KEY_BYTES_MIN = 24
+_KEY_BYTES_MAX = 64
+"""Standard Webhooks: a symmetric key has from 24 to 64 bytes."""
 _KEYED_MAX = 2048
 """Secrets that are kept worked in: of the endpoints that are delivered to now; about 1 KiB each."""
 
@@ -32,6 +35,31 @@ def new_secret(random: Random) -> str:
 def key_hint(secret: str) -> str:
     """Return the secret's last 4 characters, by which people tell their keys apart."""
     return secret[-_HINT_CHARS:]
+
+
+def check_secret(secret: object) -> str:
+    """Return a signing secret that any sender of Standard Webhooks may have given out.
+
+    Args:
+        secret: `whsec_` and the standard base64 of 24 to 64 bytes. An empty key, which anybody
+            could sign with, is therefore none.
+
+    Raises:
+        ValueError: it is something else; the text says what is wrong and shows nothing of it.
+    """
+    if not isinstance(secret, str):
+        raise ValueError(f"text is needed, not {type(secret).__name__}")  # noqa: TRY004 - one error for all
+    if not secret.startswith(SECRET_PREFIX):
+        raise ValueError(f"it does not begin with {SECRET_PREFIX}")
+    try:
+        key = b64decode(secret.removeprefix(SECRET_PREFIX).encode("ascii"), validate=True)
+    except ValueError:
+        raise ValueError(f"what follows {SECRET_PREFIX} is not base64") from None
+    if not _KEY_BYTES_MIN <= len(key) <= _KEY_BYTES_MAX:
+        raise ValueError(
+            f"it stands for {len(key)} bytes; {_KEY_BYTES_MIN} to {_KEY_BYTES_MAX} are allowed"
+        )
+    return secret
 
 
 def signature_headers(
