@@ -10,6 +10,7 @@ import msgspec
 from sluicegate.actors import attempt, command_queue, starting
 from sluicegate.actors.commands import refusal
 from sluicegate.actors.endpoint import EndpointActor
+from sluicegate.actors.future import AsyncioFuture
 from sluicegate.actors.messages import Command, CommandDone, Pause, Recorded
 from sluicegate.actors.outstanding import Flight
 from sluicegate.actors.runtime import Later
@@ -35,10 +36,8 @@ def a_pause_is_answered_before_its_commit(patch: Patch) -> None:
         free = self.state is not None and not self.state.paused and not self._commands.pausing
         later = on_command(self, command)
         if free and isinstance(command, Pause):
-            assert isinstance(later.future, asyncio.Future)
-            later.future.add_done_callback(lambda done: done.cancelled() or done.exception())
-            answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            answered.set_result(None)
+            answered = AsyncioFuture[None]()
+            answered.set(None)
             return Later(answered)
         return later
 

@@ -207,13 +207,20 @@ def _send_again_with_the_key(chance: random.Random) -> Iterator[Step]:
 
 
 def _open_and_close_a_circuit(chance: random.Random) -> Iterator[Step]:
-    """Let an endpoint fail slowly until its circuit is open; then succeed, and fail once more."""
+    """Let an endpoint fail until its circuit is open, and its probes be slow; then let it succeed.
+
+    It has succeeded before, and fails in time: else it had one attempt at a time in any case.
+    """
     endpoint = NEWEST
+    yield Weather(faults=CALM)
     yield CreateEndpoint(receiver=someone(chance), config={})
     yield Pass(seconds=1)
-    yield Weather(faults=Faults(slow=0.9))
+    yield Send(endpoint=endpoint)
+    yield Pass(seconds=1)
     yield from behave_everywhere(500, 60)
     yield Send(endpoint=endpoint, count=chance.randint(10, 16))
+    yield Pass(seconds=2)
+    yield Weather(faults=Faults(slow=0.9))
     yield Pass(seconds=chance.choice((30.0, 70.0)))
     yield from behave_everywhere(200, 0)
     yield Weather(faults=CALM)
