@@ -13,8 +13,6 @@ carried out one at a time, in order; a second `Pause` waits for the first one's 
 """
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
 
 import msgspec
 
@@ -38,13 +36,13 @@ from sluicegate.actors.messages import (
 )
 from sluicegate.actors.outstanding import Flight, Outstanding
 from sluicegate.actors.parts import Parts
-from sluicegate.actors.reading import read_state, read_window
+from sluicegate.actors.reading import begin_read_of_state, begin_read_of_window
 from sluicegate.actors.recording import record
 from sluicegate.actors.repose import Repose
 from sluicegate.actors.runtime import AsyncioActor, Later
 from sluicegate.actors.slots import Turn
 from sluicegate.actors.starting import due_ms, start_due
-from sluicegate.actors.tasks import spawn_read, spawn_write
+from sluicegate.actors.tasks import spawn_write
 from sluicegate.actors.timer import OneTimer
 from sluicegate.actors.window import Window
 from sluicegate.engine import circuit
@@ -118,7 +116,10 @@ class EndpointActor(AsyncioActor):
     def on_start(self) -> None:
         """Read the endpoint's state, once every write of a predecessor has ended."""
         if not self._is_told:
-            self._spawn_read(self._load())
+            storage, in_vain = self._parts.storage, self._commands.abandon
+            self._reading = begin_read_of_state(
+                storage, self.endpoint_id, self._outstanding, in_vain=in_vain
+            )
 
     def on_stop(self) -> None:
         """Let go of the timer, the line for slots, and whoever still waits for an answer."""
@@ -205,6 +206,18 @@ class EndpointActor(AsyncioActor):
             self._sweep()
         self._next_command()
 
+    def _on_window_loaded(self, loaded: WindowLoaded) -> None:
+        self._reading = None
+        if loaded.failed:
+            self._trouble_until = self._parts.clock.monotonic_s() + _TROUBLE_S
+        self._window.end_read(
+            loaded.wants,
+            queued=loaded.queued,
+            due=loaded.due,
+            in_order=loaded.in_order,
+            flying=self._outstanding.flights,
+        )
+
     def _adopt(self, state: EndpointState) -> None:
         self.state = state
         self._bucket.reconfigure(
@@ -281,8 +294,9 @@ class EndpointActor(AsyncioActor):
             )
             wants = self._window.begin_read(flying=len(self._outstanding.flights))
             if wants is not None:
-                storage = self._parts.storage
-                self._spawn_read(read_window(storage, self.endpoint_id, wants, self._outstanding))
+                self._reading = begin_read_of_window(
+                    self._parts.storage, self.endpoint_id, self._outstanding, wants
+                )
         else:
             self._turn.leave()
         self._turn.give_back()
@@ -345,29 +359,6 @@ class EndpointActor(AsyncioActor):
         else:
             retry = rescheduled(flight.message, verdict, release_no=recorded.release_no)
             self._window.add_retry(retry)
-
-    # -- reading ------------------------------------------------------------------------------
-
-    def _spawn_read(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        self._reading = spawn_read(coroutine, self.endpoint_id, self._outstanding)
-
-    async def _load(self) -> None:
-        await self._outstanding.written()
-        storage, in_vain = self._parts.storage, self._commands.abandon
-        state = await read_state(storage, self.endpoint_id, in_vain=in_vain)
-        self._outstanding.report(Loaded(state))
-
-    def _on_window_loaded(self, loaded: WindowLoaded) -> None:
-        self._reading = None
-        if loaded.failed:
-            self._trouble_until = self._parts.clock.monotonic_s() + _TROUBLE_S
-        self._window.end_read(
-            loaded.wants,
-            queued=loaded.queued,
-            due=loaded.due,
-            in_order=loaded.in_order,
-            flying=self._outstanding.flights,
-        )
 
     # -- rest -----------------------------------------------------------------------------------
 

@@ -3,40 +3,69 @@
 import asyncio
 from collections.abc import Callable
 
-from sluicegate.actors.messages import WindowLoaded
+from sluicegate.actors.messages import Loaded, WindowLoaded
 from sluicegate.actors.outstanding import Outstanding
+from sluicegate.actors.tasks import spawn_read
 from sluicegate.actors.window import Wants
 from sluicegate.engine.errors import UnavailableError
-from sluicegate.engine.model import EndpointState
 from sluicegate.engine.ports import Storage
 
-__all__ = ["read_state", "read_window"]
+__all__ = ["begin_read_of_state", "begin_read_of_window"]
 
 _AGAIN_S = 1.0
 
 
-async def read_state(
-    storage: Storage, endpoint_id: str, *, in_vain: Callable[[UnavailableError], object]
-) -> EndpointState | None:
-    """Read an endpoint's state, however long storage cannot: that is no fault of the actor.
+def begin_read_of_state(
+    storage: Storage,
+    endpoint_id: str,
+    outstanding: Outstanding,
+    *,
+    in_vain: Callable[[UnavailableError], object],
+) -> asyncio.Task[None]:
+    """Read an endpoint's state as soon as every write of it has ended, and report it (`Loaded`).
+
+    It takes however long storage cannot: that is no fault of the actor.
 
     Args:
         storage: where it is.
         endpoint_id: whose.
+        outstanding: the writes that are waited for; whose actor is told.
         in_vain: called each time it cannot be read, to answer whoever waits.
     """
+    read = _read_state(storage, endpoint_id, outstanding, in_vain)
+    return spawn_read(read, endpoint_id, outstanding)
+
+
+def begin_read_of_window(
+    storage: Storage, endpoint_id: str, outstanding: Outstanding, wants: Wants
+) -> asyncio.Task[None]:
+    """Read some rows of each order that is wanted, and report them (`WindowLoaded`)."""
+    return spawn_read(
+        _read_window(storage, endpoint_id, outstanding, wants), endpoint_id, outstanding
+    )
+
+
+async def _read_state(
+    storage: Storage,
+    endpoint_id: str,
+    outstanding: Outstanding,
+    in_vain: Callable[[UnavailableError], object],
+) -> None:
+    await outstanding.written()
     while True:
         try:
-            return await storage.load_state(endpoint_id)
+            state = await storage.load_state(endpoint_id)
         except UnavailableError as error:
             in_vain(error)
             await asyncio.sleep(_AGAIN_S)
+        else:
+            outstanding.report(Loaded(state))
+            return
 
 
-async def read_window(
-    storage: Storage, endpoint_id: str, wants: Wants, outstanding: Outstanding
+async def _read_window(
+    storage: Storage, endpoint_id: str, outstanding: Outstanding, wants: Wants
 ) -> None:
-    """Read some rows of each order that is wanted, and report them."""
     queued = due = in_order = None
     failed = False
     try:

@@ -29,8 +29,7 @@ _headers_decoder = msgspec.json.Decoder(dict[str, str])
 
 _ID_BYTES = 16
 NO_HEADERS: dict[str, str] = {}
-"""Shared by all that has no headers: there may be very many, and none is ever changed."""
-"""Shared by the configurations that actors hold: no caller ever sees them."""
+"""Shared by all in memory that has no headers: there may be very many, and none is changed."""
 
 
 def id_blob(text: str) -> bytes | None:
