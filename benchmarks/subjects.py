@@ -1,6 +1,7 @@
 """What is measured: something that takes messages over HTTP and posts them to the sink."""
 
 import contextlib
+import sqlite3
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from ours import API_KEY, Server
 from wire import PAYLOAD_BYTES, Job
 from workers import BenchmarkError, Cpu, Worker
 
-__all__ = ["CONNECTIONS", "Embedded", "Ours", "Relay", "Subject"]
+__all__ = ["CONNECTIONS", "Bare", "Embedded", "Ours", "Relay", "Subject"]
 
 CONNECTIONS = 64
 """Sends in progress at once, where nothing else is said."""
@@ -93,6 +94,51 @@ class Relay(Subject):
 
     def settle(self, *, timeout_s: float) -> None:
         """Wait for nothing: nothing is recorded."""
+
+
+class Bare(Subject):
+    """The floor: see `floor.py`."""
+
+    signs = True
+
+    def __init__(self, worker: Worker, database: Path, *, name: str) -> None:
+        super().__init__(worker.cpu, name=name)
+        self._port = worker.ready["port"]
+        self._database = database
+
+    @classmethod
+    @contextlib.contextmanager
+    def run(cls, database: Path, sink_url: str, *, name: str, core: int | None) -> Iterator[Self]:
+        """Run it while the context lasts."""
+        with Worker.run("floor", str(database), f"{sink_url}/floor", core=core) as worker:
+            yield cls(worker, database, name=name)
+            worker.finish()
+
+    def target(self) -> Job:
+        """See `Subject.target`: the body is the payload."""
+        return {
+            "port": self._port,
+            "path": "/",
+            "headers": [],
+            "openings": [""],
+            "closing": "",
+        }
+
+    def accept(self, count: int) -> None:
+        """Keep nothing: the rounds alone check it."""
+
+    def settle(self, *, timeout_s: float) -> None:
+        """Wait until as many results are stored as messages."""
+        deadline_s = time.monotonic() + timeout_s
+        with contextlib.closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as db:
+            while True:
+                row = db.execute("SELECT (SELECT max(seq) FROM messages), max(no) FROM attempts")
+                stored, ended = row.fetchone()
+                if stored == ended:
+                    return
+                if time.monotonic() > deadline_s:
+                    raise BenchmarkError(f"{self.name}: {stored} stored, {ended} delivered")
+                time.sleep(_RECORDED_EVERY_S)
 
 
 class _Recording(Subject):

@@ -8,7 +8,7 @@ import peers
 from ours import DATABASE
 from run_context import Run
 from section import Section, rates_section
-from subjects import CONNECTIONS, Embedded, Ours
+from subjects import CONNECTIONS, Bare, Embedded, Ours
 from turns import Rival, rates
 from wire import PAYLOAD_BYTES
 
@@ -17,6 +17,7 @@ __all__ = ["goals", "measure", "sections"]
 _SINGLE = "Sluicegate, single sends over HTTP"
 _BATCH = "Sluicegate, `send-batch` of 100"
 _EMBEDDED = "Sluicegate, embedded"
+_FLOOR = "the floor"
 _BATCH_MESSAGES = 100
 _BATCH_SENDERS = 4
 
@@ -29,6 +30,9 @@ def measure(run: Run) -> dict[str, Any]:
         run.relay() as relay,
         run.serving() as server,
         Embedded.run(database, run.sink_url, name=_EMBEDDED, core=run.cores.subject) as embedded,
+        Bare.run(
+            run.new_folder() / DATABASE, run.sink_url, name=_FLOOR, core=run.cores.subject
+        ) as floor,
     ):
         single = Ours(server, run.sink_url, name=_SINGLE)
         batch = Ours(
@@ -40,7 +44,7 @@ def measure(run: Run) -> dict[str, Any]:
             senders=_BATCH_SENDERS,
         )
         opened = peers.opened(run, stack)
-        subjects = (single, batch, embedded, *opened.peers)
+        subjects = (single, batch, embedded, floor, *opened.peers)
         figures = rates(
             run,
             "delivered end to end",
@@ -61,7 +65,10 @@ def sections(figures: dict[str, Any]) -> Iterator[Section]:
         f"{CONNECTIONS} attempts in flight. Sluicegate: HTTP accept, SQLite (synchronous=FULL), "
         "signed POST, result recorded; embedded, the `Engine` is in the process of an asyncio "
         "producer, which has its core's time too. The relay: accept, POST; nothing stored, nothing "
-        "signed. The peers, below, get single sends over HTTP.",
+        "signed. The floor: single sends over HTTP, stored (synchronous=FULL), signed, posted and "
+        "recorded as directly as Python, httptools and SQLite allow, and nothing else: no keys, "
+        "endpoints, retries, order or pauses; no use to anyone, and nearest to a limit. "
+        "The peers, below, get single sends over HTTP.",
     )
     blank = [""] * (len(section.columns) - 2)
     skipped = [(name, "skipped", *blank) for name in figures["peers"]["skipped"]]

@@ -5,30 +5,38 @@ from statistics import median
 from typing import Any
 
 from figures import Spread
+from ours import DATABASE
 from rounds import Took
 from run_context import Run
 from section import SHARES, Section, discarded, shares, spread
-from subjects import Ours
+from subjects import Bare, Ours
 from turns import in_turn, median_shares
 
 __all__ = ["goals", "measure", "sections"]
 
 _FULL_SPEED_S = 2.0
+_FLOOR = "the floor"
 
 
 def measure(run: Run) -> dict[str, Any]:
     """Measure the relay and ours in turn, at half of the rate that ours has."""
     seconds = run.sized(4.0, quick=1.5)
-    with run.relay() as relay, run.serving() as server:
+    database = run.new_folder() / DATABASE
+    with (
+        run.relay() as relay,
+        run.serving() as server,
+        Bare.run(database, run.sink_url, name=_FLOOR, core=run.cores.subject) as floor,
+    ):
         ours = Ours(server, run.sink_url)
         run.steps.say("send to delivered, warming up")
         run.rounds.warm_up(relay, round_s=_FULL_SPEED_S)
+        run.rounds.warm_up(floor, round_s=_FULL_SPEED_S)
         count = run.rounds.warm_up(ours, round_s=_FULL_SPEED_S)
         rate = run.rounds.throughput(ours, count).per_s / 2
         turns, again = in_turn(
             run,
             f"send to delivered at {rate:,.0f}/s",
-            [relay, ours],
+            [relay, ours, floor],
             wanted=run.sized(4, quick=2),
             measure=lambda subject: run.rounds.latency(subject, rate=rate, seconds=seconds),
         )
@@ -37,10 +45,15 @@ def measure(run: Run) -> dict[str, Any]:
         "seconds": seconds,
         "turns": len(turns),
         "discarded": again,
-        "relay": _times([theirs for theirs, _ in turns]),
-        "sluicegate": _times([own for _, own in turns]),
+        "relay": _times([theirs for theirs, _, _ in turns]),
+        "sluicegate": _times([own for _, own, _ in turns]),
+        "floor": _times([least for _, _, least in turns]),
         "ratio": {
-            p: Spread.of([own.ms[p] / theirs.ms[p] for theirs, own in turns])
+            p: Spread.of([own.ms[p] / theirs.ms[p] for theirs, own, _ in turns])
+            for p in ("p50", "p99")
+        },
+        "floor_ratio": {
+            p: Spread.of([least.ms[p] / theirs.ms[p] for theirs, _, least in turns])
             for p in ("p50", "p99")
         },
     }
@@ -67,15 +80,17 @@ def sections(figures: dict[str, Any]) -> Iterator[Section]:
         for name, each in (
             ("aiohttp relay", figures["relay"]),
             ("Sluicegate", figures["sluicegate"]),
+            (_FLOOR, figures["floor"]),
         )
     ]
-    ratio = figures["ratio"]
-    rows.append(("ratio", spread(ratio["p50"], ".2f"), spread(ratio["p99"], ".2f"), *[""] * 5))
+    for name, key in (("Sluicegate to relay", "ratio"), (f"{_FLOOR} to relay", "floor_ratio")):
+        ratio = figures[key]
+        rows.append((name, *(spread(ratio[p], ".2f") for p in ("p50", "p99")), *[""] * 5))
     yield Section(
         "From send to delivered",
         ("", "p50 ms", "p99 ms", *SHARES, "load generator late, p99 ms"),
         rows,
-        f"Both at {figures['rate']:,.0f} messages/s, half of what Sluicegate delivered in a round "
+        f"All at {figures['rate']:,.0f} messages/s, half of what Sluicegate delivered in a round "
         f"at full speed just before, {figures['seconds']:.1f} s a round; median (least to "
         f"greatest) of {figures['turns']} rounds each, in turn. From the moment the send is "
         "written to the moment the sink has the whole request, on the clock that both processes "
