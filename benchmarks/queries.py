@@ -1,4 +1,6 @@
-"""Time what clients ask of a database with a million messages of 30 days, and show the plans.
+"""Time what is asked of a database with a million messages of 30 days, and show the plans.
+
+By clients, and by endpoints that come into memory.
 
     python benchmarks/queries.py [--messages N] [--plans] [--dir FOLDER]
 
@@ -32,10 +34,16 @@ from sluicegate.engine.ports import LogQuery
 from sluicegate.storage.activity import get_activity, list_usage_months
 from sluicegate.storage.activity_audit import activity_miscounts
 from sluicegate.storage.database import prepare_reader
+from sluicegate.storage.heads import load_heads
 from sluicegate.storage.logs import list_dead_letters, list_logs, select_messages
 from sluicegate.storage.replayable import select_failed, select_slow_retries
 
 _AGAIN = 20
+_HEADS = 64
+"""So many endpoints are let in together."""
+_HEAD_ROWS = 8
+_HEAD_BYTES = 4096
+"""Of each, so many messages of either order, with payloads up to so many bytes."""
 PAGE = Path(__file__).parent.parent / "docs" / "queries.md"
 
 Ask = Callable[[sqlite3.Connection], Any]
@@ -89,6 +97,9 @@ def questions(*, count: int, now_ms: int) -> dict[str, Ask]:
     for window in MetricsWindow:
         for owner in ("all", "busy", "quiet"):
             asked[f"activity {window} {owner}"] = _activity(window, owners[owner], now_ms=now_ms)
+    asked["head busy"] = _heads([data.BUSY])
+    asked["head paused"] = _heads([data.PAUSED])
+    asked["heads"] = _heads([data.endpoint_id(no) for no in range(1, _HEADS + 1)])
     asked["usage by month"] = lambda db: list_usage_months(db, data.PROJECT, limit=100, offset=0)[0]
     return asked
 
@@ -110,6 +121,12 @@ def _slow(endpoint_id: str | None) -> Ask:
 def _deletable(endpoint_id: str | None) -> Ask:
     query = LogQuery(project_id=data.PROJECT, limit=1000, endpoint_id=endpoint_id, deleted=False)
     return lambda db: select_messages(db, [query], in_flight=frozenset(), limit=1000)
+
+
+def _heads(endpoint_ids: list[str]) -> Ask:
+    return lambda db: load_heads(
+        db, endpoint_ids, limit=_HEAD_ROWS, bytes_max=_HEAD_BYTES, box=data.BOX
+    )
 
 
 def _activity(window: MetricsWindow, endpoint_id: str | None, *, now_ms: int) -> Ask:
@@ -205,7 +222,7 @@ def _page(messages: int, timed: list[Timed]) -> str:
     lines = [
         "# Queries",
         "",
-        f"What clients ask of {messages:,} messages of 30 days, 200 endpoints. Written by",
+        f"What is asked of {messages:,} messages of 30 days, 200 endpoints. Written by",
         '`make bench-queries ARGS="--write"`: one run, unedited.',
         "",
         f"- {datetime.now(UTC):%Y-%m-%d}, {processor()}, {os.cpu_count()} cores",
@@ -214,7 +231,9 @@ def _page(messages: int, timed: list[Timed]) -> str:
         "",
         "Asked in the reader's own code, on one connection, without HTTP: once cold in SQLite's",
         f"cache (not in the system's), then {_AGAIN} times. A page has at most 500 messages of the",
-        "log, 1,000 of the dead letter queue; a bulk operation means 1,000.",
+        "log, 1,000 of the dead letter queue; a bulk operation means 1,000. A head is what is read",
+        f"of an endpoint that comes into memory: its state, and {_HEAD_ROWS} messages of either",
+        f"order; of {_HEADS} endpoints at once.",
         "",
         "| question | items | cold ms | median ms | CPU ms | worst ms | plan |",
         "|---|---:|---:|---:|---:|---:|---:|",

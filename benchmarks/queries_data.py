@@ -9,11 +9,24 @@ from sluicegate.storage import schema
 from sluicegate.storage.database import prepare_writer
 from sluicegate.storage.secret_box import SecretBox
 
-__all__ = ["BUSY", "DAYS", "DELETED", "ENDPOINTS", "PAUSED", "PROJECT", "QUIET", "make"]
+__all__ = [
+    "BOX",
+    "BUSY",
+    "DAYS",
+    "DELETED",
+    "ENDPOINTS",
+    "PAUSED",
+    "PROJECT",
+    "QUIET",
+    "endpoint_id",
+    "make",
+]
 
 DAYS = 30
 ENDPOINTS = 200
 PROJECT = "proj_" + "1" * 32
+BOX = SecretBox(bytes(32), random=SystemRandom())
+"""What signing keys would be sealed with: there are none."""
 _BEFORE_ACTIVITY = 2
 """The schema version in which the rows are made; the steps after it are those of an upgrade."""
 
@@ -120,7 +133,7 @@ def make(path: Path, *, count: int, now_ms: int) -> float:
     db.execute("INSERT INTO payloads SELECT seq, CAST('{\"id\": 12345678}' AS BLOB) FROM messages")
     db.execute("COMMIT")
     begun_s = time.perf_counter()
-    prepare_writer(db, path=str(path), box=SecretBox(bytes(32), random=SystemRandom()))
+    prepare_writer(db, path=str(path), box=BOX)
     upgrade_s = time.perf_counter() - begun_s
     db.close()
     return upgrade_s

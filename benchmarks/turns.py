@@ -6,11 +6,11 @@ from statistics import median
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from figures import Spread
-from rounds import Delivered, Shares
+from rounds import Delivered, Shares, Took
 from run_context import Run
 from subjects import Subject
 
-__all__ = ["OTHERS_MAX", "Rival", "in_turn", "median_shares", "rates"]
+__all__ = ["OTHERS_MAX", "HalfRate", "Rival", "at_half_rate", "in_turn", "median_shares", "rates"]
 
 OTHERS_MAX = 0.1
 """The share of a core that other programs may take before a round compares nothing."""
@@ -76,6 +76,54 @@ def in_turn(
                 f"sink took {share:.0%} of their core"
             )
     return kept, len(disturbed)
+
+
+class HalfRate(NamedTuple):
+    """How long messages took at half of what one of the subjects delivers at full speed."""
+
+    rate: float
+    """Messages a second, of each subject."""
+    seconds: float
+    """How long each round was."""
+    turns: list[list[Took]]
+    """Each with the subjects' rounds in their order."""
+    discarded: int
+    """How many turns compared nothing: see `in_turn`."""
+
+
+def at_half_rate(
+    run: Run,
+    what: str,
+    subjects: Sequence[Subject],
+    *,
+    of: Subject,
+    seconds: float,
+    full_speed_s: float = 2.0,
+) -> HalfRate:
+    """Measure in turn how long messages take, at half of the rate that one subject has.
+
+    Args:
+        run: the run.
+        what: is measured, for the progress bar.
+        subjects: in turn, 4 rounds each; 2 in a quick run.
+        of: the one of them whose rate is halved; it is warmed up last, and then measured.
+        seconds: how long each round takes.
+        full_speed_s: how long the round at full speed takes that finds the rate, roughly.
+    """
+    run.steps.say(f"{what}, warming up")
+    for each in subjects:
+        if each is not of:
+            run.rounds.warm_up(each, round_s=full_speed_s)
+    count = run.rounds.warm_up(of, round_s=full_speed_s)
+    rate = run.rounds.throughput(of, count).per_s / 2
+    turns, discarded = in_turn(
+        run,
+        f"{what} at {rate:,.0f}/s",
+        subjects,
+        wanted=run.sized(4, quick=2),
+        measure=lambda subject: run.rounds.latency(subject, rate=rate, seconds=seconds),
+    )
+    return HalfRate(rate, seconds, turns, discarded)
 
 
 def rates(

@@ -12,7 +12,7 @@ from run_context import Run
 from section import SHARES, Section, discarded, shares, spread
 from stored import FIRST_STORED, Owner
 from subjects import Ours
-from turns import in_turn, median_shares
+from turns import at_half_rate, median_shares
 from wire import PAYLOAD_BYTES
 
 __all__ = ["goals", "measure", "sections"]
@@ -34,7 +34,6 @@ def measure(run: Run) -> dict[str, Any]:
 
 def _holes(run: Run) -> dict[str, Any]:
     """Measure two servers in turn, one of which has black holes to deliver to, too."""
-    seconds = run.sized(2.0, quick=1.5)
     healthy = [Owner(f"{run.sink_url}/healthy/{number}") for number in range(_HEALTHY)]
     run.steps.say(f"beside {_HOLES:,} black holes, storing")
     with socket.create_server(("127.0.0.1", 0), backlog=4096) as hole:
@@ -49,16 +48,13 @@ def _holes(run: Run) -> dict[str, Any]:
                 Ours(server, run.sink_url, name=name, endpoint_ids=server.stored_ids[:_HEALTHY])
                 for server, name in ((alone_server, "without"), (beside_server, "beside"))
             )
-            run.steps.say(f"beside {_HOLES:,} black holes, warming up")
-            run.rounds.warm_up(beside, round_s=1.0)
-            count = run.rounds.warm_up(alone, round_s=1.0)
-            rate = run.rounds.throughput(alone, count).per_s / 2
-            turns, again = in_turn(
+            rate, seconds, turns, again = at_half_rate(
                 run,
-                f"beside {_HOLES:,} black holes, {rate:,.0f}/s",
+                f"beside {_HOLES:,} black holes",
                 [alone, beside],
-                wanted=run.sized(4, quick=2),
-                measure=lambda subject: run.rounds.latency(subject, rate=rate, seconds=seconds),
+                of=alone,
+                seconds=run.sized(2.0, quick=1.5),
+                full_speed_s=1.0,
             )
             hanging = _late(beside_server)
     sides = dict(zip(("without", "beside"), zip(*turns, strict=True), strict=True))

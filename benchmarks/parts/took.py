@@ -10,17 +10,15 @@ from rounds import Took
 from run_context import Run
 from section import SHARES, Section, discarded, shares, spread
 from subjects import Bare, Ours
-from turns import in_turn, median_shares
+from turns import at_half_rate, median_shares
 
 __all__ = ["goals", "measure", "sections"]
 
-_FULL_SPEED_S = 2.0
 _FLOOR = "the floor"
 
 
 def measure(run: Run) -> dict[str, Any]:
-    """Measure the relay and ours in turn, at half of the rate that ours has."""
-    seconds = run.sized(4.0, quick=1.5)
+    """Measure the relay, ours and the floor in turn, at half of the rate that ours has."""
     database = run.new_folder() / DATABASE
     with (
         run.relay() as relay,
@@ -28,17 +26,12 @@ def measure(run: Run) -> dict[str, Any]:
         Bare.run(database, run.sink_url, name=_FLOOR, core=run.cores.subject) as floor,
     ):
         ours = Ours(server, run.sink_url)
-        run.steps.say("send to delivered, warming up")
-        run.rounds.warm_up(relay, round_s=_FULL_SPEED_S)
-        run.rounds.warm_up(floor, round_s=_FULL_SPEED_S)
-        count = run.rounds.warm_up(ours, round_s=_FULL_SPEED_S)
-        rate = run.rounds.throughput(ours, count).per_s / 2
-        turns, again = in_turn(
+        rate, seconds, turns, again = at_half_rate(
             run,
-            f"send to delivered at {rate:,.0f}/s",
+            "send to delivered",
             [relay, ours, floor],
-            wanted=run.sized(4, quick=2),
-            measure=lambda subject: run.rounds.latency(subject, rate=rate, seconds=seconds),
+            of=ours,
+            seconds=run.sized(4.0, quick=1.5),
         )
     return {
         "rate": rate,

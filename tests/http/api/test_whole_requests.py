@@ -72,7 +72,7 @@ def request(
     version: str = "1.1",
     host: str = "Host: a",
 ) -> bytes:
-    """Return the bytes of a POST; `KEY` and `ENDPOINT` are put in later."""
+    """Return the bytes of a POST; `KEY`, `ENDPOINT` and `ESCAPED`, the same, are put in later."""
     lines = [f"POST {path} HTTP/{version}", f"Authorization: Bearer {key}", *more]
     if host:
         lines.append(host)
@@ -88,9 +88,12 @@ KINDS = {
     "a send with a query": request(SEND, path="/v1/webhooks/send?a=b"),
     "an endpoint": request(b'{"url": "https://public.example/x"}', path="/v1/endpoints"),
     "a pause of no endpoint": request(b"", path="/v1/endpoints/ep_1/pause"),
-    "a path with an escape": request(b"", path="/v1/endpoints/ep%5f1/pause"),
+    "a path with an escape": request(b"", path="/v1/endpoints/ESCAPED/pause"),
     "a path with an escaped slash": request(b"", path="/v1/endpoints/ep%2f1/pause"),
     "a path with a fragment": request(b"", path="/v1/endpoints/ep_1/pause#a"),
+    "a path of other bytes": request(b"", path="/v1/endpoints/ep_\xe91/pause"),
+    "another method": request(b"", path="/v1/endpoints/ep_1/pause").replace(b"POST", b"DELETE"),
+    "another method of a send": request(SEND).replace(b"POST", b"PUT"),
     "no such route": request(SEND, path="/v1/webhooks/sent"),
     "a key nobody has": request(SEND, key="sg_live_nobody"),
     "no host": request(SEND, host=""),
@@ -139,13 +142,15 @@ class Patient(SqliteStorage):
 
 
 async def filled(api: Api, text: bytes) -> bytes:
-    """Put in the key and an endpoint, and mend the length."""
+    """Put in the key and a new endpoint, and mend the length."""
     endpoint = (await api.endpoint()).encode()
     grown = text.count(b"ENDPOINT") * (len(endpoint) - len(b"ENDPOINT"))
     return re.sub(
         rb"(Content-Length: )(\d+)",
         lambda found: found[1] + str(int(found[2]) + grown).encode(),
-        text.replace(b"KEY", api.key.encode()).replace(b"ENDPOINT", endpoint),
+        text.replace(b"KEY", api.key.encode())
+        .replace(b"ENDPOINT", endpoint)
+        .replace(b"ESCAPED", b"%65" + endpoint.removeprefix(b"e")),
     )
 
 
@@ -283,3 +288,9 @@ def test_an_answer_that_is_no_bytes_cannot_be_written() -> None:
     """A stream has an end that nobody knows yet."""
     with pytest.raises(TypeError):
         written(web.StreamResponse(), keep_alive=True)
+
+
+def test_an_answer_without_content_has_no_length() -> None:
+    """RFC 9110 section 8.6; any other has one, if it is empty."""
+    assert b"Content-Length" not in written(web.Response(status=204), keep_alive=True)
+    assert b"Content-Length: 0" in written(web.Response(status=200), keep_alive=True)
