@@ -269,6 +269,30 @@ async def test_what_comes_meanwhile_is_answered_afterwards(patient: Api, pieces:
         assert b" 200 " in await client.answer()
 
 
+async def test_while_one_is_answered_no_more_than_one_piece_is_read(patient: Api) -> None:
+    """Whoever sends on and on fills its own buffers, not our memory."""
+    text = await filled(patient, KINDS["a send"])
+
+    def stopped() -> int:
+        assert patient.runner.server is not None
+        readers = (each.transport for each in patient.runner.server.connections)
+        return sum(
+            isinstance(each, asyncio.Transport) and not each.is_reading() for each in readers
+        )
+
+    async with connected(patient) as client:
+        client.write(text)
+        await Patient.asked.wait()
+        client.write(HEALTH)
+        for _ in range(5):  # long enough for the server to have read it
+            assert (await patient.get("/healthz")).status == 200
+        assert stopped() == 1
+        Patient.told.set()
+        assert b" 202 " in await client.answer()
+        assert b" 200 " in await client.answer()
+        assert stopped() == 0
+
+
 def test_only_what_is_one_whole_usual_request_is_read() -> None:
     """Behind what is not whole, the next one that is whole is found again."""
     whole = WholeRequests()
