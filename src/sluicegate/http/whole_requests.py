@@ -31,12 +31,13 @@ _HEADERS_MAX = 128
 _USUAL = {
     hdrs.CONNECTION.lower(): "keep-alive",
     hdrs.CONTENT_ENCODING.lower(): "identity",
-    hdrs.EXPECT.lower(): "",
-    hdrs.SEC_WEBSOCKET_KEY1.lower(): "",
-    hdrs.TRANSFER_ENCODING.lower(): "",
-    hdrs.UPGRADE.lower(): "",
+    hdrs.EXPECT.lower(): None,
+    "proxy-connection": None,  # llhttp takes it for `Connection`, and so does aiohttp
+    hdrs.SEC_WEBSOCKET_KEY1.lower(): None,
+    hdrs.TRANSFER_ENCODING.lower(): None,
+    hdrs.UPGRADE.lower(): None,
 }
-"""What may stand in headers that change how a request is read or answered."""
+"""What may stand in headers that change how a request is read or answered; `None`: nothing."""
 _NO_CONTENT = 204
 
 
@@ -177,7 +178,7 @@ class WholeRequests:
             return
         key, text = name.decode("ascii"), value.decode("ascii").rstrip(" \t")
         usual = _USUAL.get(key.lower(), text)
-        if key in self._headers or text.lower() != usual.lower():
+        if key in self._headers or usual is None or text.lower() != usual.lower():
             self._plain = False
         self._headers.add(key, text)
 

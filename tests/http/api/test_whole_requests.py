@@ -110,6 +110,8 @@ KINDS = {
     "HTTP/1.0": request(SEND, version="1.0"),
     "HTTP/1.0 that stays": request(SEND, "Connection: keep-alive", version="1.0"),
     "the last one": request(SEND, "Connection: close"),
+    "the last one by another name": request(SEND, "Proxy-Connection: close"),
+    "a key of an old web socket": request(SEND, "Sec-WebSocket-Key1:"),
     "an upgrade": request(SEND, "Connection: upgrade", "Upgrade: websocket"),
     "an expectation": request(SEND, "Expect: wonders"),
     "an encoding": request(SEND, "Content-Encoding: gzip"),
