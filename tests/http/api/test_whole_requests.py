@@ -326,6 +326,25 @@ async def test_a_connection_is_not_idle_while_a_request_is_answered(
         await client.until_closed()
 
 
+async def test_a_bug_of_ours_ends_the_one_connection(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for an answer that does not come; the server goes on."""
+    text = await filled(api, KINDS["a send"])
+
+    def broken(*_: object, **__: object) -> bytes:
+        raise RuntimeError("planted")
+
+    async with connected(api) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr("sluicegate.http.connections.written", broken)
+            client.write(text)
+            await client.until_closed()
+    async with connected(api) as client:
+        client.write(text)
+        assert b" 202 " in await client.answer()
+
+
 def test_only_what_is_one_whole_usual_request_is_read() -> None:
     """Behind what is not whole, the next one that is whole is found again."""
     whole = WholeRequests()
