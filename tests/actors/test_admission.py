@@ -21,12 +21,12 @@ class HeldHeads(SqliteStorage):
     reads: list[int]
     read: asyncio.Event
     held: asyncio.Event
-    fails = False
+    error: Exception | None = None
 
     async def load_heads(self, endpoint_ids: Sequence[str], *, limit: int) -> dict[str, Head]:
         self.reads.append(len(endpoint_ids))
-        if self.fails:
-            raise UnavailableError("the database cannot be read")
+        if self.error is not None:
+            raise self.error
         heads = await super().load_heads(endpoint_ids, limit=limit)
         self.read.set()
         await self.held.wait()
@@ -100,6 +100,32 @@ async def test_a_pause_while_the_head_is_read_holds(tmp_path: Path) -> None:
         await world.sender.wait_for_count(2)
 
 
+async def test_who_has_an_actor_by_now_is_not_let_in_again(tmp_path: Path) -> None:
+    """A command gives one to an endpoint that stands in line: a second would send again."""
+    world, storage = world_that_holds(tmp_path)
+    async with world:
+        ended = asyncio.Event()
+
+        async def wait(_request: Request) -> Outcome:
+            await ended.wait()
+            return answered(200)
+
+        world.sender.answer = wait
+        ids = [await world.endpoint() for _ in range(3)]
+        sent = await world.send(ids[0])
+        await storage.read.wait()
+        sent += await world.send(ids[1])
+        await world.directory.pause(PROJECT, ids[1])
+        await world.directory.resume(PROJECT, ids[1])
+        await world.sender.wait_for_count(1)
+        storage.held.set()
+        sent += await world.send(ids[2])
+        await world.sender.wait_for_count(3)
+        assert sorted(world.sender.ids()) == sorted(sent)
+        ended.set()
+        await world.wait_for_status(sent, "succeeded")
+
+
 async def test_what_is_accepted_while_the_head_is_read_is_delivered(tmp_path: Path) -> None:
     """The head was read before the second message was stored."""
     world, storage = world_that_holds(tmp_path)
@@ -113,10 +139,13 @@ async def test_what_is_accepted_while_the_head_is_read_is_delivered(tmp_path: Pa
         assert world.sender.ids() == first + second
 
 
-async def test_heads_that_cannot_be_read_keep_nobody_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "error", [UnavailableError("the database cannot be read"), RuntimeError("a bug of ours")]
+)
+async def test_heads_that_cannot_be_read_keep_nobody_out(tmp_path: Path, error: Exception) -> None:
     """Then each actor reads for itself, as long as it takes."""
     world, storage = world_that_holds(tmp_path)
-    storage.fails = True
+    storage.error = error
     async with world:
         sent = [(await world.send(await world.endpoint()))[0] for _ in range(3)]
         await world.wait_for_status(sent, "succeeded")
