@@ -12,13 +12,15 @@ from sluicegate import Settings
 
 
 class Receiver(ThreadingHTTPServer):
-    """Answers 200, and keeps what it got."""
+    """Answers 200 when `answers` is set, at the latest after a second; keeps what it got."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.bodies: SimpleQueue[bytes] = SimpleQueue()
+        self.answers = threading.Event()
+        self.answers.set()
 
     @property
     def url(self) -> str:
@@ -31,6 +33,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.server.bodies.put(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.answers.wait(1)
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()

@@ -1,0 +1,128 @@
+"""A child of a fork has an engine of its own, or is told why not; its parent notices nothing."""
+
+from pathlib import Path
+
+from tests.embedding.conftest import Receiver
+from tests.embedding.programs import run_program
+
+
+def test_children_under_load_are_told_who_owns_the_file(tmp_path: Path, receiver: Receiver) -> None:
+    """Four children of a parent that sends: each is refused, and nothing of the parent's is lost.
+
+    Two of them end as `multiprocessing` ends them, two as any program ends.
+    """
+    done = run_program(
+        """
+        engine = SyncEngine(settings())
+        endpoint_id = engine.create_endpoint(sys.argv[2]).id
+        begun, enough = threading.Barrier(3), threading.Event()
+        sent = []
+
+        def send_until_enough():
+            begun.wait(30)
+            while not enough.is_set():
+                sent.append(engine.send(endpoint_id, len(sent)).message_id)
+
+        senders = [threading.Thread(target=send_until_enough) for _ in range(2)]
+        for sender in senders:
+            sender.start()
+        begun.wait(30)
+        parent, children = os.getpid(), []
+        for number in range(4):
+            children.append(os.fork())
+            if not children[-1]:
+                try:
+                    engine.send(endpoint_id, "child")
+                except StorageLockedError as error:
+                    assert f"(pid {parent})" in str(error), error
+                    engine.close()
+                    if number % 2:
+                        os._exit(7)
+                    sys.exit(7)
+                os._exit(1)
+        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        seen = len(sent)
+        while len(sent) < seen + 100:
+            pass
+        enough.set()
+        for sender in senders:
+            sender.join(30)
+        stored = engine.get_metrics("1h").total_messages
+        assert len(set(sent)) == len(sent)
+        print(codes, stored == len(sent))
+        """,
+        tmp_path / "engine.db",
+        receiver.url,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("[7, 7, 7, 7] True\n", "", 0)
+
+
+def test_an_engine_that_nobody_has_opened_works_in_a_child(tmp_path: Path) -> None:
+    """Made before the fork, first used after it; then the parent is the one that is refused."""
+    done = run_program(
+        """
+        engine = SyncEngine(settings())
+        opened, ended = os.pipe(), os.pipe()
+        child = os.fork()
+        if not child:
+            engine.list_endpoints()
+            os.write(opened[1], b".")
+            os.read(ended[0], 1)
+            engine.close()
+            os._exit(0)
+        os.read(opened[0], 1)
+        try:
+            engine.list_endpoints()
+        except StorageLockedError as error:
+            assert f"(pid {child})" in str(error), error
+            print("refused")
+        os.write(ended[1], b".")
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), engine.list_endpoints().items)
+        """,
+        tmp_path / "engine.db",
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("refused\n0 []\n", "", 0)
+
+
+def test_a_child_does_not_keep_the_file_from_those_who_come_after_its_parent(
+    tmp_path: Path,
+) -> None:
+    """The lock is the parent's: it ends with the parent's engine, or with the parent."""
+    done = run_program(
+        """
+        engine = SyncEngine(settings())
+        engine.list_endpoints()
+        end = os.pipe()
+        child = os.fork()
+        if not child:
+            os.close(end[1])
+            os.read(end[0], 1)
+            os._exit(0)
+        engine.close()
+        with SyncEngine(settings()) as another:
+            print(another.list_endpoints().items)
+        os.close(end[1])
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        """,
+        tmp_path / "engine.db",
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("[]\n0\n", "", 0)
+
+
+def test_a_child_that_is_forked_while_the_engine_opens_does_not_hang(tmp_path: Path) -> None:
+    """Whatever another thread held at that moment is not held in the child."""
+    done = run_program(
+        """
+        engine = SyncEngine(settings())
+        engine._lock.acquire()
+        child = os.fork()
+        if not child:
+            engine.list_endpoints()
+            engine.close()
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        engine._lock.release()
+        """,
+        tmp_path / "engine.db",
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("0\n", "", 0)
