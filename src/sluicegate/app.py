@@ -1,15 +1,18 @@
 """The life of an engine: opened, drained, closed. Public face: `Engine`."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Self
 
 from sluicegate.assembly import Assembly
 from sluicegate.engine.calls import ProjectCalls
+from sluicegate.engine.events import EVENTS_WAITING, EventName
 from sluicegate.engine.ports import Clock, Random, Sender, Storage
 from sluicegate.engine.ports.export_files import ExportFiles
 from sluicegate.engine.settings import Settings
 from sluicegate.http.outbound.resolver import PooledResolver
+from sluicegate.listeners import EventStream, Listener, Subscriber
 
 __all__ = ["Engine", "Readiness"]
 
@@ -96,6 +99,53 @@ class Engine(ProjectCalls):
         self._entered = False
         self._closing: asyncio.Task[None] | None = None
 
+    # -- events -----------------------------------------------------------------------------
+
+    def on(
+        self, event: EventName | str, listener: Listener, *, room: int = EVENTS_WAITING
+    ) -> Callable[[], None]:
+        """Call `listener` with every event of a name, from now on.
+
+        Events are told one after another, in order, on the engine's loop, after what they say is
+        durable; nothing waits for a listener. One that blocks holds up the loop, as anything does
+        there: give a coroutine function, or hand over to a thread, whatever takes long. While
+        `room` events wait for it, further ones are left out, and the log says how many
+        (`listener.lagged`). What it raises is logged (`listener.failed`), and it is called with
+        the next. When the engine closes it has 5 seconds for what it was told of.
+
+        Args:
+            event: one of `EventName`, such as `message.failed`.
+            listener: a function or coroutine function that takes an `Event`.
+            room: how many events may wait for it, 1..100000.
+
+        Returns:
+            What ends it when it is called; what waits is still told.
+
+        Raises:
+            InvalidRequestError: there is no such event, or `room` is out of range.
+        """
+        return self._parts.listeners.on(event, listener, room=room)
+
+    def events(self, *names: EventName | str, room: int = EVENTS_WAITING) -> EventStream:
+        """Return events as they happen, from now on: `async for event in engine.events():`.
+
+        While `room` of them wait, further ones are left out; an `events.missed` stands in their
+        place and says how many. It ends when the engine has closed and everything was taken, when
+        it is closed, or with the last reference to it.
+
+        Args:
+            *names: of `EventName`; none: all.
+            room: how many events may wait, 1..100000.
+
+        Raises:
+            InvalidRequestError: there is no such event, or `room` is out of range.
+        """
+        return self._parts.listeners.stream(*names, room=room)
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Tell a subscriber of events from now on; `events` and `on` are made for most."""
+        self._parts.listeners.add(subscriber)
+
     # -- life -------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
@@ -117,6 +167,7 @@ class Engine(ProjectCalls):
         try:
             await parts.storage.open()
             parts.storage.on_accepted(parts.directory.accepted)
+            parts.storage.on_accepted(parts.listeners.accepted)
             parts.storage.on_committed(parts.chores.stir)
             if parts.exposition is not None:
                 parts.storage.on_committed(parts.loop_lag.stir)
@@ -125,6 +176,7 @@ class Engine(ProjectCalls):
             if created is not None and self.settings.bootstrap_api_key is None:
                 self.first_key = created.key
             self._project_id = await parts.storage.default_project()
+            parts.listeners.start()
             await parts.directory.start()
             parts.chores.start()
         except BaseException:
@@ -175,6 +227,7 @@ class Engine(ProjectCalls):
     async def _close(self) -> None:
         parts = self._parts
         async with AsyncExitStack() as stack:  # the last first
+            stack.push_async_callback(parts.listeners.close)
             stack.push_async_callback(parts.storage.close)
             if not self.failed.is_set():
                 stack.push_async_callback(parts.services.api_keys.flush)
@@ -188,9 +241,10 @@ class Engine(ProjectCalls):
                 stack.push_async_callback(parts.exposition.close)
             stack.callback(parts.loop_lag.stop)
 
-    def _on_fatal(self, _error: BaseException) -> None:
+    def _on_fatal(self, error: BaseException) -> None:
         self._parts.chores.stop()
         # What is sent from now on would be sent again after a restart.
         self._parts.directory.halt()
         self.readiness.ready = False
         self.failed.set()
+        self._parts.listeners.storage_failed(error)

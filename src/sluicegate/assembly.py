@@ -25,6 +25,7 @@ from sluicegate.engine.settings import Settings
 from sluicegate.engine.version import __version__
 from sluicegate.http.outbound.lean_sender import LeanSender
 from sluicegate.http.outbound.resolver import PooledResolver
+from sluicegate.listeners import Listeners
 from sluicegate.storage import LocalExportFiles, SecretBox, SqliteStorage
 from sluicegate.telemetry.counting import Counting
 from sluicegate.telemetry.exposition import Exposition
@@ -43,6 +44,7 @@ class Assembly:
         random: chance.
         telemetry: is told what happens.
         exposition: tells it to Prometheus; `None` when the setting `metrics` is off.
+        listeners: those who are told of events.
         loop_lag: watches the event loop.
         resolver: looks up host names.
         own_sender: posts the requests, if none was given: whoever opens the parts closes it.
@@ -71,6 +73,7 @@ class Assembly:
         self.exposition: Exposition | None = None
         counting = Counting() if settings.metrics else None
         self.telemetry: Telemetry = counting if counting is not None else NoTelemetry()
+        self.listeners = Listeners(self.clock)
         self.loop_lag = LoopLag(self.clock, self.telemetry)
         policy = AddressPolicy(
             allow_internal=settings.dev, allowed_networks=settings.allowed_networks
@@ -99,6 +102,7 @@ class Assembly:
                 settings=settings,
                 user_agent=f"Sluicegate/{__version__}",
                 telemetry=self.telemetry,
+                events=self.listeners,
             )
         )
         self.export_files: ExportFiles = export_files or LocalExportFiles(

@@ -3,7 +3,8 @@
 import asyncio
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,10 @@ def background(settings: Settings) -> Iterator[Background]:
     background = Background(lambda: Engine(settings))
     yield background
     assert background.stop(timeout_s=30)
+
+
+async def nothing(_: Engine) -> None:
+    """Be answered at once."""
 
 
 class Hang:
@@ -70,6 +75,38 @@ def test_a_loop_that_breaks_leaves_nobody_waiting(background: Background) -> Non
     assert background.is_over
     with pytest.raises(UnavailableError, match="closed"):
         background.call(hang, timeout_s=30)
+
+
+def test_a_call_that_comes_just_before_the_loop_is_closed_is_told(settings: Settings) -> None:
+    """The loop took it, and will never look at it."""
+    with ThreadPoolExecutor(1) as pool:
+        late: list[Future[None]] = []
+
+        def make() -> Engine:
+            loop = asyncio.get_running_loop()
+            close, ask = loop.close, loop.call_soon_threadsafe
+
+            def close_late() -> None:
+                asked = threading.Event()
+
+                def note(*args: Any, **more: Any) -> asyncio.Handle:
+                    handle = ask(*args, **more)
+                    asked.set()
+                    return handle
+
+                loop.call_soon_threadsafe = note  # type: ignore[assignment,method-assign]  # to see it come
+                late.append(pool.submit(running.call, Hang(), timeout_s=None))
+                assert asked.wait(30)
+                close()
+
+            loop.close = close_late  # type: ignore[method-assign]  # to come just before it
+            return Engine(settings)
+
+        running = Background(make)
+        running.call(nothing, timeout_s=30)
+        assert running.stop(timeout_s=30)
+        with pytest.raises(UnavailableError, match="closed"):
+            late[0].result(10)
 
 
 def test_what_keeps_an_engine_from_opening_is_told_to_all() -> None:

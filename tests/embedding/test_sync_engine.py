@@ -5,6 +5,7 @@ import math
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 import pytest
 from tests.embedding.conftest import Receiver
@@ -14,10 +15,12 @@ from sluicegate.embedding import CallTimeoutError
 from sluicegate.engine.calls import ProjectCalls
 from sluicegate.engine.errors import (
     EndpointNotFoundError,
+    InvalidRequestError,
     SettingError,
     StorageLockedError,
     UnavailableError,
 )
+from sluicegate.engine.events import Event
 from sluicegate.engine.lifecycle import MessageStatus
 
 URL = "http://127.0.0.1:9/hook"
@@ -193,3 +196,40 @@ def test_an_async_engine_owns_the_file_as_well(settings: Settings) -> None:
             return (await engine.get_message(message_id)).status
 
     assert asyncio.run(read()) is MessageStatus.PAUSED
+
+
+def test_a_listener_may_block_and_call_the_engine(engine: SyncEngine, receiver: Receiver) -> None:
+    """It has a thread of its own, where what it raises is logged."""
+    heard: SimpleQueue[str] = SimpleQueue()
+
+    def read(event: Event) -> None:
+        heard.put(engine.get_message(str(event.message_id)).status)
+        raise LookupError("of the listener's own")
+
+    end = engine.on("message.succeeded", read)
+    endpoint_id = engine.create_endpoint(receiver.url).id
+    for number in range(2):
+        engine.send(endpoint_id, number)
+        assert heard.get(timeout=30) == "succeeded"
+    end()
+
+
+def test_events_can_be_waited_for(settings: Settings, receiver: Receiver) -> None:
+    """They end with the engine."""
+    with SyncEngine(settings) as engine:
+        events = engine.events("message.accepted", "message.succeeded")
+        engine.send(engine.create_endpoint(receiver.url).id, 1)
+        names = [next(events).name for _ in range(2)]
+    assert names == ["message.accepted", "message.succeeded"]
+    assert list(events) == []
+
+
+def test_events_that_make_no_sense_are_refused(engine: SyncEngine) -> None:
+    """As by an `Engine`; and a coroutine function, which nobody would await."""
+
+    async def listen(_: Event) -> None: ...
+
+    with pytest.raises(InvalidRequestError, match=r"message\.succeeded"):
+        engine.events("message.eaten")
+    with pytest.raises(InvalidRequestError, match="coroutine"):
+        engine.on("message.failed", listen)

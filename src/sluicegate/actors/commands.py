@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Set as AbstractSet
 
+from sluicegate.actors.announcing import tell_paused, tell_resumed
 from sluicegate.actors.home import Home
 from sluicegate.actors.message_commands import operate
 from sluicegate.actors.messages import (
@@ -81,9 +82,11 @@ async def _write(
         case Pause():
             state = await storage.pause(endpoint_id, reason=PauseReason.MANUAL, at_ms=at_ms)
             log.info("endpoint.paused", endpoint_id=endpoint_id, reason=PauseReason.MANUAL)
+            tell_paused(parts.events, endpoint_id, PauseReason.MANUAL, at_ms=at_ms)
         case Resume():
             state, answer = await storage.resume(endpoint_id, at_ms=at_ms, in_flight=in_flight)
             log.info("endpoint.resumed", endpoint_id=endpoint_id, messages_requeued=answer)
+            tell_resumed(parts.events, endpoint_id, answer, at_ms=at_ms)
         case Reconfigure():
             state = await storage.update_config(endpoint_id, command.change, at_ms=at_ms)
             log.info("endpoint.updated", endpoint_id=endpoint_id)

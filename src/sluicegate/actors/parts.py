@@ -3,7 +3,16 @@
 import msgspec
 
 from sluicegate.actors.slots import Slots
-from sluicegate.engine.ports import Clock, NoTelemetry, Random, Sender, Storage, Telemetry
+from sluicegate.engine.ports import (
+    Clock,
+    Events,
+    NoEvents,
+    NoTelemetry,
+    Random,
+    Sender,
+    Storage,
+    Telemetry,
+)
 from sluicegate.engine.schedule import RetrySchedule
 from sluicegate.engine.settings import Settings
 
@@ -22,3 +31,4 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     user_agent: str
     telemetry: Telemetry = NoTelemetry()
+    events: Events = NoEvents()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from sluicegate.actors.announcing import tell_result
 from sluicegate.actors.messages import AttemptFinished, Crashed, Recorded
 from sluicegate.actors.outstanding import Flight, Outstanding
 from sluicegate.actors.parts import Parts
@@ -89,6 +90,8 @@ def _tell(flight: Flight, result: AttemptResult, parts: Parts, outstanding: Outs
     try:
         parts.telemetry.attempt_finished(flight.message, result)
         _log(result)
+        if parts.events.wanted:
+            tell_result(parts.events, result)
     except Exception as error:  # noqa: BLE001 - a bug of ours crashes the actor, by message
         if not outstanding.report(Crashed(error)):
             log.error("attempt.untold", message_id=result.message_id, exc_info=error)

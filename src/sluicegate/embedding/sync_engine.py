@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import contextlib
+import inspect
 import os
 import threading
 import weakref
@@ -12,9 +13,11 @@ from typing import Any, Self, TypeVar
 from sluicegate.app import Engine
 from sluicegate.embedding.background import Background, CallTimeoutError
 from sluicegate.embedding.blocking import BlockingCalls
-from sluicegate.engine.calls import ProjectCalls
-from sluicegate.engine.errors import SettingError, UnavailableError
+from sluicegate.embedding.sync_events import SyncEventStream, call_with_each
+from sluicegate.engine.errors import InvalidRequestError, SettingError, UnavailableError
+from sluicegate.engine.events import EVENTS_WAITING, EventName, EventQueue, event_names
 from sluicegate.engine.settings import Settings
+from sluicegate.listeners import Listener
 
 __all__ = ["SyncEngine"]
 
@@ -89,6 +92,56 @@ class SyncEngine(BlockingCalls):
         engine = None if background is None else background.engine
         return engine is not None and engine.failed.is_set()
 
+    def on(
+        self, event: EventName | str, listener: Listener, *, room: int = EVENTS_WAITING
+    ) -> Callable[[], None]:
+        """Call `listener` with every event of a name, from now on; see `Engine.on`.
+
+        Each listener is called on a daemon thread of its own, where it may block and may call
+        this engine. Opens the file, if that was not done yet. A child of a fork has no listeners.
+
+        Args:
+            event: one of `EventName`, such as `message.failed`.
+            listener: a function that takes an `Event`; no coroutine function.
+            room: how many events may wait for it, 1..100000.
+
+        Returns:
+            What ends it when it is called; what waits is still told.
+
+        Raises:
+            InvalidRequestError: there is no such event, `room` is out of range, or `listener` is
+                a coroutine function.
+        """
+        if inspect.iscoroutinefunction(listener):
+            message = "a SyncEngine calls functions; a coroutine function is one for Engine.on"
+            raise InvalidRequestError(message, details={"field": "listener"})
+        stream = self.events(event, room=room)
+        threading.Thread(
+            target=call_with_each, args=(stream, listener), name="sluicegate-listener", daemon=True
+        ).start()
+        return stream.close
+
+    def events(self, *names: EventName | str, room: int = EVENTS_WAITING) -> SyncEventStream:
+        """Return events as they happen, from now on: `for event in engine.events():` blocks.
+
+        What is missed and when it ends is as with `Engine.events`. Opens the file, if that was
+        not done yet.
+
+        Args:
+            *names: of `EventName`; none: all.
+            room: how many events may wait, 1..100000.
+
+        Raises:
+            InvalidRequestError: there is no such event, or `room` is out of range.
+        """
+        stream = SyncEventStream(EventQueue(event_names(names), room=room))
+
+        async def subscribe(engine: Engine) -> None:
+            engine.subscribe(stream)
+
+        self._call(subscribe, None)
+        return stream
+
     def close(self, *, timeout_s: float | None = None) -> None:
         """Start nothing more, give attempts in flight `drain_s` to end, close the file.
 
@@ -112,7 +165,7 @@ class SyncEngine(BlockingCalls):
             atexit.unregister(self.close)
 
     def _call(
-        self, call: Callable[[ProjectCalls], Coroutine[Any, Any, _T]], timeout_s: float | None
+        self, call: Callable[[Engine], Coroutine[Any, Any, _T]], timeout_s: float | None
     ) -> _T:
         _refuse_loop()
         wait_s = self._timeout_s if timeout_s is None else _checked(timeout_s)
@@ -161,7 +214,7 @@ def _refuse_loop() -> None:
     )
 
 
-async def _nothing(_: ProjectCalls) -> None:
+async def _nothing(_: Engine) -> None:
     """Ask nothing: it is answered when the engine is open."""
 
 

@@ -1,12 +1,13 @@
 """The protocols through which the rules reach the world.
 
 `storage` implements `Storage`; `http` implements `Sender` and `Resolver`; `actors` implements
-`Owners`; `telemetry` implements `Telemetry`; `app` supplies `Clock` and `Random`. The simulation
-supplies its own of each. Every coroutine here runs on the engine's event loop and must not block
-it.
+`Owners`; `telemetry` implements `Telemetry`; `listeners` implements `Events`; `clock` implements
+`Clock` and `Random`. The simulation supplies its own of some. Every coroutine here runs on the
+engine's event loop and must not block it.
 """
 
 from sluicegate.engine.ports.activity_storage import ActivityCounts, UsageMonth
+from sluicegate.engine.ports.events import Events, NoEvents
 from sluicegate.engine.ports.overview_storage import Overview, OverviewStorage
 from sluicegate.engine.ports.owners import Owners
 from sluicegate.engine.ports.rows import (
@@ -34,8 +35,10 @@ __all__ = [
     "CircuitChange",
     "Clock",
     "EndpointRow",
+    "Events",
     "Head",
     "LogQuery",
+    "NoEvents",
     "NoTelemetry",
     "OnAccepted",
     "Overview",
