@@ -35,13 +35,21 @@ demo: $(VENV)/.ready ## See it work: deliveries flow, are paused, held, resumed;
 run: $(VENV)/.ready ## Run a development server on 127.0.0.1:8400 (ARGS="--port 9000" adds options)
 	@$(VENV)/bin/sluicegate serve --dev $(ARGS)
 
+# All tests run in as many processes as there are CPUs. ARGS are for looking closer: then one process
+# runs them in their order, where -s and --pdb work. WORKERS=0 or WORKERS=2 decides otherwise.
+WORKERS ?= $(if $(ARGS),0,logical)
+PYTEST = -m pytest --numprocesses=$(WORKERS) --maxprocesses=8 --dist=worksteal
+
+# Also where it is set: tests start hundreds of processes, and each would compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: test
-test: $(VENV)/.ready ## Run the tests (ARGS="-k pause" picks some)
-	@$(VENV)/bin/python -m pytest $(ARGS)
+test: $(VENV)/.ready ## Run the tests (ARGS="-k pause" picks some, which then run in one process)
+	@$(VENV)/bin/python $(PYTEST) --no-fold-skipped --durations=25 --durations-min=1 $(ARGS)
 
 .PHONY: coverage
 coverage: $(VENV)/.ready ## Run the tests and demand the branch coverage floor
-	@$(VENV)/bin/python -m pytest --cov --cov-report=term
+	@$(VENV)/bin/python $(PYTEST) --cov --cov-report=term
 
 .PHONY: test-all
 test-all: $(addprefix test-,$(VERSIONS)) ## Run the tests on each supported Python that is installed
@@ -140,5 +148,5 @@ $(addprefix test-,$(VERSIONS)): test-%:
 	@if [ -z '$(call python_of,$*)' ]; then \
 		echo '*** Python $* is not installed: the tests were NOT run on it ***' >&2; \
 	else \
-		echo "--- Python $*"; $(MAKE) .venvs/$*/.ready; .venvs/$*/bin/python -m pytest -q $(ARGS); \
+		echo "--- Python $*"; $(MAKE) .venvs/$*/.ready; .venvs/$*/bin/python $(PYTEST) -q $(ARGS); \
 	fi

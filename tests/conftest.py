@@ -1,8 +1,10 @@
-"""How much Hypothesis tries: `dev` at the desk, `ci` the same every time, `deep` over night.
+"""What all tests share: how much Hypothesis tries, and where garbage is looked for.
 
-`HYPOTHESIS_PROFILE` chooses; without it `ci` where `CI` is set, else `dev`.
+Hypothesis: `dev` at the desk, `ci` the same every time, `deep` over night. `HYPOTHESIS_PROFILE`
+chooses; without it `ci` where `CI` is set, else `dev`.
 """
 
+import gc
 import os
 
 from hypothesis import HealthCheck, settings
@@ -26,3 +28,13 @@ settings.register_profile(
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
 )
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage only among what tests make, not in thousands of collected tests.
+
+    Many a test collects all garbage to see what it left behind, and each simulation does: of some
+    it was most of their time.
+    """
+    gc.collect()
+    gc.freeze()

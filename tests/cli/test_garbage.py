@@ -2,6 +2,9 @@
 
 import gc
 import weakref
+from collections.abc import Iterator
+
+import pytest
 
 from sluicegate.cli.garbage import rare_collections
 
@@ -13,6 +16,16 @@ class _Ring:
         self.self = self
 
 
+@pytest.fixture
+def _nothing_frozen() -> Iterator[None]:
+    """As a program begins; the tests have frozen what was there before them."""
+    gc.unfreeze()
+    yield
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.mark.usefixtures("_nothing_frozen")
 def test_garbage_is_looked_for_less_often_and_found_all_the_same() -> None:
     """Afterwards the interpreter is as it was."""
     before = gc.get_threshold()

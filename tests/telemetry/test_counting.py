@@ -84,7 +84,9 @@ def test_an_answer_is_counted_by_the_class_of_its_status(status: int, label: str
     assert value(counting, "sluicegate_attempts_total", **labels) == 1
 
 
-@pytest.mark.parametrize("kind", set(OutcomeKind) - {OutcomeKind.ANSWERED, OutcomeKind.RECALLED})
+@pytest.mark.parametrize(
+    "kind", sorted(set(OutcomeKind) - {OutcomeKind.ANSWERED, OutcomeKind.RECALLED})
+)
 @pytest.mark.parametrize(
     ("status", "label"),
     [(MessageStatus.PENDING_RETRY, "retry"), (MessageStatus.FAILED_PERMANENT, "failed")],

@@ -12,15 +12,20 @@ def collected_on_cue() -> Iterator[None]:
     """Let Python collect garbage only when it is told to, while the context lasts.
 
     When it does by itself depends on everything that the process has done before. What is there
-    already is left alone meanwhile, which makes a collection cheap. What others have frozen
-    (`gc.freeze`) is thawed in the end, too: Python knows only one such place.
+    already is left alone meanwhile, which makes a collection cheap. Python knows only one place
+    for what is left alone (`gc.freeze`): where others have put something there it stays, nothing
+    is added, and what has become garbage since is collected first.
     """
-    enabled = gc.isenabled()
+    enabled, others = gc.isenabled(), gc.get_freeze_count() > 0
     gc.disable()
-    gc.freeze()
+    if others:
+        gc.collect()
+    else:
+        gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if not others:
+            gc.unfreeze()
         if enabled:
             gc.enable()
