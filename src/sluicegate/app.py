@@ -3,18 +3,26 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Self
+from typing import Literal, Self, get_args
 
 from sluicegate.assembly import Assembly
+from sluicegate.clock import SystemClock, SystemRandom
 from sluicegate.engine.calls import ProjectCalls
+from sluicegate.engine.errors import EnqueueOnlyError, SettingError
 from sluicegate.engine.events import EVENTS_WAITING, EventName
-from sluicegate.engine.ports import Clock, Random, Sender, Storage
+from sluicegate.engine.ports import Clock, NoTelemetry, Random, Sender, Storage, Telemetry
 from sluicegate.engine.ports.export_files import ExportFiles
 from sluicegate.engine.settings import Settings
 from sluicegate.http.outbound.resolver import PooledResolver
 from sluicegate.listeners import EventStream, Listener, Subscriber
+from sluicegate.outbox.enqueueing import OWNERS_PROJECT, enqueueing_services
+from sluicegate.outbox.inbox import Inbox
+from sluicegate.telemetry.exposition import Exposition
 
-__all__ = ["Engine", "Readiness"]
+__all__ = ["Engine", "Mode", "Readiness"]
+
+Mode = Literal["deliver", "enqueue"]
+"""`deliver`: own the file, and deliver. `enqueue`: only send, for the process that owns it."""
 
 
 class Readiness:
@@ -41,6 +49,12 @@ class Engine(ProjectCalls):
     the loop. Methods speak for the file's first project; `services` speaks for any. An engine is
     entered once: to go on after it was left, make a new one.
 
+    One process owns a file. Others, on the same machine and any number of them, open it with
+    `mode="enqueue"`: there `send` and `send_batch` store messages durably in an inbox beside the
+    file, whether its owner is up or down, and the owner delivers them. Whether there is such an
+    endpoint, and what an idempotency key stands for, is found out only there. Everything else
+    raises `EnqueueOnlyError`.
+
     Every method raises the errors of `sluicegate.engine.errors` that HTTP answers with codes,
     and `UnavailableError` when the disk is full, too much waits, or the engine is closing.
 
@@ -59,6 +73,7 @@ class Engine(ProjectCalls):
         self,
         settings: Settings | None = None,
         *,
+        mode: Mode = "deliver",
         clock: Clock | None = None,
         random: Random | None = None,
         storage: Storage | None = None,
@@ -70,34 +85,54 @@ class Engine(ProjectCalls):
 
         Args:
             settings: the defaults when not given.
+            mode: whether this process owns the file and delivers, or only sends.
             clock: the machine's when not given, as are the other ports.
             random: chance.
-            storage: where everything durable lives.
+            storage: where everything durable lives; it and the next are for `deliver`.
             sender: posts the requests.
             resolver: looks up host names.
             export_files: where the files of exports live.
 
         Raises:
-            SettingError: a setting has a value that is not allowed.
+            SettingError: a setting has a value that is not allowed, or there is no such mode.
         """
-        self.settings = settings if settings is not None else Settings()
-        self._parts = parts = Assembly(
-            self.settings,
-            clock=clock,
-            random=random,
-            storage=storage,
-            sender=sender,
-            resolver=resolver,
-            export_files=export_files,
-        )
-        self.clock, self.random = parts.clock, parts.random
-        self.services = parts.services
-        self.telemetry, self.exposition = parts.telemetry, parts.exposition
+        if mode not in get_args(Mode):
+            raise SettingError(f"mode must be deliver or enqueue, not {mode!r}")
+        self.settings = settings = settings if settings is not None else Settings()
+        self.clock: Clock = clock if clock is not None else SystemClock()
+        self.random: Random = random if random is not None else SystemRandom()
+        self._inbox: Inbox | None = None
+        self._assembly: Assembly | None = None
+        self.telemetry: Telemetry = NoTelemetry()
+        self.exposition: Exposition | None = None
+        if mode == "enqueue":
+            self._inbox = Inbox(settings, random=self.random, fatal=self._on_fatal)
+            self.services = enqueueing_services(
+                self._inbox, clock=self.clock, random=self.random, settings=settings
+            )
+        else:
+            self._assembly = parts = Assembly(
+                settings,
+                clock=self.clock,
+                random=self.random,
+                storage=storage,
+                sender=sender,
+                resolver=resolver,
+                export_files=export_files,
+            )
+            self.services = parts.services
+            self.telemetry, self.exposition = parts.telemetry, parts.exposition
         self.readiness = Readiness()
         self.failed = asyncio.Event()
         self.first_key: str | None = None
         self._entered = False
         self._closing: asyncio.Task[None] | None = None
+
+    @property
+    def _parts(self) -> Assembly:
+        if self._assembly is None:
+            raise EnqueueOnlyError
+        return self._assembly
 
     # -- events -----------------------------------------------------------------------------
 
@@ -149,11 +184,11 @@ class Engine(ProjectCalls):
     # -- life -------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        """Open the database and begin to deliver.
+        """Open the database and begin to deliver; or open the inbox, and only send.
 
         Raises:
-            StorageLockedError: another process owns the file.
-            StorageVersionError: the file was written by a newer version.
+            StorageLockedError: another process owns the file, and this one is to deliver.
+            StorageVersionError: a file was written by a newer version.
             SettingError: the secret key is not the one that the file was made with.
             RuntimeError: it was entered before, or closed.
         """
@@ -163,8 +198,13 @@ class Engine(ProjectCalls):
         if self._entered:
             msg = "the engine is open already: it is entered once"
             raise RuntimeError(msg)
-        self._entered, parts = True, self._parts
+        self._entered = True
         try:
+            if self._inbox is not None:
+                await self._inbox.open()
+                self._project_id = OWNERS_PROJECT
+                return self
+            parts = self._parts
             await parts.storage.open()
             parts.storage.on_accepted(parts.directory.accepted)
             parts.storage.on_accepted(parts.listeners.accepted)
@@ -179,6 +219,8 @@ class Engine(ProjectCalls):
             parts.listeners.start()
             await parts.directory.start()
             parts.chores.start()
+            for relay in parts.relays:
+                relay.start(self._project)
         except BaseException:
             await self.abort()
             raise
@@ -195,7 +237,11 @@ class Engine(ProjectCalls):
             Whether all of them ended within `timeout_s` seconds.
         """
         self.readiness.ready = False
+        if self._inbox is not None:
+            return True
         self._parts.chores.stop()
+        for relay in self._parts.relays:
+            relay.stop()
         return await self._parts.directory.drain(timeout_s)
 
     async def aclose(self) -> None:
@@ -225,6 +271,9 @@ class Engine(ProjectCalls):
             raise
 
     async def _close(self) -> None:
+        if self._inbox is not None:
+            await self._inbox.close()
+            return
         parts = self._parts
         async with AsyncExitStack() as stack:  # the last first
             stack.push_async_callback(parts.listeners.close)
@@ -237,14 +286,19 @@ class Engine(ProjectCalls):
             stack.push_async_callback(parts.directory.close)
             stack.push_async_callback(parts.export_files.close)
             stack.push_async_callback(parts.chores.close)
+            for relay in parts.relays:
+                stack.push_async_callback(relay.close)
             if parts.exposition is not None:
                 stack.push_async_callback(parts.exposition.close)
             stack.callback(parts.loop_lag.stop)
 
     def _on_fatal(self, error: BaseException) -> None:
-        self._parts.chores.stop()
-        # What is sent from now on would be sent again after a restart.
-        self._parts.directory.halt()
+        if self._assembly is not None:
+            self._assembly.chores.stop()
+            for relay in self._assembly.relays:
+                relay.stop()
+            # What is sent from now on would be sent again after a restart.
+            self._assembly.directory.halt()
+            self._assembly.listeners.storage_failed(error)
         self.readiness.ready = False
         self.failed.set()
-        self._parts.listeners.storage_failed(error)

@@ -6,7 +6,6 @@ from sluicegate.actors.directory import Directory
 from sluicegate.actors.parts import Parts
 from sluicegate.actors.slots import Slots
 from sluicegate.chores import Chore, Chores
-from sluicegate.clock import SystemClock, SystemRandom
 from sluicegate.engine.activity import Activity
 from sluicegate.engine.addresses import AddressPolicy
 from sluicegate.engine.api_keys import ApiKeys
@@ -26,7 +25,10 @@ from sluicegate.engine.version import __version__
 from sluicegate.http.outbound.lean_sender import LeanSender
 from sluicegate.http.outbound.resolver import PooledResolver
 from sluicegate.listeners import Listeners
+from sluicegate.outbox.inbox_source import InboxSource
+from sluicegate.outbox.relay import Relay
 from sluicegate.storage import LocalExportFiles, SecretBox, SqliteStorage
+from sluicegate.storage.database_file import real_path
 from sluicegate.telemetry.counting import Counting
 from sluicegate.telemetry.exposition import Exposition
 from sluicegate.telemetry.gauges import Live, SlotsRead
@@ -40,7 +42,7 @@ class Assembly:
 
     Attributes:
         settings: as given.
-        clock: the machine's, or as given.
+        clock: as given.
         random: chance.
         telemetry: is told what happens.
         exposition: tells it to Prometheus; `None` when the setting `metrics` is off.
@@ -53,14 +55,15 @@ class Assembly:
         export_files: where the files of exports live.
         services: the use cases, by project.
         chores: periodic work.
+        relays: move messages in from elsewhere.
     """
 
     def __init__(
         self,
         settings: Settings,
         *,
-        clock: Clock | None,
-        random: Random | None,
+        clock: Clock,
+        random: Random,
         storage: Storage | None,
         sender: Sender | None,
         resolver: PooledResolver | None,
@@ -68,8 +71,8 @@ class Assembly:
     ) -> None:
         """Put the parts together: see `Engine`."""
         self.settings = settings
-        self.clock: Clock = clock if clock is not None else SystemClock()
-        self.random: Random = random if random is not None else SystemRandom()
+        self.clock = clock
+        self.random = random
         self.exposition: Exposition | None = None
         counting = Counting() if settings.metrics else None
         self.telemetry: Telemetry = counting if counting is not None else NoTelemetry()
@@ -159,6 +162,15 @@ class Assembly:
                 *self._export_chores(),
             )
         )
+
+        self.relays: tuple[Relay, ...] = ()
+        if storage is None:
+            self.relays = (self._relay_of_inbox(),)
+
+    def _relay_of_inbox(self) -> Relay:
+        database = real_path(self.settings.database)
+        source = InboxSource(database, clock=self.clock, random=self.random)
+        return Relay(source, messages=self.services.messages, storage=self.storage)
 
     def _export_chores(self) -> tuple[Chore, ...]:
         job = ExportJob(

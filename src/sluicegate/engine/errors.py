@@ -16,6 +16,7 @@ __all__ = [
     "EndpointBlockedError",
     "EndpointNotFoundError",
     "EndpointUnreachableError",
+    "EnqueueOnlyError",
     "ExportExpiredError",
     "ExportNotReadyError",
     "IdempotencyMismatchError",
@@ -289,6 +290,19 @@ class SettingError(SluicegateError):
 
     code = "INVALID_SETTING"
     default_message = "invalid setting"
+
+
+class EnqueueOnlyError(SluicegateError):
+    """Only sending is possible in this process; all else is asked where the messages are delivered.
+
+    Never raised over HTTP: a server owns its database.
+    """
+
+    code = "ENQUEUE_ONLY"
+    default_message = (
+        'an engine with mode="enqueue" can only send: the database belongs to the process that '
+        "delivers; ask that one, in its program or over HTTP"
+    )
 
 
 class StorageLockedError(SluicegateError):

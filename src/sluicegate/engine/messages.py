@@ -1,46 +1,28 @@
 """The use cases of messages: send, read, list."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
 from sluicegate.engine import bounds
-from sluicegate.engine.bounds import Limits
 from sluicegate.engine.cursors import encode_cursor
-from sluicegate.engine.drafts import CheckedPayload, MessageDraft
-from sluicegate.engine.errors import (
-    EndpointNotFoundError,
-    InvalidRequestError,
-    NotFoundError,
-    PayloadTooLargeError,
-    SluicegateError,
-)
-from sluicegate.engine.filters import (
-    bad_endpoint_id,
-    checked_endpoint_id,
-    checked_status,
-    moment_ms,
-)
-from sluicegate.engine.headers import check_headers
-from sluicegate.engine.ids import is_endpoint_id, is_idempotency_key, is_message_id
+from sluicegate.engine.drafts import MessageDraft
+from sluicegate.engine.errors import InvalidRequestError, NotFoundError, SluicegateError
+from sluicegate.engine.filters import checked_endpoint_id, checked_status, moment_ms
+from sluicegate.engine.ids import is_message_id
 from sluicegate.engine.lifecycle import MessageStatus
+from sluicegate.engine.message_rules import MessageRules
 from sluicegate.engine.model import Accepted, Attempt, LogEntry, Message, NewMessage
+from sluicegate.engine.outbox import OutboxEntry
 from sluicegate.engine.pages import Page, position_of
 from sluicegate.engine.ports import Clock, LogQuery, Owners, Random, Storage
 from sluicegate.engine.settings import Settings
-from sluicegate.engine.strict_json import check_json
 
-__all__ = ["BATCH_MAX", "LOGS_LISTED_MAX", "NESTING_MAX", "RETENTION_HOURS", "Messages"]
+__all__ = ["BATCH_MAX", "LOGS_LISTED_MAX", "Messages"]
 
 BATCH_MAX = 1000
 """Messages in one batch."""
 LOGS_LISTED_MAX = 500
 """Log entries on one page."""
-NESTING_MAX = 100
-"""Levels of a send request, the object around the payload included."""
-
-RETENTION_HOURS = Limits(0, 876_000)
-"""Up to a century: what is beyond it overflows nothing, but means nothing."""
 
 
 class Messages:
@@ -54,8 +36,7 @@ class Messages:
     ) -> None:
         self._storage = storage
         self._owners = owners
-        self._clock = clock
-        self._random = random
+        self._rules = MessageRules(clock=clock, random=random, settings=settings)
         self._settings = settings
 
     async def send(self, project_id: str, draft: MessageDraft) -> Accepted:
@@ -72,7 +53,7 @@ class Messages:
             IdempotencyMismatchError: the key stands for another payload.
             UnavailableError: the message was not stored; try again later.
         """
-        [answer] = await self._storage.append([self._checked(project_id, draft)])
+        [answer] = await self._storage.append([self._rules.checked(project_id, draft)])
         if isinstance(answer, SluicegateError):
             raise answer
         return answer
@@ -96,9 +77,38 @@ class Messages:
                 f"messages must be a list of 1 to {BATCH_MAX}",
                 details={"field": "messages", "minimum": 1, "maximum": BATCH_MAX},
             )
-        checked = [self._checked_or_refused(project_id, draft) for draft in drafts]
+        checked = [self._rules.checked_or_refused(project_id, draft) for draft in drafts]
         good = [slot for slot in checked if isinstance(slot, NewMessage)]
         answers = iter(await self._storage.append(good) if good else ())
+        return [next(answers) if isinstance(slot, NewMessage) else slot for slot in checked]
+
+    async def relay(
+        self,
+        project_id: str,
+        outbox_id: str,
+        entries: Sequence[OutboxEntry],
+        *,
+        gone: Sequence[str] = (),
+    ) -> list[Accepted | SluicegateError]:
+        """Accept messages out of an outbox in one durable commit; each slot answers for itself.
+
+        A message of an id that was relayed before is accepted, as a duplicate, and not again: so
+        a relay that does not know what came of a call makes the same one once more.
+
+        Args:
+            project_id: whose they become.
+            outbox_id: out of which outbox.
+            entries: in the order in which they were written there.
+            gone: ids relayed earlier out of this outbox, that are certainly in it no more.
+
+        Raises:
+            UnavailableError: nothing was stored; try again later.
+        """
+        checked = [self._rules.relayed_or_refused(project_id, entry) for entry in entries]
+        good = [slot for slot in checked if isinstance(slot, NewMessage)]
+        if not good and not gone:
+            return [slot for slot in checked if isinstance(slot, SluicegateError)]
+        answers = iter(await self._storage.append_relayed(outbox_id, good, gone=gone))
         return [next(answers) if isinstance(slot, NewMessage) else slot for slot in checked]
 
     async def get(self, project_id: str, message_id: str) -> Message:
@@ -191,80 +201,3 @@ class Messages:
         items, position = await self._storage.list_logs(query, in_flight=self._owners.in_flight())
         following = None if position is None else encode_cursor("logs", filters, position)
         return Page(items, following)
-
-    def _checked_or_refused(
-        self, project_id: str, draft: MessageDraft | SluicegateError
-    ) -> NewMessage | SluicegateError:
-        if isinstance(draft, SluicegateError):
-            return draft
-        try:
-            return self._checked(project_id, draft)
-        except SluicegateError as error:
-            return error
-
-    def _checked(self, project_id: str, draft: MessageDraft) -> NewMessage:
-        _require_endpoint_id(draft.endpoint_id)
-        payload = self._checked_payload(draft.payload)
-        headers = check_headers(
-            bounds.headers_of(draft.headers),
-            count_max=self._settings.headers_count_max,
-            bytes_max=self._settings.headers_bytes_max,
-        )
-        _check_idempotency_key(draft.idempotency_key)
-        hours = draft.retention_hours
-        if hours is not None:
-            bounds.whole(
-                "retention_hours",
-                hours,
-                minimum=RETENTION_HOURS.minimum,
-                maximum=RETENTION_HOURS.maximum,
-            )
-        return NewMessage(
-            id=self._random.uuid7(),
-            project_id=project_id,
-            endpoint_id=draft.endpoint_id,
-            payload=payload,
-            payload_sha256=hashlib.sha256(payload).digest(),
-            headers=headers,
-            idempotency_key=draft.idempotency_key,
-            retention_hours=hours,
-            accepted_at_ms=self._clock.wall_ms(),
-        )
-
-    def _checked_payload(self, payload: bytes | CheckedPayload) -> bytes:
-        text = payload.text if isinstance(payload, CheckedPayload) else payload
-        if not isinstance(text, bytes):
-            raise InvalidRequestError("payload must be bytes of JSON", details={"field": "payload"})
-        maximum = self._settings.payload_bytes_max
-        if len(text) > maximum:
-            raise PayloadTooLargeError(
-                f"payload is {len(text)} bytes, at most {maximum} are allowed",
-                details={"field": "payload", "maximum": maximum},
-            )
-        if not isinstance(payload, CheckedPayload):
-            try:
-                check_json(text, depth_max=NESTING_MAX - 1)
-            except InvalidRequestError as error:
-                raise InvalidRequestError(
-                    error.message.replace("request body", "payload", 1),
-                    details={**error.details, "field": "payload"},
-                ) from None
-        return text
-
-
-def _require_endpoint_id(endpoint_id: object) -> None:
-    """Let well-formed ids pass. A malformed one is unknown if it begins as ids do."""
-    if isinstance(endpoint_id, str):
-        if is_endpoint_id(endpoint_id):
-            return
-        if endpoint_id.startswith("ep_"):
-            raise EndpointNotFoundError
-    raise bad_endpoint_id()
-
-
-def _check_idempotency_key(key: object) -> None:
-    if key is not None and not (isinstance(key, str) and is_idempotency_key(key)):
-        raise InvalidRequestError(
-            "idempotency_key must be 1 to 255 of a-z, A-Z, 0-9, _ and -",
-            details={"field": "idempotency_key", "minimum": 1, "maximum": 255},
-        )

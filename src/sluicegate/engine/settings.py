@@ -82,6 +82,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     pending_bytes_max: Annotated[int, Meta(ge=1, le=68_719_476_736)] = 268_435_456
     """Bytes of requests in memory, waiting to be stored; above it sends get 503."""
 
+    inbox_bytes_max: Annotated[int, Meta(ge=1_048_576, le=1 << 50)] = 1_073_741_824
+    """Bytes of messages from `mode="enqueue"` that wait for the process that delivers."""
+
     # -- what is kept -----------------------------------------------------------------------
 
     retention_succeeded_hours: Annotated[int, Meta(ge=0, le=876_000)] = 72

@@ -17,7 +17,7 @@ from sluicegate.engine.model import Accepted, NewMessage, WaitingMessage
 from sluicegate.storage.rows import NO_HEADERS, encode_headers, id_blob, id_text
 from sluicegate.storage.writes import Gathered
 
-__all__ = ["Append"]
+__all__ = ["Append", "accept"]
 
 _FIND_KEY = """
 SELECT id, payload_sha256 FROM messages
@@ -40,13 +40,13 @@ class Append(msgspec.Struct, frozen=True):
         answers: list[Accepted | SluicegateError] = []
         for message in self.messages:
             try:
-                answers.append(_accept(db, gathered, message, self.window_bytes_max))
+                answers.append(accept(db, gathered, message, self.window_bytes_max))
             except SluicegateError as error:
                 answers.append(error)
         return answers
 
 
-def _accept(
+def accept(
     db: sqlite3.Connection, gathered: Gathered, message: NewMessage, window_bytes_max: int
 ) -> Accepted:
     """Gather one message's rows, or find that it is stored already.

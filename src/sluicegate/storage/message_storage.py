@@ -10,7 +10,7 @@ from sluicegate.storage import logs, message_reads
 from sluicegate.storage.access import Access
 from sluicegate.storage.appends import Append
 
-__all__ = ["SqliteMessageStorage"]
+__all__ = ["SqliteMessageStorage", "queue_bytes"]
 
 _ROW_BYTES = 512
 """What a message weighs in the queue beside its payload, roughly."""
@@ -21,11 +21,10 @@ class SqliteMessageStorage(Access):
 
     async def append(self, messages: Sequence[NewMessage]) -> list[Accepted | SluicegateError]:
         """Store messages in one commit, in order; each slot answers for itself."""
-        size_bytes = sum(_ROW_BYTES + len(message.payload) for message in messages)
         return await self._writing.append(
             Append(messages, self._window_payload_bytes_max),
             rows=len(messages),
-            size_bytes=size_bytes,
+            size_bytes=queue_bytes(messages),
         )
 
     async def get_message(
@@ -54,3 +53,8 @@ class SqliteMessageStorage(Access):
     ) -> tuple[list[LogEntry], int | None]:
         """Return a page of the log and, if there are more, the `seq` to go on before."""
         return await self._read.read(logs.list_logs, query, in_flight=frozenset(in_flight))
+
+
+def queue_bytes(messages: Sequence[NewMessage]) -> int:
+    """Return how much memory messages hold while they wait to be written."""
+    return sum(_ROW_BYTES + len(message.payload) for message in messages)

@@ -18,6 +18,7 @@ from sluicegate.storage.message_storage import SqliteMessageStorage
 from sluicegate.storage.operation_storage import SqliteOperationStorage
 from sluicegate.storage.overview_storage import SqliteOverviewStorage
 from sluicegate.storage.project_storage import SqliteProjectStorage
+from sluicegate.storage.relay_storage import SqliteRelayStorage
 from sluicegate.storage.reserve import RESERVE_BYTES
 from sluicegate.storage.retention_storage import SqliteRetentionStorage
 from sluicegate.storage.secret_box import SecretBox
@@ -38,6 +39,7 @@ class SqliteStorage(
     SqliteOverviewStorage,
     SqliteActivityStorage,
     SqliteRetentionStorage,
+    SqliteRelayStorage,
 ):
     """Everything durable, in one SQLite file. Implements `sluicegate.engine.ports.Storage`.
 

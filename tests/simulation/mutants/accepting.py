@@ -69,7 +69,7 @@ def a_failed_batch_wakes_everybody_alike(patch: Patch) -> None:
 @planted(promise="one idempotency key is one message")
 def idempotency_keys_are_lost_at_a_restart(patch: Patch) -> None:
     """The keys seen lately are kept in memory, and nowhere else."""
-    accept = appends._accept
+    accept = appends.accept
     known: dict[Gathered, dict[tuple[str, str], tuple[str, bytes]]] = {}
 
     def remembered(
@@ -87,7 +87,7 @@ def idempotency_keys_are_lost_at_a_restart(patch: Patch) -> None:
         unkeyed = msgspec.structs.replace(message, idempotency_key=None)
         return accept(db, gathered, unkeyed, window_bytes_max)
 
-    patch.replace(appends, "_accept", remembered)
+    patch.replace(appends, "accept", remembered)
 
 
 @planted(promise="two sends with one key at the same moment make one message")
@@ -96,7 +96,7 @@ def idempotency_keys_are_looked_up_before_the_transaction(patch: Patch) -> None:
 
     A unique index would turn that into an error; so the second is stored without its key.
     """
-    accept = appends._accept
+    accept = appends.accept
 
     def alone(
         db: sqlite3.Connection, gathered: Gathered, message: NewMessage, window_bytes_max: int
@@ -106,7 +106,7 @@ def idempotency_keys_are_looked_up_before_the_transaction(patch: Patch) -> None:
             message = msgspec.structs.replace(message, idempotency_key=None)
         return accept(db, gathered, message, window_bytes_max)
 
-    patch.replace(appends, "_accept", alone)
+    patch.replace(appends, "accept", alone)
 
 
 @planted(promise="a cancelled send that was stored is delivered all the same")
@@ -159,7 +159,7 @@ def the_epoch_is_not_checked(patch: Patch) -> None:
 @planted(promise="the body is the payload, byte for byte, as the client wrote it")
 def the_payload_is_written_anew(patch: Patch) -> None:
     """The payload is parsed and written again: `1.0` stays, white space and escapes do not."""
-    accept = appends._accept
+    accept = appends.accept
 
     def compact(
         db: sqlite3.Connection, gathered: Gathered, message: NewMessage, window_bytes_max: int
@@ -168,4 +168,4 @@ def the_payload_is_written_anew(patch: Patch) -> None:
         anew = msgspec.structs.replace(message, payload=text)
         return accept(db, gathered, anew, window_bytes_max)
 
-    patch.replace(appends, "_accept", compact)
+    patch.replace(appends, "accept", compact)

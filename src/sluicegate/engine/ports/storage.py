@@ -13,6 +13,7 @@ from sluicegate.engine.ports.message_storage import MessageStorage
 from sluicegate.engine.ports.operation_storage import OperationStorage
 from sluicegate.engine.ports.overview_storage import OverviewStorage
 from sluicegate.engine.ports.project_storage import ProjectStorage
+from sluicegate.engine.ports.relay_storage import RelayStorage
 from sluicegate.engine.ports.retention_storage import RetentionStorage
 from sluicegate.engine.ports.telemetry import Telemetry
 
@@ -33,6 +34,7 @@ class Storage(
     OverviewStorage,
     ActivityStorage,
     RetentionStorage,
+    RelayStorage,
     Protocol,
 ):
     """Where everything durable lives. One writer; writes commit in groups.
