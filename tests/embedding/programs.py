@@ -19,16 +19,19 @@ def settings(**more):
 """
 
 
-def run_program(text: str, database: Path, *args: str) -> subprocess.CompletedProcess[str]:
+def run_program(
+    text: str, database: Path, *args: str, beginning: str = _BEGINNING
+) -> subprocess.CompletedProcess[str]:
     """Run a program to its end; one that does not end fails the test.
 
     Args:
         text: what follows the imports and `settings`; `sys.argv[1]` is the database.
         database: the file.
         *args: what else it is told.
+        beginning: what it begins with, if not with those.
     """
     return subprocess.run(  # noqa: S603 - our own programs
-        [sys.executable, "-c", _BEGINNING + dedent(text), str(database), *args],
+        [sys.executable, "-c", beginning + dedent(text), str(database), *args],
         capture_output=True,
         text=True,
         timeout=40,
