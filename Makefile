@@ -59,6 +59,7 @@ check: $(VENV)/.ready ## Lint, formatting, types, layers
 	@$(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/ruff format --quiet --check .
 	@$(VENV)/bin/mypy --no-error-summary src tests benchmarks tools
+	@told=$$($(VENV)/bin/basedpyright --pythonpath $(VENV)/bin/python) || { echo "$$told"; exit 1; }
 	@told=$$($(VENV)/bin/lint-imports --no-cache 2>&1) || { echo "$$told"; exit 1; }
 	@echo 'check: lint, formatting, types and layers are fine'
 
