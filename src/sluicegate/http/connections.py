@@ -204,8 +204,8 @@ class _JsonConnection(web.RequestHandler):
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's signature
         """End; a request in progress gets `timeout` seconds."""
+        self.close()  # again: one just made did not wait for a request yet when all were told
         if self._whole is not None:
-            self.close()
             await asyncio.wait([self._whole], timeout=timeout)
             if self._whole is not None:
                 self._whole.cancel()

@@ -3,10 +3,15 @@
 import asyncio
 import contextlib
 import re
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+
+from sluicegate.clock import SystemRandom
+from sluicegate.http.server import create_runner
 
 from .harness import WAIT_S, running_api
 
@@ -96,3 +101,20 @@ async def test_beyond_the_limit_who_never_asked_goes_first(tmp_path: Path, asked
         await fourth.ask(asked)
         await first.is_closed()
         await second.ask(asked)
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_connection_that_is_just_made_does_not_hold_up_the_end(turns: int) -> None:
+    """It asks nothing, so nothing is waited for, in whatever turn of the loop it came."""
+    runner = create_runner(web.Application(), random=SystemRandom(), shutdown_timeout_s=3600)
+    await runner.setup()
+    assert runner.server is not None
+    ours, theirs = socket.socketpair()
+    with theirs:
+        loop = asyncio.get_running_loop()
+        making = asyncio.create_task(loop.connect_accepted_socket(runner.server, ours))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(WAIT_S):
+            await runner.cleanup()
+        (await making)[0].abort()
