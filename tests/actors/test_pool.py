@@ -66,6 +66,9 @@ def test_half_of_the_slots_is_out_of_reach_for_some() -> None:
     assert granted == ["w"]  # c has waited longer, and may not have it
     pool.release(half=True)
     assert granted == ["w", "c"]
+    pool.release(half=False)
+    assert not pool.try_take("d", refuse, half=True)  # what was granted counts as what was taken
+    assert pool.try_take("v", refuse, half=False)
 
 
 def test_who_leaves_the_line_is_not_granted_anything() -> None:
