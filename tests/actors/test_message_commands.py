@@ -260,6 +260,40 @@ async def test_a_retry_is_not_scheduled_for_what_was_deleted_while_it_was_record
         assert len(world.sender.posts) == 2
 
 
+class FullForResults(HeldResults):
+    """The same, and in the end there is no room for them, the first time."""
+
+    is_full = True
+
+    async def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> None:
+        if not self.is_full:
+            return await super().record_attempt(result, urgent=urgent)
+        self.entered.set()
+        await self.held.wait()
+        self.is_full = False
+        raise UnavailableError("the disk is full")
+
+
+async def test_a_replay_is_refused_while_a_result_is_not_recorded_that_was_tried_to(
+    tmp_path: Path,
+) -> None:
+    """The write that the replay waits for has ended, and nothing is durable."""
+    async with world_with(FullForResults, tmp_path) as world:
+        storage = world.storage
+        assert isinstance(storage, FullForResults)
+        storage.entered, storage.held = asyncio.Event(), asyncio.Event()
+        endpoint = await world.endpoint()
+        (sent,) = await world.send(endpoint)
+        await storage.entered.wait()
+        asked = asyncio.create_task(replay(world.directory, endpoint, [sent]))
+        await asyncio.sleep(0)
+        storage.held.set()
+        (slot,) = await asked
+        assert isinstance(slot, DeliveryInProgressError)
+        await world.wait_for_status([sent], "succeeded")
+        assert len(world.sender.posts) == 1
+
+
 class BrokenReplays(SqliteStorage):
     """A storage that breaks after a replay was written, before it says so."""
 
