@@ -8,9 +8,11 @@ import pytest
 
 from sluicegate.actors import slots
 from sluicegate.clock import SystemClock
+from sluicegate.engine.model import AttemptResult
 from sluicegate.engine.outcome import Outcome
 from sluicegate.engine.ports import Request
 from sluicegate.engine.settings import Settings
+from sluicegate.storage import SqliteStorage
 
 from .world import PROJECT, World, answered, until
 
@@ -129,3 +131,48 @@ async def test_what_takes_long_because_of_us_is_not_late(
     await asyncio.sleep(0.3 - held_up_s)
     assert slot.late is (held_up_s == 0)
     slot.end()
+
+
+async def test_an_endpoint_whose_last_attempt_failed_begins_in_a_late_slot(tmp_path: Path) -> None:
+    """Also after a restart: nothing else is remembered of what it had earned."""
+    async with World(tmp_path, retry_slow_s=(3600.0,)) as world:
+        world.sender.answer = fail
+        endpoint = await world.endpoint()
+        await world.wait_for_status(await world.send(endpoint), "pending_retry")
+        await world.restart()
+        gate = Gate(world, endpoint)
+        sent = await world.send(endpoint)
+        await world.sender.wait_for_count(2)
+        assert (world.slots.prompt.held, world.slots.late.held) == (0, 1)
+        gate.opened.set()
+        await world.wait_for_status(sent, "succeeded")
+
+
+async def fail(_request: Request) -> Outcome:
+    """Answer that something is wrong."""
+    return answered(500)
+
+
+class HeldResults(SqliteStorage):
+    """A storage that records no result until the test says so."""
+
+    held: asyncio.Event
+
+    async def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> None:
+        await self.held.wait()
+        await super().record_attempt(result, urgent=urgent)
+
+
+async def test_what_an_attempt_shows_lets_others_start_before_it_is_recorded(
+    tmp_path: Path,
+) -> None:
+    """A new endpoint has one attempt in flight; with the first success, all that it may."""
+    world = World(tmp_path)
+    world.storage.__class__ = HeldResults
+    async with world:
+        assert isinstance(world.storage, HeldResults)
+        world.storage.held = asyncio.Event()
+        sent = await world.send(await world.endpoint(), 3)
+        await world.sender.wait_for_count(3)
+        world.storage.held.set()
+        await world.wait_for_status(sent, "succeeded")
