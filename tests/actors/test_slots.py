@@ -4,14 +4,9 @@ import asyncio
 import itertools
 from pathlib import Path
 
-import pytest
-
-from sluicegate.actors import slots
-from sluicegate.clock import SystemClock
 from sluicegate.engine.model import AttemptResult
 from sluicegate.engine.outcome import Outcome
 from sluicegate.engine.ports import Request
-from sluicegate.engine.settings import Settings
 from sluicegate.storage import SqliteStorage
 
 from .world import PROJECT, World, answered, until
@@ -113,24 +108,6 @@ async def test_an_endpoint_does_not_retire_before_its_bucket_is_full(tmp_path: P
             await asyncio.sleep(0.001)
         await world.wait_for_status(sent, "succeeded")
         assert loop.time() - started > 0.15
-
-
-@pytest.mark.parametrize("held_up_s", [0.2, 0.0])
-async def test_what_takes_long_because_of_us_is_not_late(
-    monkeypatch: pytest.MonkeyPatch, held_up_s: float
-) -> None:
-    """An attempt needs some turns of the loop: one that is behind says nothing of a receiver."""
-    monkeypatch.setattr(slots, "LATE_AFTER_S", 0.05)
-    loop = asyncio.get_running_loop()
-    turn = slots.Turn(slots.Slots(Settings(), SystemClock()), lambda: None)
-    slot = turn.take()
-    assert slot is not None
-    until_s = loop.time() + held_up_s
-    while loop.time() < until_s:
-        pass
-    await asyncio.sleep(0.3 - held_up_s)
-    assert slot.late is (held_up_s == 0)
-    slot.end()
 
 
 async def test_an_endpoint_whose_last_attempt_failed_begins_in_a_late_slot(tmp_path: Path) -> None:

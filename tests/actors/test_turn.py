@@ -5,6 +5,7 @@ import pytest
 from sluicegate.actors.slots import LATE_AFTER_S, Slot, Slots, Turn
 from sluicegate.clock import SystemClock
 from sluicegate.engine.settings import Settings
+from sluicegate.simulation import SimulationLoop
 
 
 class House:
@@ -98,3 +99,22 @@ async def test_a_late_attempt_that_ends_leaves_the_line_for_late_slots() -> None
     second.end()
     first.end()
     assert (house.slots.prompt.held, house.slots.late.held, house.slots.late.waiting) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("behind_s", "late_after_s"), [(0.0, 1.0), (0.2, 3.0)])
+def test_what_takes_long_because_of_us_is_not_late(behind_s: float, late_after_s: float) -> None:
+    """An attempt needs some turns of the loop: one that is behind says nothing of a receiver."""
+    loop, ahead_s, clock = SimulationLoop(), 0.0, SystemClock()
+    clock.monotonic_s = lambda: loop.time() + ahead_s  # type: ignore[method-assign] # as before
+    try:
+        turn = Turn(Slots(Settings(), clock), lambda: None)
+        found: list[Slot] = []
+        loop.call_soon(lambda: found.append(taken(turn)))
+        loop.advance(0)
+        ahead_s = behind_s  # whatever fires from now on does so too late
+        loop.advance(late_after_s - 0.01)
+        assert [slot.late for slot in found] == [False]
+        loop.advance(0.02)
+        assert [slot.late for slot in found] == [True]
+    finally:
+        loop.close()
