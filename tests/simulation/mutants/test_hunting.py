@@ -16,7 +16,7 @@ _HUNT_S = 900
 """All of them are hunted at once: the first test may have to wait for the others' hunts."""
 _WITHIN_REACH = [mutant for mutant in MUTANTS.values() if mutant.seeds_max <= WITHIN_REACH_SEEDS]
 _HUNTED = _WITHIN_REACH if os.environ.get("SLUICEGATE_HUNT") == "all" else _WITHIN_REACH[::8]
-"""`make hunt` hunts all within reach, `make test` every eighth one: to find them all takes almost
+"""`make hunt` hunts all within reach, `make test` every eighth one: to find them all takes over
 400 seeds (docs/simulation-mutants.md), more than the soak of `test_soak.py`. That each still finds
 its place in the engine is tested of all: see `test_planting.py`."""
 
