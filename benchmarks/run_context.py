@@ -12,7 +12,7 @@ from ours import DATABASE, Server, serving
 from rounds import Rounds
 from steps import Steps
 from stored import Owner, make_database
-from subjects import Relay
+from subjects import Floor, Relay
 from workers import Cores, Worker
 
 __all__ = ["Run"]
@@ -124,6 +124,13 @@ class Run:
         arguments = (self.receiver(receiver), str(self.folder / _CA))
         with Worker.run("relay", *arguments, core=self.cores.subject) as worker:
             yield Relay(worker, name=name)
+
+    @contextlib.contextmanager
+    def floor(self) -> Iterator[Floor]:
+        """Run the least that keeps the promise."""
+        database, core = self.new_folder() / DATABASE, self.cores.subject
+        with Floor.run(database, self.sink_url, name="the floor", core=core) as floor:
+            yield floor
 
     @contextlib.contextmanager
     def serving(self, owners: Sequence[Owner] = (), **settings: object) -> Iterator[Server]:

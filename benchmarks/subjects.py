@@ -13,7 +13,7 @@ from ours import API_KEY, Server
 from wire import PAYLOAD_BYTES, Job
 from workers import BenchmarkError, Cpu, Worker
 
-__all__ = ["CONNECTIONS", "Bare", "Embedded", "Ours", "Relay", "Subject"]
+__all__ = ["CONNECTIONS", "Embedded", "Floor", "Ours", "Relay", "Subject"]
 
 CONNECTIONS = 64
 """Sends in progress at once, where nothing else is said."""
@@ -96,8 +96,8 @@ class Relay(Subject):
         """Wait for nothing: nothing is recorded."""
 
 
-class Bare(Subject):
-    """The floor: see `floor.py`."""
+class Floor(Subject):
+    """What the promise alone costs: see `floor.py`."""
 
     signs = True
 

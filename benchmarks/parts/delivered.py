@@ -8,7 +8,7 @@ import peers
 from ours import DATABASE
 from run_context import Run
 from section import Section, rates_section
-from subjects import CONNECTIONS, Bare, Embedded, Ours
+from subjects import CONNECTIONS, Embedded, Ours
 from turns import Rival, rates
 from wire import PAYLOAD_BYTES
 
@@ -17,7 +17,6 @@ __all__ = ["goals", "measure", "sections"]
 _SINGLE = "Sluicegate, single sends over HTTP"
 _BATCH = "Sluicegate, `send-batch` of 100"
 _EMBEDDED = "Sluicegate, embedded"
-_FLOOR = "the floor"
 _BATCH_MESSAGES = 100
 _BATCH_SENDERS = 4
 
@@ -30,9 +29,7 @@ def measure(run: Run) -> dict[str, Any]:
         run.relay() as relay,
         run.serving() as server,
         Embedded.run(database, run.sink_url, name=_EMBEDDED, core=run.cores.subject) as embedded,
-        Bare.run(
-            run.new_folder() / DATABASE, run.sink_url, name=_FLOOR, core=run.cores.subject
-        ) as floor,
+        run.floor() as floor,
     ):
         single = Ours(server, run.sink_url, name=_SINGLE)
         batch = Ours(

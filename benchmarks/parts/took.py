@@ -5,26 +5,18 @@ from statistics import median
 from typing import Any
 
 from figures import Spread
-from ours import DATABASE
 from rounds import Took
 from run_context import Run
 from section import SHARES, Section, discarded, shares, spread
-from subjects import Bare, Ours
+from subjects import Ours
 from turns import at_half_rate, median_shares
 
 __all__ = ["goals", "measure", "sections"]
 
-_FLOOR = "the floor"
-
 
 def measure(run: Run) -> dict[str, Any]:
     """Measure the relay, ours and the floor in turn, at half of the rate that ours has."""
-    database = run.new_folder() / DATABASE
-    with (
-        run.relay() as relay,
-        run.serving() as server,
-        Bare.run(database, run.sink_url, name=_FLOOR, core=run.cores.subject) as floor,
-    ):
+    with run.relay() as relay, run.serving() as server, run.floor() as floor:
         ours = Ours(server, run.sink_url)
         rate, seconds, turns, again = at_half_rate(
             run,
@@ -73,10 +65,10 @@ def sections(figures: dict[str, Any]) -> Iterator[Section]:
         for name, each in (
             ("aiohttp relay", figures["relay"]),
             ("Sluicegate", figures["sluicegate"]),
-            (_FLOOR, figures["floor"]),
+            ("the floor", figures["floor"]),
         )
     ]
-    for name, key in (("Sluicegate to relay", "ratio"), (f"{_FLOOR} to relay", "floor_ratio")):
+    for name, key in (("Sluicegate to relay", "ratio"), ("the floor to relay", "floor_ratio")):
         ratio = figures[key]
         rows.append((name, *(spread(ratio[p], ".2f") for p in ("p50", "p99")), *[""] * 5))
     yield Section(
