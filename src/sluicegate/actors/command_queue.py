@@ -19,8 +19,8 @@ class CommandQueue:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._waiting: deque[tuple[Command, AsyncioFuture[Any]]] | None = None
-        self._current: tuple[Command, AsyncioFuture[Any]] | None = None
+        self._waiting: deque[tuple[Command[Any], AsyncioFuture[Any]]] | None = None
+        self._current: tuple[Command[Any], AsyncioFuture[Any]] | None = None
         self.pausing = 0
         """Pauses that were asked for (or that an attempt brought) and are not yet durable: while
         there is one, the gate is shut."""
@@ -37,7 +37,7 @@ class CommandQueue:
         command, _ = self._current
         return isinstance(command, MessageCommand) and message_id in command.message_ids
 
-    def add(self, command: Command) -> AsyncioFuture[Any]:
+    def add(self, command: Command[Any]) -> AsyncioFuture[Any]:
         """Queue a command; the future holds its answer, or raises its error."""
         answer = AsyncioFuture[Any]()
         if self._waiting is None:
@@ -47,7 +47,7 @@ class CommandQueue:
             self.pausing += 1
         return answer
 
-    def start_next(self, state: EndpointState) -> Command | None:
+    def start_next(self, state: EndpointState) -> Command[Any] | None:
         """Return the next command to carry out, if none is under way; answer those refused."""
         while self._waiting and self._current is None:
             command, answer = self._waiting.popleft()
@@ -75,7 +75,7 @@ class CommandQueue:
             command, answer = self._waiting.popleft()
             self._answer(command, answer, CommandDone(None, None, error))
 
-    def _answer(self, command: Command, answer: AsyncioFuture[Any], done: CommandDone) -> None:
+    def _answer(self, command: Command[Any], answer: AsyncioFuture[Any], done: CommandDone) -> None:
         if isinstance(command, Pause):
             self.pausing -= 1
         if answer.done():  # the caller went away

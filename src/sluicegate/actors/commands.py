@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Set as AbstractSet
+from typing import Any
 
 from sluicegate.actors.announcing import tell_paused, tell_resumed
 from sluicegate.actors.home import Home
@@ -35,7 +36,7 @@ _SWEEP_ROWS = 500
 _SWEEP_PAUSE_S = 1.0
 
 
-def refusal(command: Command, state: EndpointState) -> SluicegateError | None:
+def refusal(command: Command[Any], state: EndpointState) -> SluicegateError | None:
     """Return why `command` cannot be carried out on an endpoint in `state`, or `None`."""
     if state.project_id != command.project_id:
         return EndpointNotFoundError()
@@ -52,7 +53,7 @@ def refusal(command: Command, state: EndpointState) -> SluicegateError | None:
 
 
 async def carry_out(
-    command: Command, endpoint_id: str, parts: Parts, outstanding: Outstanding
+    command: Command[Any], endpoint_id: str, parts: Parts, outstanding: Outstanding
 ) -> None:
     """Make a command durable and report what came of it.
 
@@ -74,7 +75,7 @@ async def carry_out(
 
 
 async def _write(
-    command: Command, endpoint_id: str, parts: Parts, *, in_flight: AbstractSet[str]
+    command: Command[Any], endpoint_id: str, parts: Parts, *, in_flight: AbstractSet[str]
 ) -> CommandDone:
     storage, at_ms = parts.storage, parts.clock.wall_ms()
     answer: int | None = None

@@ -16,7 +16,7 @@ start of the process) tries again. The process goes on in any case.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import TypeVar
 
 from pykka import ActorDeadError
 
@@ -25,7 +25,7 @@ from sluicegate.actors.alarms import Alarms
 from sluicegate.actors.bulk import for_each_endpoint
 from sluicegate.actors.endpoint import EndpointActor
 from sluicegate.actors.entry import Entry
-from sluicegate.actors.future import AnswerLostError
+from sluicegate.actors.future import AnswerLostError, AsyncioFuture
 from sluicegate.actors.messages import (
     AddSigningKey,
     Cancel,
@@ -53,6 +53,8 @@ from sluicegate.engine.operations import Moved, ReplayKind
 from sluicegate.engine.ports import Head, SigningKeyRow
 
 __all__ = ["Directory"]
+
+_A = TypeVar("_A")
 
 _REPLAYED_AT_ONCE = 250
 _DELETED_AT_ONCE = 25
@@ -134,8 +136,7 @@ class Directory:
 
     async def resume(self, project_id: str, endpoint_id: str) -> int:
         """See `Owners.resume`."""
-        held: int = await self._ask(endpoint_id, Resume(project_id))
-        return held
+        return await self._ask(endpoint_id, Resume(project_id))
 
     async def reconfigure(
         self,
@@ -212,7 +213,7 @@ class Directory:
         """See `Owners.in_flight`."""
         return self._in_flight.keys()
 
-    async def _ask(self, endpoint_id: str, command: Command) -> Any:  # noqa: ANN401 - of the command's own type; callers name it
+    async def _ask(self, endpoint_id: str, command: Command[_A]) -> _A:
         while True:
             if self.closing:
                 msg = "the engine is shutting down"
@@ -225,7 +226,7 @@ class Directory:
                 msg = "too many commands wait for this endpoint"
                 raise UnavailableError(msg)
             entry.asking += 1
-            answer = actor.ask(command, block=False)
+            answer: AsyncioFuture[_A] = actor.ask(command, block=False)
             answer.add_done_callback(entry.answered)  # also when the asker has gone away
             try:
                 return await answer

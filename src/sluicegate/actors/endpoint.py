@@ -13,6 +13,7 @@ carried out one at a time, in order; a second `Pause` waits for the first one's 
 """
 
 import asyncio
+from typing import Any
 
 import msgspec
 
@@ -230,7 +231,7 @@ class EndpointActor(AsyncioActor):
 
     # -- commands ---------------------------------------------------------------------------
 
-    def _on_command(self, command: Command) -> Later:
+    def _on_command(self, command: Command[Any]) -> Later:
         answer = self._commands.add(command)
         self._next_command()
         return Later(answer)

@@ -5,8 +5,8 @@ the actor's own tasks and timers. A hint (`Wake`) may be lost or repeated: the r
 truth.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -49,49 +49,53 @@ __all__ = [
 ]
 
 
+A_co = TypeVar("A_co", covariant=True)
+"""What a command is answered with."""
+
+
 class _Record(msgspec.Struct, frozen=True, gc=False):
     """A message: immutable, compared by value."""
 
 
-class Command(_Record, frozen=True):
-    """Something a caller asks of an endpoint."""
+class Command(_Record, Generic[A_co], frozen=True):
+    """Something a caller asks of an endpoint; `A_co` is the answer when it is done."""
 
     project_id: str
     """The caller's project: an endpoint of another one answers as if unknown."""
 
 
-class Pause(Command, frozen=True):
+class Pause(Command[None], frozen=True):
     """Shut the gate at once, make it durable, answer."""
 
 
-class Resume(Command, frozen=True):
+class Resume(Command[int], frozen=True):
     """Make everything held due, answer with how many messages that were."""
 
 
-class Reconfigure(Command, frozen=True, gc=True):
+class Reconfigure(Command[None], frozen=True, gc=True):
     """Change the configuration; the next attempt uses the result."""
 
     change: Callable[[EndpointConfig], EndpointConfig]
     """Pure; applied to the stored configuration inside the write."""
 
 
-class AddSigningKey(Command, frozen=True):
+class AddSigningKey(Command[None], frozen=True):
     """Add a second signing key."""
 
     key: SigningKeyRow
 
 
-class RemoveSigningKey(Command, frozen=True):
+class RemoveSigningKey(Command[None], frozen=True):
     """Remove one of two signing keys."""
 
     key_id: str
 
 
-class Delete(Command, frozen=True):
+class Delete(Command[None], frozen=True):
     """Delete the endpoint and give up what waits."""
 
 
-class MessageCommand(Command, frozen=True):
+class MessageCommand(Command[Sequence[Moved | SluicegateError]], frozen=True):
     """Something a caller asks for some of an endpoint's messages."""
 
     message_ids: tuple[str, ...]
@@ -119,7 +123,7 @@ class DeleteMessages(MessageCommand, frozen=True):
     """The API key that asked for it; `None`: a program."""
 
 
-COMMANDS: tuple[type[Command], ...] = (
+COMMANDS: tuple[type[Command[Any]], ...] = (
     Pause,
     Resume,
     Reconfigure,

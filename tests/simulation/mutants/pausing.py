@@ -32,7 +32,7 @@ def a_pause_is_answered_before_its_commit(patch: Patch) -> None:
     """The gate is shut at once, so why not answer at once? A crash finds it open again."""
     on_command = EndpointActor._on_command
 
-    def at_once(self: EndpointActor, command: Command) -> Later:
+    def at_once(self: EndpointActor, command: Command[Any]) -> Later:
         free = self.state is not None and not self.state.paused and not self._commands.pausing
         later = on_command(self, command)
         if free and isinstance(command, Pause):
@@ -131,7 +131,7 @@ def a_second_pause_succeeds_too(patch: Patch) -> None:
     """Pausing is made idempotent, as good manners have it."""
     pause = endpoint_writes.Pause.apply
 
-    def lenient(command: Command, state: EndpointState) -> SluicegateError | None:
+    def lenient(command: Command[Any], state: EndpointState) -> SluicegateError | None:
         return None if isinstance(command, Pause) and state.paused else refusal(command, state)
 
     def again(self: endpoint_writes.Pause, db: sqlite3.Connection, gathered: Any) -> EndpointState:
