@@ -39,23 +39,23 @@ def tell_result(events: Events, result: AttemptResult) -> None:
 
 def tell_paused(events: Events, endpoint_id: str, reason: PauseReason, *, at_ms: int) -> None:
     """Tell that an endpoint is paused."""
-    if EventName.ENDPOINT_PAUSED in events.wanted:
-        event = Event(
-            name=EventName.ENDPOINT_PAUSED,
-            at=from_ms(at_ms),
-            endpoint_id=endpoint_id,
-            reason=reason,
-        )
-        events.tell(event)
+    _tell(events, EventName.ENDPOINT_PAUSED, endpoint_id, at_ms=at_ms, reason=reason)
 
 
 def tell_resumed(events: Events, endpoint_id: str, count: int, *, at_ms: int) -> None:
     """Tell that an endpoint is not paused any more, and how many messages were held."""
-    if EventName.ENDPOINT_RESUMED in events.wanted:
-        event = Event(
-            name=EventName.ENDPOINT_RESUMED,
-            at=from_ms(at_ms),
-            endpoint_id=endpoint_id,
-            count=count,
-        )
-        events.tell(event)
+    _tell(events, EventName.ENDPOINT_RESUMED, endpoint_id, at_ms=at_ms, count=count)
+
+
+def _tell(
+    events: Events,
+    name: EventName,
+    endpoint_id: str,
+    *,
+    at_ms: int,
+    reason: PauseReason | None = None,
+    count: int | None = None,
+) -> None:
+    if name in events.wanted:
+        at = from_ms(at_ms)
+        events.tell(Event(name=name, at=at, endpoint_id=endpoint_id, reason=reason, count=count))

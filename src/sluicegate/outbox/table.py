@@ -1,6 +1,5 @@
 """The tables of an outbox, on SQLite: what is in them, and how it is read."""
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -170,8 +169,8 @@ def _headers(text: object) -> object:
     if not isinstance(text, str):
         return text
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
         raise InvalidRequestError(
             "headers must be a JSON object of strings", details={"field": "headers"}
         ) from None
