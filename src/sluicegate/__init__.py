@@ -20,19 +20,19 @@ __all__ = ["Engine", "Settings", "SyncEngine", "__version__", "verify"]
 
 def __getattr__(name: str) -> object:
     if name == "Engine":
-        from sluicegate.app import Engine  # noqa: PLC0415 - half a second of CPU, for few commands
+        from sluicegate.app import Engine  # noqa: PLC0415 - loaded by whoever uses it
 
         return Engine
     if name == "SyncEngine":
-        from sluicegate.embedding import SyncEngine  # noqa: PLC0415 - as `Engine`
+        from sluicegate.embedding import SyncEngine  # noqa: PLC0415 - loaded by whoever uses it
 
         return SyncEngine
     if name == "Settings":
-        from sluicegate.engine.settings import Settings  # noqa: PLC0415 - 50 ms, for some commands
+        from sluicegate.engine.settings import Settings  # noqa: PLC0415 - loaded by whoever uses it
 
         return Settings
     if name == "verify":
-        from sluicegate.verification import verify  # noqa: PLC0415 - 60 ms, for those who receive
+        from sluicegate.verification import verify  # noqa: PLC0415 - loaded by whoever uses it
 
         return verify
     msg = f"module {__name__!r} has no attribute {name!r}"

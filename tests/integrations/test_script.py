@@ -1,25 +1,31 @@
-"""The lines that the README shows for a script."""
+"""The lines that the documents show for a program of one's own."""
 
-import ast
-import asyncio
-import inspect
+import pytest
 
-from sluicegate import Engine, Settings
+from sluicegate import Settings, SyncEngine
 
 from .conftest import Receiver
 from .documented import block, lines_of
 
+_DOCUMENTED = {
+    "README.md": "In a Python program",
+    "docs/embedding.md": "asyncio",
+}
 
-async def test_three_lines_send_from_a_script(settings: Settings, receiver: Receiver) -> None:
-    """What they send is durable and arrives once: at once, or when the file is opened again."""
-    code = block("README.md", "In a Python program")
-    assert lines_of(code) == 1 + 3  # the import, and three lines
-    code = code.replace(":9000/", f":{receiver.port}/")
-    compiled = compile(code, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    sending = eval(compiled, {})  # noqa: S307 - our own README
-    assert inspect.iscoroutine(sending)
-    await sending
-    async with Engine(settings) as engine:
-        assert len((await engine.list_logs()).items) == 1
-        assert await asyncio.to_thread(receiver.next_body) == b'{"event":"order.created"}'
+
+@pytest.mark.parametrize("document", _DOCUMENTED)
+def test_what_a_documented_program_sends_arrives_once(
+    settings: Settings, receiver: Receiver, document: str
+) -> None:
+    """It is durable: it arrives at once, or when the file is opened again."""
+    code = block(document, _DOCUMENTED[document]).replace(":9000/", f":{receiver.port}/")
+    exec(compile(code, document, "exec"), {})  # noqa: S102 - our own document
+    with SyncEngine(settings) as engine:
+        assert len(engine.list_logs().items) == 1
+        assert receiver.next_body() == b'{"event":"order.created"}'
     assert receiver.bodies.empty()
+
+
+def test_a_script_sends_with_three_lines() -> None:
+    """And one that imports."""
+    assert lines_of(block("README.md", "In a Python program")) == 1 + 3
