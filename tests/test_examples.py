@@ -42,3 +42,8 @@ def test_the_idempotent_receiver_stands() -> None:
     told = run("test_idempotent_receiver.py", "--simulation-soak=3")
     assert "faults in 20 runs" in told
     assert "6 passed" in told
+
+
+def test_both_sides_of_a_webhook_are_tested_with_the_kit() -> None:
+    """The shop sends through failures, the warehouse refuses every forgery."""
+    assert "8 passed" in run("test_shop_with_webhooks.py")

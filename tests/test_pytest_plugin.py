@@ -47,6 +47,7 @@ def test_the_plugin_is_in_the_wheel(tmp_path: Path) -> None:
         assert b"[pytest11]\nsluicegate = sluicegate.pytest_plugin\n" in archive.read(points)
     assert "sluicegate/pytest_plugin.py" in names
     assert "sluicegate/simulation/receivers/asgi.py" in names
+    assert "sluicegate/testing/samples.py" in names
 
 
 def test_its_options_are_in_the_help(pytester: pytest.Pytester) -> None:

@@ -1,11 +1,11 @@
-"""The pytest plugin: a fixture with a world in it, a seed for it, and what to do when it fails.
+"""The pytest plugin: worlds with a seed and what to do when one fails; engines and receivers.
 
     def test_one_order_per_event(simulation):
         shop = simulation.host("shop.example", asgi=make_app)
         ...
 
-Whoever does not use the fixture pays nothing: the simulation is imported when it is asked for.
-See docs/simulation.md.
+Whoever does not use the fixtures pays nothing: what they need is imported when it is asked for.
+See docs/simulation.md, and for `webhook_engine` and its like docs/embedding.md.
 """
 
 import inspect
@@ -17,8 +17,23 @@ import pytest
 
 if TYPE_CHECKING:
     from sluicegate.simulation import Simulation
+    from sluicegate.testing import (
+        AsyncRealEngine,
+        RealEngine,
+        VirtualEngine,
+        WebhookReceiver,
+        WebhookSamples,
+    )
+    from sluicegate.testing.fixtures import WebhookKit
 
-__all__ = ["simulation", "simulation_seed"]
+__all__ = [
+    "simulation",
+    "simulation_seed",
+    "webhook_engine",
+    "webhook_kit",
+    "webhook_receiver",
+    "webhook_samples",
+]
 
 _SEED = "simulation_seed"
 _MARKER = "simulation"
@@ -49,6 +64,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         f"{_MARKER}(**options): options of this test's `Simulation` by name, such as faults=STORM",
+    )
+    config.addinivalue_line(
+        "markers",
+        "webhook_engine(clock='virtual' | 'real', **settings): the clock and the settings of this"
+        " test's `webhook_engine`",
     )
 
 
@@ -102,6 +122,35 @@ def simulation(request: pytest.FixtureRequest, simulation_seed: int) -> "Iterato
         )
     with Simulation(simulation_seed, **options) as world:
         yield world
+
+
+@pytest.fixture
+def webhook_kit(request: pytest.FixtureRequest) -> "Iterator[WebhookKit]":
+    """The engine and the receiver of this test; ask for those instead."""
+    from sluicegate.testing.fixtures import webhook_kit as kit_of  # noqa: PLC0415 - see the module's docstring
+
+    with kit_of(request) as kit:
+        yield kit
+
+
+@pytest.fixture
+def webhook_engine(webhook_kit: "WebhookKit") -> "VirtualEngine | RealEngine | AsyncRealEngine":
+    """An engine: see `sluicegate.testing`. Its calls block in a plain test, else are awaited."""
+    return webhook_kit.engine
+
+
+@pytest.fixture
+def webhook_receiver(webhook_kit: "WebhookKit") -> "WebhookReceiver":
+    """A receiver that records, verifies and answers what it is told, beside `webhook_engine`."""
+    return webhook_kit.receiver
+
+
+@pytest.fixture
+def webhook_samples() -> "WebhookSamples":
+    """Webhooks signed with `sluicegate.testing.SAMPLE_SECRET`: good ones, and wrong ones."""
+    from sluicegate.testing.samples import WebhookSamples  # noqa: PLC0415 - see the module's docstring
+
+    return WebhookSamples()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,9 +13,9 @@ from sluicegate.simulation.engine_host import EngineHost, HostDownError
 from sluicegate.simulation.loop import SimulationLoop
 from sluicegate.simulation.receivers import ReceiverHost
 
-__all__ = ["Raised", "Settled", "longest_cycle_s", "settle"]
+__all__ = ["UNFINISHED", "Raised", "Settled", "longest_cycle_s", "settle"]
 
-_UNFINISHED = (MessageStatus.QUEUED, MessageStatus.DELIVERING, MessageStatus.PENDING_RETRY)
+UNFINISHED = (MessageStatus.QUEUED, MessageStatus.DELIVERING, MessageStatus.PENDING_RETRY)
 _LISTED_MAX = 500
 _ATTEMPT_S = 60.0
 _SLACK_S = 60.0
@@ -106,7 +106,7 @@ async def _unfinished(host: EngineHost) -> list[LogEntry] | None:
 
     async def look(engine: Engine) -> list[LogEntry]:
         found: list[LogEntry] = []
-        for status in _UNFINISHED:
+        for status in UNFINISHED:
             page = await engine.list_logs(status=status, limit=_LISTED_MAX)
             found += page.items
         return found

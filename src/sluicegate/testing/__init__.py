@@ -1,0 +1,28 @@
+"""What programs test their webhooks with: an engine, a receiver that records, signed samples.
+
+The pytest plugin has the fixtures `webhook_engine`, `webhook_receiver` and `webhook_samples`; all
+of it works without them too. See docs/embedding.md.
+"""
+
+from sluicegate.simulation.receivers import Answer
+from sluicegate.testing.assertions import assert_delivered
+from sluicegate.testing.deliveries import HANG, Delivery, WebhookReceiver
+from sluicegate.testing.real import AsyncRealEngine, RealEngine, RealReceiver
+from sluicegate.testing.samples import SAMPLE_SECRET, SignedWebhook, WebhookSamples
+from sluicegate.testing.virtual import VirtualEngine, VirtualReceiver
+
+__all__ = [
+    "HANG",
+    "SAMPLE_SECRET",
+    "Answer",
+    "AsyncRealEngine",
+    "Delivery",
+    "RealEngine",
+    "RealReceiver",
+    "SignedWebhook",
+    "VirtualEngine",
+    "VirtualReceiver",
+    "WebhookReceiver",
+    "WebhookSamples",
+    "assert_delivered",
+]
