@@ -234,12 +234,15 @@ def check(world: World, pieces: tuple[bytes, ...], *, hangs: bool) -> None:
     assert comparable(ours) == comparable(theirs)
 
 
+INTERIM = b"HTTP/1.1 199 X\r\nContent-Length: 5\r\n\r\nhello"
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 UPGRADE = b"HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
 @given(pieces=responses(), hangs=st.booleans())
 @example(pieces=(b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",), hangs=True)
+@example(pieces=(INTERIM + ANSWER,), hangs=True)
 @example(pieces=(UPGRADE,), hangs=True)
 @example(pieces=(UPGRADE + b"hello",), hangs=True)
 def test_both_senders_make_the_same_of_a_response(

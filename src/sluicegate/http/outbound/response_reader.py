@@ -201,7 +201,9 @@ class ResponseReader:
         self._count = 0  # of the trailers, from now on
 
     def on_body(self, data: bytes) -> None:
-        """Take a piece of the body."""
+        """Take a piece of the body; an interim response has none (RFC 9110 §15.2)."""
+        if self.status is None:
+            return  # llhttp reads one of some; it is not the answer's, and leads nowhere
         self._idle_bytes = 0
         room = self._keep_bytes_max - self._seen_bytes
         self._seen_bytes += len(data)
