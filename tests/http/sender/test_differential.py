@@ -219,7 +219,7 @@ def comparable(outcome: Outcome) -> tuple[object, ...]:
         outcome.headers,
         outcome.retry_after,
         outcome.body_truncated,
-        outcome.body,
+        None if outcome.body_truncated else outcome.body,
         outcome.error is None,
         outcome.resolved_ip,
         outcome.timings.ttfb_ms is None,
@@ -232,6 +232,7 @@ def check(world: World, pieces: tuple[bytes, ...], *, hangs: bool) -> None:
     theirs = world.outcome_of(AiohttpSender, pieces, hangs=hangs)
     ours = world.outcome_of(LeanSender, pieces, hangs=hangs)
     assert comparable(ours) == comparable(theirs)
+    assert ours.body.startswith(theirs.body), "aiohttp forgets the piece in which a body breaks"
 
 
 INTERIM = b"HTTP/1.1 199 X\r\nContent-Length: 5\r\n\r\nhello"
@@ -254,6 +255,7 @@ def test_both_senders_make_the_same_of_a_response(
 
     Left out, because they differ on purpose: a reason phrase of more than 8 KiB, which only
     aiohttp refuses; names and values of a header that are too long only together, which aiohttp
-    refuses in the first header only; and an end by reset, which aiohttp takes for a body's end.
+    refuses in the first header only; what is kept of a body of which a piece is broken, as
+    aiohttp forgets that piece; and an end by reset, which aiohttp takes for a body's end.
     """
     check(world, pieces, hangs=hangs)
