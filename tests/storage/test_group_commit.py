@@ -253,27 +253,53 @@ async def test_a_duplicate_message_id_is_a_fault_of_its_own(place: "Place") -> N
     assert [type(answer) for answer in answers] == [list, SluicegateError, list]
 
 
-async def test_what_nobody_waits_for_goes_with_the_next_commit(
+async def test_what_nobody_waits_for_waits_for_company(
     place: "Place", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long that takes; or with one of its own soon after."""
+    """A send is not made to wait for it; a write of its kind that is urgent takes it along."""
     storage = await place.opened()
     endpoint = await place.endpoint(storage)
     await place.send(storage, endpoint, 2)
     waiting = await storage.load_queued(endpoint, after_seq=0, limit=2)
-    first, alone = (place.result(endpoint, message) for message in waiting)
-    with monkeypatch.context() as patch:
-        patch.setattr(writer, "PATIENCE_S", 30.0)
-        before = storage.commits
-        recorded = asyncio.ensure_future(storage.record_attempt(first, urgent=False))
-        for _ in range(3):
-            await asyncio.sleep(0)
-        await place.send(storage, endpoint)
-    assert recorded.done()
-    assert storage.commits == before + 1
-    async with asyncio.timeout(10):
-        await storage.record_attempt(alone, urgent=False)
+    patient, urgent = (place.result(endpoint, message) for message in waiting)
+    monkeypatch.setattr(writer, "PATIENCE_S", 30.0)
+    before = storage.commits
+    recorded = asyncio.ensure_future(storage.record_attempt(patient, urgent=False))
+    await place.send(storage, endpoint)
+    assert not recorded.done()
+    await storage.record_attempt(urgent, urgent=True)
+    await recorded
     assert storage.commits == before + 2
+
+
+async def test_enough_of_what_nobody_waits_for_is_company(
+    place: "Place", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it never grows; all of it goes in one commit."""
+    monkeypatch.setattr(writer, "PATIENCE_S", 30.0)
+    storage = await place.opened()
+    endpoint = await place.endpoint(storage)
+    await place.send(storage, endpoint, writer.COMPANY)
+    waiting = await storage.load_queued(endpoint, after_seq=0, limit=writer.COMPANY)
+    before = storage.commits
+    writes = [
+        asyncio.ensure_future(storage.record_attempt(place.result(endpoint, message), urgent=False))
+        for message in waiting
+    ]
+    async with asyncio.timeout(10):
+        await asyncio.gather(*writes)
+    assert storage.commits == before + 1
+
+
+async def test_what_nobody_waits_for_is_written_soon(place: "Place") -> None:
+    """Without any company."""
+    storage = await place.opened()
+    endpoint = await place.endpoint(storage)
+    await place.send(storage, endpoint)
+    (message,) = await storage.load_queued(endpoint, after_seq=0, limit=1)
+    async with asyncio.timeout(10):
+        await storage.record_attempt(place.result(endpoint, message), urgent=False)
+    assert await storage.load_queued(endpoint, after_seq=0, limit=1) == []
 
 
 async def test_closing_commits_all_that_waits(place: "Place") -> None:

@@ -1,12 +1,13 @@
 """The way from the event loop to a connection's own thread."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import aiosqlite
 
-__all__ = ["Connect", "call", "connect_sqlite"]
+__all__ = ["Connect", "begin", "call", "connect_sqlite"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -20,6 +21,60 @@ def connect_sqlite(path: str) -> aiosqlite.Connection:
     return aiosqlite.connect(path, isolation_level=None, cached_statements=256, timeout=5)
 
 
+class _Outcome:
+    """A future as aiosqlite's thread sees one: it hands on what a call came to.
+
+    A real one would cost the loop two turns more, one for its callbacks and one for the task that
+    waits for it; in a busy process each is some milliseconds.
+    """
+
+    __slots__ = ("_loop", "_then")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        then: Callable[[Any, BaseException | None], None],
+    ) -> None:
+        self._loop = loop
+        self._then = then
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, result: object) -> None:
+        self._then(result, None)
+
+    def set_exception(self, error: BaseException) -> None:
+        self._then(None, error)
+
+
+def begin(
+    connection: aiosqlite.Connection,
+    function: Callable[[sqlite3.Connection], _R],
+    then: Callable[[_R | None, BaseException | None], None],
+) -> None:
+    """Let the connection's thread run `function(db)`, and the loop then `then(result, error)`.
+
+    Calls run one after another, in the order of the calls. Never blocks; on the event loop.
+
+    Raises:
+        ValueError: the connection is closed.
+    """
+
+    def run() -> _R:
+        return function(connection._conn)  # noqa: SLF001 - as below
+
+    if not connection._running:  # noqa: SLF001 - as below
+        raise ValueError("the connection is closed")
+    outcome = _Outcome(asyncio.get_running_loop(), then)
+    # aiosqlite's public methods cost a hop between threads for each statement; a batch of a
+    # thousand writes must cost one.
+    connection._tx.put_nowait((cast("asyncio.Future[Any]", outcome), run))  # noqa: SLF001
+
+
 async def call(
     connection: aiosqlite.Connection,
     function: Callable[Concatenate[sqlite3.Connection, _P], _R],
@@ -28,12 +83,10 @@ async def call(
 ) -> _R:
     """Run `function(db, …)` on the connection's thread and return what it returns.
 
-    Calls run one after another, in the order of the calls. A cancelled call runs all the same.
+    As `begin` does. A cancelled call runs all the same.
     """
 
     def run() -> _R:
-        return function(connection._conn, *args, **kwargs)  # noqa: SLF001 - as below
+        return function(connection._conn, *args, **kwargs)  # noqa: SLF001 - as in `begin`
 
-    # aiosqlite's public methods cost a hop between threads for each statement; a batch of a
-    # thousand writes must cost one.
     return cast("_R", await connection._execute(run))  # type: ignore[no-untyped-call]  # noqa: SLF001

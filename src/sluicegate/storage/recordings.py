@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.storage.rows_together import RowsTogether
 
 __all__ = ["AttemptRow", "MessageFacts", "Move", "Recordings"]
@@ -40,7 +41,7 @@ FROM (VALUES""",
 
 AttemptRow = tuple[int, int, bytes | None, *tuple[object, ...]]
 """The columns of `_INSERT`."""
-Move = tuple[object, ...]
+Move = tuple[int, MessageStatus, *tuple[object, ...]]
 """A message's `seq` and what becomes of it: the columns of `_MOVE_ON`."""
 
 
@@ -57,10 +58,17 @@ class MessageFacts(msgspec.Struct, array_like=True, gc=False):
 
 
 _DECODER = msgspec.json.Decoder(list[MessageFacts])
+_KNOWN_MAX = 8_192
+"""Of so many messages, the latest, are the facts kept: most results come soon."""
 
 
 class Recordings:
-    """Results that are to be stored, and what is known of their messages."""
+    """Results that are to be stored, and what is known of their messages.
+
+    What one connection writes it need not read: the facts of a message are kept from its insert,
+    or from its first result, until it is finished. Other writes may change them, so they make all
+    of it forgotten (see `Write.alone`).
+    """
 
     def __init__(self) -> None:
         """Start empty."""
@@ -69,11 +77,15 @@ class Recordings:
         self._moves: list[Move] = []
 
     def expect(self, db: sqlite3.Connection, seqs: Iterable[int]) -> None:
-        """Read what the results of these messages will ask for; `flush` forgets it."""
+        """Read what the results of these messages will ask for and is not known."""
         wanted = [seq for seq in seqs if seq not in self._facts]
         if wanted:
             (text,) = db.execute(_READ, (msgspec.json.encode(wanted).decode(),)).fetchone()
             self._facts |= {facts.seq: facts for facts in _DECODER.decode(text)}
+
+    def know(self, facts: MessageFacts) -> None:
+        """Keep the facts of a message that this transaction inserts."""
+        self._facts[facts.seq] = facts
 
     def facts(self, db: sqlite3.Connection, seq: int) -> MessageFacts | None:
         """Return what is known of a message; `None` if there is no such message."""
@@ -98,12 +110,21 @@ class Recordings:
             self._moves.append(move)
 
     def flush(self, db: sqlite3.Connection) -> None:
-        """Store what was left, and forget what was read."""
+        """Store what was left; let go of messages that are finished, and of too many."""
         if self._attempts:
             _INSERT.execute(db, list(self._attempts.values()))
             _MOVE_ON.execute(db, self._moves)
-        self.discard()
+        for seq, status, *_ in self._moves:
+            if status is not MessageStatus.PENDING_RETRY:
+                self._facts.pop(seq, None)
+        self._attempts, self._moves = {}, []
+        while len(self._facts) > _KNOWN_MAX:
+            del self._facts[next(iter(self._facts))]
+
+    def forget(self) -> None:
+        """Forget what is known of messages: somebody else may change them."""
+        self._facts.clear()
 
     def discard(self) -> None:
-        """Forget everything."""
+        """Forget everything: the transaction was rolled back."""
         self._facts, self._attempts, self._moves = {}, {}, []

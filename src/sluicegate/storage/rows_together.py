@@ -10,7 +10,7 @@ from itertools import chain
 
 __all__ = ["RowsTogether"]
 
-_SIZES = (64, 16, 4, 1)
+_SIZES = (64, 16, 8, 4, 3, 2, 1)
 """Rows of one statement; each size is prepared once, and kept by the connection."""
 
 

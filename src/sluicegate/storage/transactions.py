@@ -192,6 +192,7 @@ class Transactions:
         """Run one write; return what its caller gets, which may be an error of its caller's."""
         if write.alone:
             self._gathered.flush(db)
+            self._gathered.recordings.forget()
         changes = db.total_changes
         try:
             return write.apply(db, self._gathered)

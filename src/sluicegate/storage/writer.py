@@ -1,9 +1,9 @@
 """The one writer: everybody who waits goes into one transaction (group commit)."""
 
 import asyncio
-import sqlite3
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import aiosqlite
@@ -11,16 +11,18 @@ import aiosqlite
 from sluicegate.engine.errors import SluicegateError, UnavailableError
 from sluicegate.engine.log import log
 from sluicegate.engine.ports import Clock, OnAccepted, StorageFault, Telemetry
-from sluicegate.storage.bridge import call
+from sluicegate.storage.bridge import begin
 from sluicegate.storage.transactions import Committed, Transactions
 from sluicegate.storage.writes import Write
 
-__all__ = ["PATIENCE_S", "Writer"]
+__all__ = ["COMPANY", "PATIENCE_S", "Writer"]
 
 _R = TypeVar("_R")
 
-PATIENCE_S = 0.005
+PATIENCE_S = 0.02
 """So long does a write that nobody waits for wait for company."""
+COMPANY = 32
+"""So many writes are company enough."""
 _FAILED = "storage has failed"
 _BATCH_ROWS_MAX = 1_000
 _BATCH_BYTES_MAX = 16 << 20
@@ -47,8 +49,10 @@ class Writer:
     the next gathers. There are two queues, each in order: what takes on no new messages goes
     first, so that neither a pause nor the result of an attempt waits behind a flood of sends.
 
-    What nobody waits for goes with the next commit that somebody waits for, or with one of its
-    own when it has waited for `PATIENCE_S`: a commit of one row costs as much as one of many.
+    What nobody waits for (the result of an attempt that holds nothing up) waits for company: until
+    there are `COMPANY` of its kind, or something in its queue that somebody waits for, and for
+    `PATIENCE_S` at most. Ten results stored together cost a third of ten that are stored one by
+    one, and whoever sends would wait for it.
     """
 
     def __init__(
@@ -63,7 +67,7 @@ class Writer:
         fatal: Callable[[BaseException], None],
         telemetry: Telemetry,
     ) -> None:
-        """Start the task that commits.
+        """Be ready to commit.
 
         Args:
             connection: the one connection that writes.
@@ -87,11 +91,13 @@ class Writer:
         self._first: deque[_Waiting] = deque()
         self._appends: deque[_Waiting] = deque()
         self._pending_bytes = 0
-        self._wakeup = asyncio.Event()
+        self._first_is_due = False
+        """Something in the first queue waits no longer, and so nothing in it does."""
         self._patience: asyncio.TimerHandle | None = None
         self._refusal: str | None = None
-        self._task = asyncio.create_task(self._run(), name="sluicegate-writer")
-        self._task.add_done_callback(self._ended)
+        self._busy = False
+        """A commit is under way, or about to begin."""
+        self._rested = asyncio.Event()
 
     @property
     def commits(self) -> int:
@@ -152,79 +158,105 @@ class Writer:
             return future
         queue.append(_Waiting(write, future, rows=rows, size_bytes=size_bytes))
         self._pending_bytes += size_bytes
-        if urgent:
-            self._go()
-        elif self._patience is None and not self._wakeup.is_set():
-            self._patience = loop.call_later(PATIENCE_S, self._go)
+        if queue is self._appends:
+            self._commit_soon()
+        elif urgent or len(queue) >= COMPANY:
+            self._hurry()
+        elif self._patience is None:
+            self._patience = loop.call_later(PATIENCE_S, self._hurry)
         return future
 
-    def _go(self) -> None:
-        """Let all that waits be committed."""
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
-        self._wakeup.set()
+    def _hurry(self) -> None:
+        """Let the next commit take the first queue."""
+        self._first_is_due = True
+        self._commit_soon()
+
+    def _commit_soon(self) -> None:
+        """Begin a commit when what else this turn of the loop brings is there, if none is on."""
+        if not self._busy:
+            self._busy = True
+            self._rested.clear()
+            asyncio.get_running_loop().call_soon(self._commit)
 
     async def close(self) -> None:
         """Commit what waits, refuse the rest, and end. Twice is fine."""
         if self._refusal is None:
             self._refusal = "shutting down"
-        self._wakeup.set()
-        await asyncio.wait([self._task])
-
-    async def _run(self) -> None:
-        while self._refusal is None:
-            await self._wakeup.wait()
-            if batch := self._take_batch():
-                await self._commit(batch)
-        while batch := self._take_batch():
-            await self._commit(batch)
+        self._hurry()
+        await self._rested.wait()
 
     def _take_batch(self) -> list[_Waiting]:
-        """Take the next writes off the queues; none only when none wait."""
-        self._go()
-        self._wakeup.clear()
+        """Take the next writes off the queues; none only when none is due."""
         batch: list[_Waiting] = []
         rows = size_bytes = 0
-        for queue in (self._first, self._appends):
+        for queue in (self._first, self._appends) if self._first_is_due else (self._appends,):
             while queue and rows < _BATCH_ROWS_MAX and size_bytes < _BATCH_BYTES_MAX:
                 waiting = queue.popleft()
                 rows += waiting.rows
                 size_bytes += waiting.size_bytes
                 batch.append(waiting)
-            if queue:
-                self._wakeup.set()
+        if not self._first:
+            self._first_is_due = False
+            if self._patience is not None:
+                self._patience.cancel()
+                self._patience = None
         return batch
 
-    async def _commit(self, batch: list[_Waiting]) -> None:
-        """Commit a batch, tell who got messages, then answer everybody in it."""
-        writes = [waiting.write for waiting in batch]
-        now_ms, began_s = self._clock.steady_ms(), self._clock.monotonic_s()
-        commits = self.commits
+    def _commit(self) -> None:
+        """Begin a commit of what is due; rest when nothing is."""
+        batch = self._take_batch()
+        if not batch:
+            self._busy = False
+            self._rested.set()
+            return
+        writes, now_ms = [waiting.write for waiting in batch], self._clock.steady_ms()
+        ended = partial(self._committed_or_not, batch, self.commits, self._clock.monotonic_s())
         try:
-            done = await call(self._connection, self._transactions.run, writes, now_ms=now_ms)
-        except (sqlite3.Error, OSError, ValueError) as error:
+            begin(
+                self._connection,
+                partial(self._transactions.run, writes=writes, now_ms=now_ms),
+                ended,
+            )
+        except ValueError as error:
+            ended(None, error)
+
+    def _committed_or_not(
+        self,
+        batch: list[_Waiting],
+        commits: int,
+        began_s: float,
+        done: Committed | None,
+        error: BaseException | None,
+    ) -> None:
+        """Tell who got messages, answer everybody in a batch, and begin the next one."""
+        if done is None:
             # It did not come out of `Transactions.run`: nobody knows what happened inside.
             results: list[object] = [UnavailableError(_FAILED) for _ in batch]
-            done = Committed(results, {}, error, faults=(StorageFault.UNKNOWN,))
-        for fault in done.faults:
-            self._telemetry.storage_failed(fault)
-        if self.commits > commits:
-            duration_s = self._clock.monotonic_s() - began_s
-            self._telemetry.committed(
-                writes=len(batch),
-                accepted=sum(len(each.messages) for each in done.accepted.values()),
-                duration_s=duration_s,
-            )
+            fatal = error if isinstance(error, Exception) else RuntimeError(repr(error))
+            done = Committed(results, {}, fatal, faults=(StorageFault.UNKNOWN,))
         try:
-            if done.fatal is not None:
-                self._fail(done.fatal)
-            if done.accepted:
-                self._accepted(done.accepted)
-            if self.commits > commits:
-                self._committed()
+            self._tell(done, writes=len(batch), committed=self.commits > commits, began_s=began_s)
+        except Exception as bug:  # noqa: BLE001 - who is told is to be trusted, or all must end
+            self._fail(bug)
         finally:
             self._answer(batch, done.results)
+        self._commit()
+
+    def _tell(self, done: Committed, *, writes: int, committed: bool, began_s: float) -> None:
+        for fault in done.faults:
+            self._telemetry.storage_failed(fault)
+        if committed:
+            self._telemetry.committed(
+                writes=writes,
+                accepted=sum(len(each.messages) for each in done.accepted.values()),
+                duration_s=self._clock.monotonic_s() - began_s,
+            )
+        if done.fatal is not None:
+            self._fail(done.fatal)
+        if done.accepted:
+            self._accepted(done.accepted)
+        if committed:
+            self._committed()
 
     def _answer(self, batch: list[_Waiting], results: list[object]) -> None:
         for waiting, result in zip(batch, results, strict=True):
@@ -250,10 +282,3 @@ class Writer:
             batch = list(queue)
             queue.clear()
             self._answer(batch, [UnavailableError(reason) for _ in batch])
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """See to it that nobody waits for a task that is no more."""
-        if task.cancelled():
-            self._refuse_waiting("the event loop is ending")
-        elif (error := task.exception()) is not None:
-            self._fail(error)

@@ -8,7 +8,7 @@ import msgspec
 from sluicegate.engine.metrics_windows import MINUTE_MS
 from sluicegate.engine.model import Arrivals, WaitingMessage
 from sluicegate.storage.gathered_activity import GatheredActivity
-from sluicegate.storage.recordings import Recordings
+from sluicegate.storage.recordings import MessageFacts, Recordings
 from sluicegate.storage.rows_together import RowsTogether
 
 __all__ = ["EndpointKey", "Gathered", "Write"]
@@ -62,6 +62,8 @@ class Gathered:
         """Of endpoints that got messages lately: the last one's `seq`."""
         self.checkpoint = False
         """A write asks that the log be brought into the file once the transaction has committed."""
+        self.recordings = Recordings()
+        """Results of attempts."""
         self._reset()
 
     def _reset(self) -> None:
@@ -73,12 +75,11 @@ class Gathered:
         """Idempotency keys gathered and not yet in the table → message id, payload hash."""
         self.activity = GatheredActivity()
         """What is counted by time."""
-        self.recordings = Recordings()
-        """Results of attempts."""
 
     def discard(self) -> None:
         """Forget everything: the transaction was rolled back."""
         self._reset()
+        self.recordings.discard()
         self._endpoints.clear()
         self._last_seqs.clear()
         self._seq_next = None
@@ -128,6 +129,7 @@ class Gathered:
         if len(self._last_seqs) >= _KNOWN_MAX:
             self._last_seqs.clear()
         self._last_seqs[endpoint_id] = waiting.seq
+        self.recordings.know(MessageFacts(row[0], row[2], row[3], waiting.status, row[10], None, 0))
         self.count(row[3], queued=1)
 
     def count(
@@ -178,7 +180,8 @@ class Write(Protocol[_R_co]):
     grows: ClassVar[bool]
     """It takes on new work, and is refused while the disk is full."""
     alone: ClassVar[bool]
-    """It reads what others of the transaction may have gathered: flush before it."""
+    """It reads what others of the transaction may have gathered, or changes what they know of
+    messages: flush before it, and forget."""
 
     def apply(self, db: sqlite3.Connection, gathered: Gathered) -> _R_co:
         """Make the change and return what its caller gets."""
