@@ -72,6 +72,7 @@ async def carry_out(
     except SluicegateError as error:
         done = CommandDone(None, None, error)
     outstanding.report(done)
+    outstanding.hasten()
 
 
 async def _write(

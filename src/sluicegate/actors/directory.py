@@ -197,6 +197,8 @@ class Directory:
         """Hand on what was accepted: the listener of `Storage.on_accepted`."""
         for endpoint_id, arrivals in messages.items():
             self._hint(endpoint_id, arrivals)
+            if (entry := self._entries.get(endpoint_id)) is not None:
+                entry.outstanding.hasten()
 
     def _hint(self, endpoint_id: str, arrivals: Arrivals | None) -> None:
         if self.closing:
@@ -228,6 +230,7 @@ class Directory:
             entry.asking += 1
             answer: AsyncioFuture[_A] = actor.ask(command, block=False)
             answer.add_done_callback(entry.answered)  # also when the asker has gone away
+            entry.outstanding.hasten()
             try:
                 return await answer
             except AnswerLostError:

@@ -127,6 +127,11 @@ class Outstanding:
         self.actor.tell(message)
         return True
 
+    def hasten(self) -> None:
+        """Let the actor handle what it was told in this very turn of the loop."""
+        if self.actor is not None:
+            self.actor.actor_inbox.hasten()
+
     def write(self, write: "Coroutine[Any, Any, None] | asyncio.Future[None]") -> None:
         """Run a write as a task of its own, or note one that is under way.
 

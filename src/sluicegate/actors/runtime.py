@@ -179,6 +179,8 @@ class AsyncioActor(pykka.Actor):
 
     def _drain(self) -> None:
         """Handle a batch. The outermost handler: nothing an actor raises gets past it."""
+        if self._handler is not None:
+            return  # scheduled before a hastened drain began what is being waited for
         if not self._started:
             self._started = True
             try:

@@ -1,7 +1,8 @@
 """The tasks that one endpoint's actor has beside its mailbox: reads and writes."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
+from functools import partial
 from typing import Any
 
 from sluicegate.actors.messages import Crashed
@@ -21,8 +22,50 @@ def spawn_read(
 def spawn_write(
     coroutine: Coroutine[Any, Any, None], endpoint_id: str, outstanding: Outstanding
 ) -> None:
-    """Run a write as a task that outlives the actor; it must report its end. Else as a read."""
-    outstanding.write(_guarded(coroutine, endpoint_id, outstanding))
+    """Run a write as a task that outlives the actor; it must report its end. Else as a read.
+
+    It begins at once, up to where it waits: the gate that a pause has shut is open again only
+    when the write has ended, and its asker waits as long.
+    """
+    begun = Begun(_guarded(coroutine, endpoint_id, outstanding))
+    if not begun.ended:
+        outstanding.write(begun.go_on())
+
+
+class Begun:
+    """A coroutine that has run up to where it waits, and goes on as a task.
+
+    As `asyncio.Task(..., eager_start=True)` has it from Python 3.12 on. Until it waits it runs in
+    its caller's task, so it must not be of the kind that asks for its own, as `asyncio.timeout`.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run it up to where it waits."""
+        self._coroutine = coroutine
+        self.ended = False
+        try:
+            self._awaited = coroutine.send(None)
+        except StopIteration:
+            self.ended = True
+
+    async def go_on(self) -> None:
+        """Run the rest."""
+        await self
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        """Wait for what it waits for, and run it on, until it has ended."""
+        awaited = self._awaited
+        while True:
+            try:
+                sent = yield awaited
+            except BaseException as exc:  # noqa: BLE001 - it is the coroutine's, a cancellation too
+                step = partial(self._coroutine.throw, exc)
+            else:
+                step = partial(self._coroutine.send, sent)
+            try:
+                awaited = step()
+            except StopIteration:
+                return
 
 
 async def _guarded(
