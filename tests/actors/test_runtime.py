@@ -309,6 +309,57 @@ async def test_the_mailbox_waits_for_a_handler_that_is_a_coroutine() -> None:
     assert await next_one == "next"
 
 
+async def test_what_is_hastened_is_handled_in_the_tellers_turn() -> None:
+    """In the actor's own context, `on_start` first; the drain that was scheduled finds nothing."""
+    ref = Recorder.start()
+    actor = actor_of(ref)
+    ref.tell("told")
+    ref.actor_inbox.hasten()
+    assert actor.seen == ["on_start", "told"]
+    ref.actor_inbox.hasten()
+    await asyncio.sleep(0)
+    assert actor.seen == ["on_start", "told"]
+    assert await ref.ask("later", block=False) == "later"
+
+
+async def test_an_actor_is_not_hastened_from_its_own_handler() -> None:
+    """A handler ends before the next one begins."""
+    ref = Recorder.start()
+    actor = actor_of(ref)
+
+    def handler() -> str:
+        ref.tell("next")
+        ref.actor_inbox.hasten()
+        assert "next" not in actor.seen
+        return "handled"
+
+    assert await ref.ask(handler, block=False) == "handled"
+    assert await ref.ask("last", block=False) == "last"
+    assert actor.seen == ["on_start", handler, "next", "last"]
+
+
+async def test_a_stale_drain_leaves_a_coroutine_alone() -> None:
+    """It was scheduled before a hastened one began what is being waited for."""
+    go = asyncio.Event()
+
+    async def slow() -> str:
+        await go.wait()
+        return "slow"
+
+    ref = Recorder.start()
+    actor = actor_of(ref)
+    asked = ref.ask(slow, block=False)
+    ref.actor_inbox.hasten()
+    following = ref.ask("next", block=False)
+    ref.actor_inbox.hasten()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert actor.seen == ["on_start", slow]
+    go.set()
+    assert await asked == "slow"
+    assert await following == "next"
+
+
 async def test_after_batch_runs_when_a_coroutine_has_ended() -> None:
     """Not in its middle, where the actor's state may be half changed; and not inside its task."""
     tasks: list[asyncio.Task[Any] | None] = []

@@ -76,6 +76,7 @@ class Mailbox:
         "_loop",
         "_scheduled",
         "_stopping",
+        "draining",
     )
 
     def __init__(self, *, control_types: frozenset[type] = frozenset(), limit: int = 1000) -> None:
@@ -95,6 +96,8 @@ class Mailbox:
         self._scheduled = False
         self._stopping = False
         self._closed = False
+        self.draining = False
+        """A drain is running; kept by who drains."""
         # Re-entrant: a signal handler or a finalizer may send while this thread sends.
         self._lock = threading.RLock()
 
@@ -164,13 +167,10 @@ class Mailbox:
     def hasten(self) -> None:
         """Drain now what a drain is scheduled for: in a busy process a turn takes milliseconds.
 
-        On the loop only, and for what somebody waits for. Never from a handler of an actor, whose
-        turn must end first.
-
-        Raises:
-            RuntimeError: this mailbox is being drained.
+        On the loop only, and for what somebody waits for. Does nothing from a handler of the same
+        actor, which must end first.
         """
-        if self._context is not None and self._drain is not None and not self.empty():
+        if self._context is not None and self._drain is not None and not self.draining:
             self._context.run(self._drain)
 
     def get(self) -> Envelope[Any]:

@@ -181,6 +181,7 @@ class AsyncioActor(pykka.Actor):
         """Handle a batch. The outermost handler: nothing an actor raises gets past it."""
         if self._handler is not None:
             return  # scheduled before a hastened drain began what is being waited for
+        self.actor_inbox.draining = True
         if not self._started:
             self._started = True
             try:
@@ -192,6 +193,7 @@ class AsyncioActor(pykka.Actor):
             self._handle_batch()
         except BaseException as exc:  # noqa: BLE001 - nothing may get past the outermost handler
             self._crash(exc)
+        self.actor_inbox.draining = False
 
     def _handle_batch(self) -> None:
         inbox = self.actor_inbox
