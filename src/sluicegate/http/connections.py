@@ -11,7 +11,7 @@ from sluicegate.engine.errors import InvalidRequestError, SluicegateError
 from sluicegate.engine.ids import new_request_id
 from sluicegate.engine.log import log
 from sluicegate.engine.ports import Random
-from sluicegate.http.answers import failure
+from sluicegate.http.answers import failure, whole
 from sluicegate.http.middleware import Entrance, stamp
 from sluicegate.http.open_connections import OpenConnections
 from sluicegate.http.whole_requests import WholeRequest, WholeRequests, WholeRoutes, written
@@ -168,10 +168,10 @@ class _JsonConnection(web.RequestHandler):
         """Answer a request that came in one piece, as aiohttp does the others."""
         keep_alive = False
         try:
-            response = await handler(request)
-            keep_alive = response.keep_alive is not False and not self._close
+            answer = whole(await handler(request))
+            keep_alive = not (answer.is_last or self._close)
             if self.transport is not None:
-                self.transport.write(written(response, keep_alive=keep_alive))
+                self.transport.write(written(answer, keep_alive=keep_alive))
                 await self._drain_helper()
         except ConnectionError:
             log.debug("request.client_gone")
@@ -270,7 +270,7 @@ class _JsonConnection(web.RequestHandler):
 
     def _json(self, error: SluicegateError) -> web.Response:
         request_id = new_request_id(self._random)
-        response = failure(request_id, error)
-        stamp(response, request_id)
-        response.force_close()
-        return response
+        answer = failure(request_id, error)
+        stamp(answer, request_id)
+        answer.force_close()
+        return answer.as_response()

@@ -6,6 +6,8 @@ in the envelope of contract section 1.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
+from logging import DEBUG
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
@@ -21,7 +23,7 @@ from sluicegate.engine.ids import new_request_id
 from sluicegate.engine.log import log
 from sluicegate.engine.model import Principal
 from sluicegate.engine.ports import Clock, Random, Telemetry
-from sluicegate.http.answers import empty, failure
+from sluicegate.http.answers import Answer, Reply, empty, failure
 from sluicegate.http.api.health import DRAINING_RETRY_AFTER_S, Readiness
 from sluicegate.http.api.route import Route
 from sluicegate.http.auth import Authentication
@@ -31,16 +33,16 @@ from sluicegate.http.per_minute import PerMinute
 
 __all__ = ["Entrance", "Gate", "stamp"]
 
-Entrance = Callable[[HttpRequest], Awaitable[web.StreamResponse]]
+Entrance = Callable[[HttpRequest], Awaitable[Reply]]
 
 _READS = ("GET", "HEAD", "OPTIONS")
 
 
-def stamp(response: web.StreamResponse, request_id: str) -> None:
+def stamp(response: Reply, request_id: str) -> None:
     """Put the headers on a response that every response has."""
     headers = response.headers
     headers["X-Request-Id"] = request_id
-    headers[hdrs.SERVER] = "Sluicegate"
+    headers["Server"] = "Sluicegate"
 
 
 class Gate:
@@ -64,10 +66,14 @@ class Gate:
         self._telemetry = telemetry
 
     def entrance(self, route: Route) -> Entrance:
-        """Return what answers the requests of a route: an aiohttp handler, and more than that."""
+        """Return what answers the requests of a route."""
+        return partial(self._answer, route=route)
 
-        async def enter(request: HttpRequest) -> web.StreamResponse:
-            return await self._answer(request, route)
+    def handler(self, route: Route) -> Handler:
+        """Return the same as an aiohttp handler."""
+
+        async def enter(request: web.Request) -> web.StreamResponse:
+            return _response(await self._answer(request, route))
 
         return enter
 
@@ -79,8 +85,8 @@ class Gate:
         """
         allowed = sorted({*known, "OPTIONS"})
 
-        async def enter(request: HttpRequest) -> web.StreamResponse:
-            return await self._answer(request, None, allowed)
+        async def enter(request: web.Request) -> web.StreamResponse:
+            return _response(await self._answer(request, None, allowed))
 
         return enter
 
@@ -91,14 +97,14 @@ class Gate:
         async def enter(request: web.Request, handler: Handler) -> web.StreamResponse:
             if request.match_info.http_exception is None:
                 return await handler(request)
-            return await self._answer(request, None)
+            return _response(await self._answer(request, None))
 
         return enter
 
     async def _answer(
         self, request: HttpRequest, route: Route | None, allowed: Sequence[str] = ()
-    ) -> web.StreamResponse:
-        response: web.StreamResponse
+    ) -> Reply:
+        response: Reply
         request_id = new_request_id(self._random)
         started_s = self._clock.monotonic_s()
         try:
@@ -118,14 +124,15 @@ class Gate:
         self._telemetry.request_finished(
             method=request.method, route=template, status=response.status, duration_s=duration_s
         )
-        log.debug(
-            "request.finished",
-            request_id=request_id,
-            method=request.method,
-            route=template,
-            status=response.status,
-            duration_ms=round(duration_s * 1000, 3),
-        )
+        if log.isEnabledFor(DEBUG):
+            log.debug(
+                "request.finished",
+                request_id=request_id,
+                method=request.method,
+                route=template,
+                status=response.status,
+                duration_ms=round(duration_s * 1000, 3),
+            )
         return response
 
     async def _handled(
@@ -134,7 +141,7 @@ class Gate:
         route: Route | None,
         request_id: str,
         allowed: Sequence[str],
-    ) -> web.StreamResponse:
+    ) -> Reply:
         principal: Principal | None = None
         if route.auth if route is not None else _is_private(request.path):
             principal = await self._authentication.principal(request)
@@ -153,7 +160,11 @@ def _is_private(path: str) -> bool:
     return path == "/v1" or path.startswith("/v1/")
 
 
-def _no_route(request: HttpRequest, allowed: Sequence[str]) -> web.Response:
+def _response(reply: Reply) -> web.StreamResponse:
+    return reply.as_response() if isinstance(reply, Answer) else reply
+
+
+def _no_route(request: HttpRequest, allowed: Sequence[str]) -> Answer:
     if not allowed:
         raise NotFoundError("no such route")
     if request.method == "OPTIONS":

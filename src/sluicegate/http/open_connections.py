@@ -21,8 +21,8 @@ class OpenConnections:
 
     def __init__(self, connections_max: int) -> None:
         self._connections_max = connections_max
-        self._new: dict[_Connection, None] = {}
-        self._idle: dict[_Connection, None] = {}
+        self._new: dict[_Connection, bool] = {}
+        self._idle: dict[_Connection, bool] = {}
         self._busy: set[_Connection] = set()
 
     def opened(self, connection: _Connection) -> None:
@@ -34,25 +34,21 @@ class OpenConnections:
             victim.force_close()
             if victim is connection:
                 return
-        self._new[connection] = None
+        self._new[connection] = True
 
     def begins_request(self, connection: _Connection) -> None:
         """Keep a connection from being closed while a request is answered."""
-        if self._forget(connection):
+        if self._idle.pop(connection, None) or self._new.pop(connection, None):
             self._busy.add(connection)
 
     def ends_request(self, connection: _Connection) -> None:
         """Let it be closed again."""
-        if self._forget(connection):
-            self._idle[connection] = None
+        if connection in self._busy:
+            self._busy.remove(connection)
+            self._idle[connection] = True
 
     def closed(self, connection: _Connection) -> None:
         """Count a connection no longer. Twice is fine."""
-        self._forget(connection)
-
-    def _forget(self, connection: _Connection) -> bool:
-        known = connection in self._new or connection in self._idle or connection in self._busy
         self._new.pop(connection, None)
         self._idle.pop(connection, None)
         self._busy.discard(connection)
-        return known

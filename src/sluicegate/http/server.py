@@ -84,14 +84,14 @@ def create_app(
     methods: dict[str, list[str]] = {}
     whole: WholeRoutes[Entrance] = WholeRoutes()
     for route in table:
-        handler = gate.entrance(route)
+        handler = gate.handler(route)
         # aiohttp's own idea of a variable part has no braces in it.
         path = _VARIABLE.sub(r"{\1:[^/]+}", route.path)
         for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
             app.router.add_route(method, path, handler, expect_handler=check_expectation)
             methods.setdefault(path, []).append(method)
         if route.method == "POST":
-            whole.add(route.method, route.path, handler)
+            whole.add(route.method, route.path, gate.entrance(route))
     app[WHOLE] = whole
     for path, known in methods.items():
         refusal = gate.other_methods(known)

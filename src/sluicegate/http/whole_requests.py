@@ -11,10 +11,13 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 from aiohttp.helpers import rfc822_formatted_time
+from aiohttp.web_response import REASON_PHRASES
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from multidict import CIMultiDict, MultiDict
+
+from sluicegate.http.answers import Answer
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,6 +41,9 @@ _USUAL = {
     hdrs.UPGRADE.lower(): None,
 }
 """What may stand in headers that change how a request is read or answered; `None`: nothing."""
+_KNOWN_MAX = 16
+_KNOWN_BYTES_MAX = 256
+"""So many headers of a connection are remembered, none with a longer value."""
 _NO_CONTENT = 204
 
 
@@ -108,13 +114,15 @@ class WholeRoutes(Generic[T]):
 class WholeRequests:
     """Reads what comes on one connection, and finds the requests that come in one piece."""
 
-    __slots__ = ("_begun", "_body", "_ended", "_headers", "_parser", "_path", "_plain")
+    __slots__ = ("_begun", "_body", "_ended", "_headers", "_known", "_parser", "_path", "_plain")
 
     def __init__(self) -> None:
         """Begin between two requests."""
         self._parser: HttpRequestParser | None = HttpRequestParser(self)
         self._path = b""
         self._headers: CIMultiDict[str] = CIMultiDict()
+        self._known: dict[tuple[bytes, bytes], tuple[str, str]] = {}
+        """Headers of requests before: most come with every request."""
         self._body = b""
         self._plain = True
         self._begun = 0
@@ -173,12 +181,18 @@ class WholeRequests:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
-        if not (self._plain and name.isascii() and value.isascii()):
-            self._plain = False
-            return
-        key, text = name.decode("ascii"), value.decode("ascii").rstrip(" \t")
-        usual = _USUAL.get(key.lower(), text)
-        if key in self._headers or usual is None or text.lower() != usual.lower():
+        known = self._known.get((name, value))
+        if known is None:
+            known = _usual(name, value)
+            if known is None:
+                self._plain = False
+                return
+            if len(value) <= _KNOWN_BYTES_MAX:
+                if len(self._known) >= _KNOWN_MAX:
+                    self._known.clear()
+                self._known[name, value] = known
+        key, text = known
+        if key in self._headers:
             self._plain = False
         self._headers.add(key, text)
 
@@ -191,17 +205,25 @@ class WholeRequests:
         self._ended += 1
 
 
-def written(response: web.StreamResponse, *, keep_alive: bool) -> bytes:
-    """Return a response as aiohttp would write it to a request of HTTP/1.1 that is not a HEAD."""
-    body = response.body if isinstance(response, web.Response) else response
-    if not isinstance(body, bytes | None):
-        raise TypeError("the answer to a whole request is whole too")
-    lines = [f"HTTP/1.1 {response.status} {response.reason}"]
-    lines += [f"{name}: {value}" for name, value in response.headers.items()]
-    if response.status != _NO_CONTENT:
-        lines.append(f"Content-Length: {len(body or b'')}")
-    lines.append(f"Date: {rfc822_formatted_time()}")
+def _usual(name: bytes, value: bytes) -> tuple[str, str] | None:
+    """Return a header as text; `None` if there is something unusual about it."""
+    if not (name.isascii() and value.isascii()):
+        return None
+    key, text = name.decode("ascii"), value.decode("ascii").rstrip(" \t")
+    usual = _USUAL.get(key.lower(), text)
+    return None if usual is None or text.lower() != usual.lower() else (key, text)
+
+
+def written(answer: Answer, *, keep_alive: bool) -> bytes:
+    """Return an answer as aiohttp would write it to a request of HTTP/1.1 that is not a HEAD."""
+    status, body = answer.status, answer.body or b""
+    lines = [f"{name}: {value}\r\n" for name, value in answer.headers.items()]
+    if status != _NO_CONTENT:
+        lines.append(f"Content-Length: {len(body)}\r\n")
     if not keep_alive:
-        lines.append("Connection: close")
-    lines.append("\r\n")
-    return "\r\n".join(lines).encode("utf-8") + (body or b"")
+        lines.append("Connection: close\r\n")
+    head = (
+        f"HTTP/1.1 {status} {REASON_PHRASES.get(status, '')}\r\n"
+        f"{''.join(lines)}Date: {rfc822_formatted_time()}\r\n\r\n"
+    )
+    return head.encode() + body

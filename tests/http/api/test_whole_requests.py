@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from sluicegate.engine.errors import SluicegateError
 from sluicegate.engine.model import Accepted, NewMessage
+from sluicegate.http.answers import Answer, whole
 from sluicegate.http.whole_requests import WholeRequests, written
 from sluicegate.storage import SqliteStorage
 
@@ -347,26 +348,26 @@ async def test_a_bug_of_ours_ends_the_one_connection(
 
 def test_only_what_is_one_whole_usual_request_is_read() -> None:
     """Behind what is not whole, the next one that is whole is found again."""
-    whole = WholeRequests()
+    requests = WholeRequests()
     post = b"POST /a HTTP/1.1\r\nHost: b\r\nContent-Length: 2\r\n\r\n{}"
-    first = whole.read(post)
+    first = requests.read(post)
     assert first is not None
     assert (first.method, first.path, first.body) == ("POST", "/a", b"{}")
     assert dict(first.headers) == {"Host": "b", "Content-Length": "2"}
     for pieces in ((post + post,), (post + post[:5], post[5:]), (post[:-1], post[-1:])):
-        assert [whole.read(piece) for piece in pieces] == [None] * len(pieces)
-        assert whole.read(post) is not None
-    assert whole.read(b"nonsense\r\n\r\n") is None
-    assert whole.read(post) is None, "who knows where it begins?"
+        assert [requests.read(piece) for piece in pieces] == [None] * len(pieces)
+        assert requests.read(post) is not None
+    assert requests.read(b"nonsense\r\n\r\n") is None
+    assert requests.read(post) is None, "who knows where it begins?"
 
 
-def test_an_answer_that_is_no_bytes_cannot_be_written() -> None:
+def test_an_answer_that_is_a_stream_is_none_to_a_whole_request() -> None:
     """A stream has an end that nobody knows yet."""
     with pytest.raises(TypeError):
-        written(web.StreamResponse(), keep_alive=True)
+        whole(web.StreamResponse())
 
 
 def test_an_answer_without_content_has_no_length() -> None:
     """RFC 9110 section 8.6; any other has one, if it is empty."""
-    assert b"Content-Length" not in written(web.Response(status=204), keep_alive=True)
-    assert b"Content-Length: 0" in written(web.Response(status=200), keep_alive=True)
+    assert b"Content-Length" not in written(Answer(204, {}), keep_alive=True)
+    assert b"Content-Length: 0" in written(Answer(200, {}), keep_alive=True)

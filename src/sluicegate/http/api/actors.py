@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-from aiohttp import web
 from msgspec import Meta
 
 from sluicegate.engine.api_keys import ACTORS_MAX, ApiKeys
 from sluicegate.engine.errors import InvalidRequestError
-from sluicegate.http.answers import success
+from sluicegate.http.answers import Answer, success
 from sluicegate.http.api.actor_answers import ActorsAnswer
 from sluicegate.http.api.route import Query, Route
 from sluicegate.http.calls import Call, HttpRequest
@@ -44,7 +43,7 @@ class ActorHandlers:
             ),
         )
 
-    async def look_up(self, call: Call) -> web.Response:
+    async def look_up(self, call: Call) -> Answer:
         """GET /v1/actors/lookup."""
         users, keys = _ids(call.request, "user_id"), _ids(call.request, "api_key_id")
         if not users and not keys:

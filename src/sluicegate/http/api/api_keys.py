@@ -3,12 +3,11 @@
 from typing import Annotated
 
 import msgspec
-from aiohttp import web
 from msgspec import Meta
 
 from sluicegate.engine.api_keys import LABEL, ApiKeys
 from sluicegate.engine.ids import API_KEY_MODES
-from sluicegate.http.answers import empty, listing, success
+from sluicegate.http.answers import Answer, empty, listing, success
 from sluicegate.http.api.api_key_answers import ApiKeyAnswer, CreatedApiKeyAnswer
 from sluicegate.http.api.route import Envelope, Route
 from sluicegate.http.bodies import Bodies
@@ -85,7 +84,7 @@ class ApiKeyHandlers:
             ),
         )
 
-    async def create(self, call: Call) -> web.Response:
+    async def create(self, call: Call) -> Answer:
         """POST /v1/api-keys; no body is as good as an empty object."""
         wanted = await self._bodies.json(
             call.request, _CREATE, bytes_max=_BODY_BYTES_MAX, absent=b"{}"
@@ -93,12 +92,12 @@ class ApiKeyHandlers:
         created = await self._api_keys.create(call.project_id, wanted.label, wanted.mode)
         return success(call.request_id, CreatedApiKeyAnswer.of(created), status=201)
 
-    async def list_all(self, call: Call) -> web.Response:
+    async def list_all(self, call: Call) -> Answer:
         """GET /v1/api-keys."""
         keys = await self._api_keys.list(call.project_id)
         return listing(call.request_id, [ApiKeyAnswer.of(key) for key in keys])
 
-    async def delete(self, call: Call) -> web.Response:
+    async def delete(self, call: Call) -> Answer:
         """DELETE /v1/api-keys/{api_key_id}."""
         await self._api_keys.delete(call.project_id, call.path("api_key_id"))
         return empty()

@@ -2,11 +2,10 @@
 
 from typing import Annotated, Any
 
-from aiohttp import web
 from msgspec import Meta
 
 from sluicegate.engine.billing import INVOICE_ID_CHARS_MAX, OFFSET_MAX, PAGE_MAX, Billing
-from sluicegate.http.answers import counted, listing, success
+from sluicegate.http.answers import Answer, counted, listing, success
 from sluicegate.http.api.billing_answers import MonthlyUsageAnswer, SubscriptionAnswer
 from sluicegate.http.api.parameters import limit
 from sluicegate.http.api.route import Envelope, Query, Route
@@ -76,12 +75,12 @@ class BillingHandlers:
             ),
         )
 
-    async def subscription(self, call: Call) -> web.Response:
+    async def subscription(self, call: Call) -> Answer:
         """GET /v1/billing/subscription."""
         subscription = await self._billing.subscription(call.project_id)
         return success(call.request_id, SubscriptionAnswer.of(subscription))
 
-    async def usage_history(self, call: Call) -> web.Response:
+    async def usage_history(self, call: Call) -> Answer:
         """GET /v1/billing/usage-history."""
         page = await self._billing.usage_history(
             call.project_id,
@@ -96,7 +95,7 @@ class BillingHandlers:
             offset=page.offset,
         )
 
-    async def invoices(self, call: Call) -> web.Response:
+    async def invoices(self, call: Call) -> Answer:
         """GET /v1/billing/invoices."""
         self._billing.check_invoices(
             limit=_LIMIT.whole(call.request),

@@ -1,12 +1,11 @@
 """Endpoints over HTTP: contract sections 4 and 5."""
 
 import msgspec
-from aiohttp import web
 
 from sluicegate.engine.drafts import EndpointDraft, EndpointPatch
 from sluicegate.engine.endpoints import ENDPOINTS_LISTED_MAX, Endpoints
 from sluicegate.engine.settings import Settings
-from sluicegate.http.answers import listing, success
+from sluicegate.http.answers import Answer, listing, success
 from sluicegate.http.api.endpoint_answers import (
     CreatedEndpointAnswer,
     DeletedEndpointAnswer,
@@ -157,13 +156,13 @@ class EndpointHandlers:
             ),
         )
 
-    async def create(self, call: Call) -> web.Response:
+    async def create(self, call: Call) -> Answer:
         """POST /v1/endpoints."""
         draft = await self._bodies.json(call.request, _DRAFT, bytes_max=self._body_bytes_max)
         created = await self._endpoints.create(call.project_id, draft)
         return success(call.request_id, CreatedEndpointAnswer.of(created), status=201)
 
-    async def list_page(self, call: Call) -> web.Response:
+    async def list_page(self, call: Call) -> Answer:
         """GET /v1/endpoints."""
         page = await self._endpoints.list(
             call.project_id,
@@ -177,29 +176,29 @@ class EndpointHandlers:
             has_more=page.has_more,
         )
 
-    async def get(self, call: Call) -> web.Response:
+    async def get(self, call: Call) -> Answer:
         """GET /v1/endpoints/{endpoint_id}."""
         endpoint = await self._endpoints.get(call.project_id, call.path("endpoint_id"))
         return success(call.request_id, EndpointAnswer.of(endpoint))
 
-    async def update(self, call: Call) -> web.Response:
+    async def update(self, call: Call) -> Answer:
         """PATCH /v1/endpoints/{endpoint_id}."""
         patch = await self._bodies.json(call.request, _PATCH, bytes_max=self._body_bytes_max)
         endpoint = await self._endpoints.update(call.project_id, call.path("endpoint_id"), patch)
         return success(call.request_id, UpdatedEndpointAnswer.of(endpoint))
 
-    async def delete(self, call: Call) -> web.Response:
+    async def delete(self, call: Call) -> Answer:
         """DELETE /v1/endpoints/{endpoint_id}."""
         await self._endpoints.delete(call.project_id, call.path("endpoint_id"))
         return success(call.request_id, DeletedEndpointAnswer())
 
-    async def pause(self, call: Call) -> web.Response:
+    async def pause(self, call: Call) -> Answer:
         """POST /v1/endpoints/{endpoint_id}/pause."""
         endpoint_id = call.path("endpoint_id")
         await self._endpoints.pause(call.project_id, endpoint_id)
         return success(call.request_id, PausedAnswer(id=endpoint_id))
 
-    async def resume(self, call: Call) -> web.Response:
+    async def resume(self, call: Call) -> Answer:
         """POST /v1/endpoints/{endpoint_id}/resume."""
         endpoint_id = call.path("endpoint_id")
         held = await self._endpoints.resume(call.project_id, endpoint_id)

@@ -14,7 +14,7 @@ from sluicegate.engine.exports import EXPORTS_LISTED_MAX, Exports
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.moments import from_ms, parse_moment
 from sluicegate.engine.settings import Settings
-from sluicegate.http.answers import empty, listing, success
+from sluicegate.http.answers import Answer, empty, listing, success
 from sluicegate.http.api.export_answers import ExportAnswer
 from sluicegate.http.api.fields import EndpointId, Moment
 from sluicegate.http.api.parameters import CURSOR, limit
@@ -151,7 +151,7 @@ class ExportHandlers:
             ),
         )
 
-    async def create(self, call: Call) -> web.Response:
+    async def create(self, call: Call) -> Answer:
         """POST /v1/exports."""
         wanted = await self._bodies.json(call.request, _CREATE, bytes_max=_BODY_BYTES_MAX)
         export = await self._exports.create(
@@ -163,7 +163,7 @@ class ExportHandlers:
         )
         return success(call.request_id, ExportAnswer.of(export), status=202)
 
-    async def list_page(self, call: Call) -> web.Response:
+    async def list_page(self, call: Call) -> Answer:
         """GET /v1/exports."""
         page = await self._exports.list(
             call.project_id,
@@ -177,18 +177,18 @@ class ExportHandlers:
             has_more=page.has_more,
         )
 
-    async def get(self, call: Call) -> web.Response:
+    async def get(self, call: Call) -> Answer:
         """GET /v1/exports/{export_id}."""
         export = await self._exports.get(call.project_id, call.path("export_id"))
         return success(call.request_id, ExportAnswer.of(export))
 
-    async def download(self, call: Call) -> web.Response:
+    async def download(self, call: Call) -> Answer:
         """GET /v1/exports/{export_id}/download: clients hand the absolute URL on as it is."""
         export_id = call.path("export_id")
         base = self._public_url or _origin(call.aiohttp_request)
         token = await self._exports.download_token(call.project_id, export_id)
         location = f"{base.rstrip('/')}/exports/{export_id}/file?token={token}"
-        return web.Response(status=302, headers={**_PRIVATE, hdrs.LOCATION: location})
+        return Answer(302, {**_PRIVATE, hdrs.LOCATION: location})
 
     async def send_file(self, call: Call) -> web.StreamResponse:
         """GET /exports/{export_id}/file."""
@@ -207,7 +207,7 @@ class ExportHandlers:
             },
         )
 
-    async def delete(self, call: Call) -> web.Response:
+    async def delete(self, call: Call) -> Answer:
         """DELETE /v1/exports/{export_id}."""
         await self._exports.delete(call.project_id, call.path("export_id"))
         return empty()

@@ -2,8 +2,9 @@
 
 from typing import Protocol
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
+from sluicegate.http.answers import Answer
 from sluicegate.http.api.route import Envelope, Route
 from sluicegate.http.calls import Call
 
@@ -48,10 +49,10 @@ class ExpositionHandlers:
             ),
         )
 
-    async def scrape(self, call: Call) -> web.Response:
+    async def scrape(self, call: Call) -> Answer:
         """GET /metrics: what happened since the start, and how things stand."""
         assert self._exposition is not None
         accept = ",".join(call.request.headers.getall(hdrs.ACCEPT, []))
         body, content_type = await self._exposition.text(accept)
         headers = {"Content-Type": content_type, "Cache-Control": "no-store"}
-        return web.Response(body=body, headers=headers)
+        return Answer(200, headers, body)

@@ -3,10 +3,9 @@
 from typing import Literal, Protocol
 
 import msgspec
-from aiohttp import web
 
 from sluicegate.engine.errors import UnavailableError
-from sluicegate.http.answers import success
+from sluicegate.http.answers import Answer, success
 from sluicegate.http.api.route import Route
 from sluicegate.http.calls import Call
 
@@ -72,11 +71,11 @@ class HealthHandlers:
             ),
         )
 
-    async def alive(self, call: Call) -> web.Response:
+    async def alive(self, call: Call) -> Answer:
         """GET /healthz: the event loop turns."""
         return success(call.request_id, AliveAnswer())
 
-    async def ready(self, call: Call) -> web.Response:
+    async def ready(self, call: Call) -> Answer:
         """GET /readyz: 200 while requests are taken, else 503."""
         if not self._readiness.ready:
             raise UnavailableError("not ready", retry_after_s=DRAINING_RETRY_AFTER_S)

@@ -1,11 +1,10 @@
 """Messages over HTTP, as they are read: contract section 6."""
 
-from aiohttp import web
 from msgspec import Raw
 
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.messages import LOGS_LISTED_MAX, Messages
-from sluicegate.http.answers import listing, raw_json, success
+from sluicegate.http.answers import Answer, listing, raw_json, success
 from sluicegate.http.api.fields import EndpointId, Moment
 from sluicegate.http.api.message_answers import AttemptAnswer, LogEntryAnswer, MessageAnswer
 from sluicegate.http.api.parameters import CURSOR, limit
@@ -92,16 +91,16 @@ class MessageHandlers:
             ),
         )
 
-    async def get(self, call: Call) -> web.Response:
+    async def get(self, call: Call) -> Answer:
         """GET /v1/messages/{message_id}."""
         message = await self._messages.get(call.project_id, call.path("message_id"))
         return success(call.request_id, MessageAnswer.of(message))
 
-    async def get_payload(self, call: Call) -> web.Response:
+    async def get_payload(self, call: Call) -> Answer:
         """GET /v1/messages/{message_id}/payload."""
         return raw_json(await self._messages.get_payload(call.project_id, call.path("message_id")))
 
-    async def list_attempts(self, call: Call) -> web.Response:
+    async def list_attempts(self, call: Call) -> Answer:
         """GET /v1/messages/{message_id}/attempts."""
         attempts, has_more = await self._messages.list_attempts(
             call.project_id, call.path("message_id")
@@ -109,7 +108,7 @@ class MessageHandlers:
         items = [AttemptAnswer.of(attempt) for attempt in attempts]
         return listing(call.request_id, items, has_more=has_more)
 
-    async def list_logs(self, call: Call) -> web.Response:
+    async def list_logs(self, call: Call) -> Answer:
         """GET /v1/logs."""
         request = call.request
         page = await self._messages.list_logs(

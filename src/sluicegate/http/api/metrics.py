@@ -1,10 +1,8 @@
 """Metrics over HTTP: contract section 6."""
 
-from aiohttp import web
-
 from sluicegate.engine.activity import Activity
 from sluicegate.engine.metrics_windows import MetricsWindow
-from sluicegate.http.answers import success
+from sluicegate.http.answers import Answer, success
 from sluicegate.http.api.fields import EndpointId
 from sluicegate.http.api.metrics_answers import MetricsAnswer, TimeSeriesAnswer
 from sluicegate.http.api.route import Query, Route
@@ -63,7 +61,7 @@ class MetricsHandlers:
             ),
         )
 
-    async def metrics(self, call: Call) -> web.Response:
+    async def metrics(self, call: Call) -> Answer:
         """GET /v1/metrics."""
         metrics = await self._activity.metrics(
             call.project_id,
@@ -72,7 +70,7 @@ class MetricsHandlers:
         )
         return success(call.request_id, MetricsAnswer.of(metrics))
 
-    async def time_series(self, call: Call) -> web.Response:
+    async def time_series(self, call: Call) -> Answer:
         """GET /v1/metrics/timeseries."""
         series = await self._activity.time_series(
             call.project_id,

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 import msgspec
-from aiohttp import web
 from msgspec import Meta
 
 from sluicegate.engine.lifecycle import MessageStatus
@@ -15,7 +14,7 @@ from sluicegate.engine.message_operations import (
     MessageOperations,
 )
 from sluicegate.engine.operations import ReplayKind, ReplayStatus
-from sluicegate.http.answers import success
+from sluicegate.http.answers import Answer, success
 from sluicegate.http.api import operation_answers as answers
 from sluicegate.http.api.fields import EndpointId, Moment
 from sluicegate.http.api.parameters import CURSOR, limit
@@ -243,7 +242,7 @@ class OperationHandlers:
             ),
         )
 
-    async def replay(self, call: Call) -> web.Response:
+    async def replay(self, call: Call) -> Answer:
         """POST /v1/messages/{message_id}/replay."""
         message_id = call.path("message_id")
         await self._operations.replay(call.project_id, message_id)
@@ -254,7 +253,7 @@ class OperationHandlers:
             message="Message queued for replay",
         )
 
-    async def retry_now(self, call: Call) -> web.Response:
+    async def retry_now(self, call: Call) -> Answer:
         """POST /v1/messages/{message_id}/retry-now."""
         message_id = call.path("message_id")
         await self._operations.retry_now(call.project_id, message_id)
@@ -264,20 +263,20 @@ class OperationHandlers:
             message="Retry scheduled for immediate pickup",
         )
 
-    async def cancel(self, call: Call) -> web.Response:
+    async def cancel(self, call: Call) -> Answer:
         """POST /v1/messages/{message_id}/cancel."""
         message_id = call.path("message_id")
         await self._operations.cancel(call.project_id, message_id)
         return success(call.request_id, answers.CancelAnswer(message_id=message_id))
 
-    async def delete(self, call: Call) -> web.Response:
+    async def delete(self, call: Call) -> Answer:
         """DELETE /v1/messages/{message_id}."""
         deletion = await self._operations.delete(
             call.project_id, call.path("message_id"), by=call.api_key_id
         )
         return success(call.request_id, answers.DeletionAnswer.of(deletion))
 
-    async def replay_all(self, call: Call) -> web.Response:
+    async def replay_all(self, call: Call) -> Answer:
         """POST /v1/messages/replay-all."""
         request = call.request
         summary = await self._operations.replay_all(
@@ -291,7 +290,7 @@ class OperationHandlers:
             call.request_id, answers.ReplayAllAnswer.of(summary), message=_queued_for_replay(count)
         )
 
-    async def replay_batch(self, call: Call) -> web.Response:
+    async def replay_batch(self, call: Call) -> Answer:
         """POST /v1/messages/replay-batch."""
         ids = await self._message_ids(call)
         summary = await self._operations.replay_batch(call.project_id, ids)
@@ -302,13 +301,13 @@ class OperationHandlers:
             message=_queued_for_replay(count),
         )
 
-    async def delete_batch(self, call: Call) -> web.Response:
+    async def delete_batch(self, call: Call) -> Answer:
         """POST /v1/messages/delete-batch."""
         ids = await self._message_ids(call)
         deletions = await self._operations.delete_batch(call.project_id, ids, by=call.api_key_id)
         return success(call.request_id, answers.DeletedBatchAnswer.of(deletions))
 
-    async def delete_all(self, call: Call) -> web.Response:
+    async def delete_all(self, call: Call) -> Answer:
         """POST /v1/messages/delete-all."""
         request = call.request
         statuses = _DELETE_STATUS.text(request)
@@ -323,7 +322,7 @@ class OperationHandlers:
         )
         return success(call.request_id, answers.DeletedAllAnswer.of(deleted), error=deleted.error)
 
-    async def list_dead_letters(self, call: Call) -> web.Response:
+    async def list_dead_letters(self, call: Call) -> Answer:
         """GET /v1/dlq/messages."""
         page = await self._operations.list_dead_letters(
             call.project_id,
@@ -332,7 +331,7 @@ class OperationHandlers:
         )
         return success(call.request_id, answers.DeadLettersAnswer.of(page))
 
-    async def replay_dead_letter(self, call: Call) -> web.Response:
+    async def replay_dead_letter(self, call: Call) -> Answer:
         """POST /v1/dlq/replay/{message_id}."""
         message_id = call.path("message_id")
         await self._operations.replay(call.project_id, message_id, kind=ReplayKind.DEAD_LETTER)

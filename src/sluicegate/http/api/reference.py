@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from sluicegate.engine.errors import NotFoundError
+from sluicegate.http.answers import Answer
 from sluicegate.http.api.route import Envelope, Route
 from sluicegate.http.api.routes import Handlers, routes
 from sluicegate.http.calls import Call, HttpRequest
@@ -101,14 +102,14 @@ class ReferenceHandlers:
             ),
         )
 
-    async def document(self, call: Call) -> web.Response:
+    async def document(self, call: Call) -> Answer:
         """GET /openapi.json; made in a thread at the first request, once."""
         if self._document is None:
             self._document = asyncio.ensure_future(asyncio.to_thread(self._build))
         text = await asyncio.shield(self._document)
         return _unless_known(call.aiohttp_request, text, "application/json", {})
 
-    async def page(self, call: Call) -> web.Response:
+    async def page(self, call: Call) -> Answer:
         """GET /docs."""
         found = await asyncio.to_thread(assets)
         page = _PAGE.format(**{name.partition(".")[0]: one.version for name, one in found.items()})
@@ -116,7 +117,7 @@ class ReferenceHandlers:
             call.aiohttp_request, page.encode(), "text/html; charset=utf-8", _PAGE_HEADERS
         )
 
-    async def asset(self, call: Call) -> web.Response:
+    async def asset(self, call: Call) -> Answer:
         """GET /docs/{version}/{file}; a version's content never changes."""
         found = (await asyncio.to_thread(assets)).get(call.path("file"))
         if found is None or found.version != call.path("version"):
@@ -128,8 +129,8 @@ class ReferenceHandlers:
             "X-Content-Type-Options": "nosniff",
         }
         if _takes_gzip(call.request):
-            return web.Response(body=found.gzip, headers={**headers, "Content-Encoding": "gzip"})
-        return web.Response(body=await asyncio.to_thread(Asset.plain, found), headers=headers)
+            return Answer(200, {**headers, "Content-Encoding": "gzip"}, found.gzip)
+        return Answer(200, headers, await asyncio.to_thread(Asset.plain, found))
 
     def _build(self) -> bytes:
         return msgspec.json.encode(build_document(routes(*self._others, self)))
@@ -137,14 +138,14 @@ class ReferenceHandlers:
 
 def _unless_known(
     request: web.Request, body: bytes, content_type: str, headers: dict[str, str]
-) -> web.Response:
+) -> Answer:
     """Answer with the body, or with 304 when the client has it (RFC 9110 §13.1.2)."""
     tag = sha256(body).hexdigest()[:32]
     headers = {**headers, "ETag": f'"{tag}"', "Cache-Control": "no-cache"}
     known = request.if_none_match or ()
     if any(each.value in (tag, "*") for each in known):
-        return web.Response(status=304, headers=headers)
-    return web.Response(body=body, headers={**headers, "Content-Type": content_type})
+        return Answer(304, headers)
+    return Answer(200, {**headers, "Content-Type": content_type}, body)
 
 
 def _takes_gzip(request: HttpRequest) -> bool:

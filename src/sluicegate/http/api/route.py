@@ -8,14 +8,14 @@ from enum import Enum
 from typing import Any
 
 import msgspec
-from aiohttp import web
 
+from sluicegate.http.answers import Reply
 from sluicegate.http.calls import Call
 from sluicegate.http.queries import Query
 
 __all__ = ["Envelope", "Handler", "Query", "Route"]
 
-Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+Handler = Callable[[Call], Awaitable[Reply]]
 
 
 class Envelope(Enum):

@@ -4,7 +4,6 @@ from functools import partial
 from typing import Annotated
 
 import msgspec
-from aiohttp import web
 from msgspec import Meta
 
 from sluicegate.engine.drafts import CheckedPayload, HeadersDraft, MessageDraft
@@ -14,7 +13,7 @@ from sluicegate.engine.message_rules import NESTING_MAX, RETENTION_HOURS
 from sluicegate.engine.messages import BATCH_MAX, Messages
 from sluicegate.engine.settings import Settings
 from sluicegate.engine.strict_json import check_json
-from sluicegate.http.answers import success
+from sluicegate.http.answers import Answer, success
 from sluicegate.http.api.fields import EndpointId
 from sluicegate.http.api.message_answers import AcceptedAnswer, BatchItemAnswer
 from sluicegate.http.api.route import Route
@@ -134,7 +133,7 @@ class SendHandlers:
             ),
         )
 
-    async def send(self, call: Call) -> web.Response:
+    async def send(self, call: Call) -> Answer:
         """POST /v1/webhooks/send."""
         async with self._bodies.of(
             call.request, bytes_max=self._send_bytes_max, too_large=self._too_large
@@ -143,7 +142,7 @@ class SendHandlers:
             accepted = await self._messages.send(call.project_id, draft)
         return success(call.request_id, AcceptedAnswer.of(accepted), status=202)
 
-    async def send_batch(self, call: Call) -> web.Response:
+    async def send_batch(self, call: Call) -> Answer:
         """POST /v1/webhooks/send-batch."""
         maximum = self._batch_bytes_max
         too_large = partial(body_too_large, maximum)

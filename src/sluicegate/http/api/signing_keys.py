@@ -1,9 +1,7 @@
 """Signing keys over HTTP: contract section 4."""
 
-from aiohttp import web
-
 from sluicegate.engine.endpoints import Endpoints
-from sluicegate.http.answers import empty, listing, success
+from sluicegate.http.answers import Answer, empty, listing, success
 from sluicegate.http.api.route import Envelope, Route
 from sluicegate.http.api.signing_key_answers import CreatedSigningKeyAnswer, SigningKeyAnswer
 from sluicegate.http.calls import Call
@@ -64,17 +62,17 @@ class SigningKeyHandlers:
             ),
         )
 
-    async def create(self, call: Call) -> web.Response:
+    async def create(self, call: Call) -> Answer:
         """POST /v1/endpoints/{endpoint_id}/signing-keys."""
         key = await self._endpoints.create_signing_key(call.project_id, call.path("endpoint_id"))
         return success(call.request_id, CreatedSigningKeyAnswer.of(key), status=201)
 
-    async def list_all(self, call: Call) -> web.Response:
+    async def list_all(self, call: Call) -> Answer:
         """GET /v1/endpoints/{endpoint_id}/signing-keys."""
         keys = await self._endpoints.list_signing_keys(call.project_id, call.path("endpoint_id"))
         return listing(call.request_id, [SigningKeyAnswer.of(key) for key in keys])
 
-    async def delete(self, call: Call) -> web.Response:
+    async def delete(self, call: Call) -> Answer:
         """DELETE /v1/endpoints/{endpoint_id}/signing-keys/{signing_key_id}."""
         await self._endpoints.delete_signing_key(
             call.project_id, call.path("endpoint_id"), call.path("signing_key_id")
