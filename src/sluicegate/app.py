@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Literal, Self, get_args
+from typing import Literal, Self, cast, get_args
 
 from sluicegate.assembly import Assembly
 from sluicegate.clock import SystemClock, SystemRandom
@@ -19,10 +19,22 @@ from sluicegate.outbox.enqueueing import OWNERS_PROJECT, enqueueing_services
 from sluicegate.outbox.inbox import Inbox
 from sluicegate.telemetry.exposition import Exposition
 
-__all__ = ["Engine", "Mode", "Readiness"]
+__all__ = ["Engine", "Mode", "Readiness", "checked_mode"]
 
 Mode = Literal["deliver", "enqueue"]
 """`deliver`: own the file, and deliver. `enqueue`: only send, for the process that owns it."""
+
+
+def checked_mode(mode: object) -> Mode:
+    """Return `mode`, if it is one.
+
+    Raises:
+        SettingError: it is none.
+    """
+    for known in get_args(Mode):
+        if mode == known:
+            return cast("Mode", known)
+    raise SettingError(f"mode must be deliver or enqueue, not {mode!r}")
 
 
 class Readiness:
@@ -96,8 +108,6 @@ class Engine(ProjectCalls):
         Raises:
             SettingError: a setting has a value that is not allowed, or there is no such mode.
         """
-        if mode not in get_args(Mode):
-            raise SettingError(f"mode must be deliver or enqueue, not {mode!r}")
         self.settings = settings = settings if settings is not None else Settings()
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.random: Random = random if random is not None else SystemRandom()
@@ -105,7 +115,7 @@ class Engine(ProjectCalls):
         self._assembly: Assembly | None = None
         self.telemetry: Telemetry = NoTelemetry()
         self.exposition: Exposition | None = None
-        if mode == "enqueue":
+        if checked_mode(mode) == "enqueue":
             self._inbox = Inbox(settings, random=self.random, fatal=self._on_fatal)
             self.services = enqueueing_services(
                 self._inbox, clock=self.clock, random=self.random, settings=settings

@@ -15,6 +15,7 @@ from sluicegate.embedding import CallTimeoutError
 from sluicegate.engine.calls import ProjectCalls
 from sluicegate.engine.errors import (
     EndpointNotFoundError,
+    EnqueueOnlyError,
     InvalidRequestError,
     SettingError,
     StorageLockedError,
@@ -72,6 +73,32 @@ def test_as_a_context_manager_it_opens_at_once(settings: Settings) -> None:
         owner.close()
         with second:
             assert second.list_endpoints().items == []
+
+
+def test_any_number_may_enqueue_beside_the_owner(settings: Settings, receiver: Receiver) -> None:
+    """Whether it is there yet or not; they only send."""
+    with SyncEngine(settings) as owner:
+        endpoint_id = owner.create_endpoint(receiver.url).endpoint.id
+    first, second = (SyncEngine(settings, mode="enqueue") for _ in range(2))
+    first.send(endpoint_id, {"n": 1})
+    second.send(endpoint_id, {"n": 2})
+    with pytest.raises(EnqueueOnlyError):
+        first.list_endpoints()
+    with pytest.raises(EnqueueOnlyError):
+        first.on("message.failed", print)
+    with SyncEngine(settings) as owner:
+        assert [receiver.bodies.get(timeout=30) for _ in range(2)] == [b'{"n":1}', b'{"n":2}']
+        first.send(endpoint_id, {"n": 3})
+        assert receiver.bodies.get(timeout=30) == b'{"n":3}'
+        assert len(owner.list_logs().items) == 3
+    first.close()
+    second.close()
+
+
+def test_a_mode_that_is_none_is_refused(settings: Settings) -> None:
+    """At once, and not at the first call."""
+    with pytest.raises(SettingError, match="mode must be deliver or enqueue, not 'both'"):
+        SyncEngine(settings, mode="both")  # type: ignore[arg-type]  # what is refused
 
 
 def test_after_close_it_says_so(settings: Settings) -> None:

@@ -1,5 +1,7 @@
 """Django, itself, in a process of its own: the README's lines, its transactions, its checks."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +88,7 @@ def test_fewer_than_ten_lines_send_from_django(tmp_path: Path, receiver: Receive
         ("None", "must be a dict of settings"),
         ('{"drain_s": -1}', "drain_s: value -1 is not allowed"),
         ('{"databse": "x.db"}', "databse"),
+        ('{"mode": "both"}', "mode must be deliver or enqueue, not 'both'"),
     ],
 )
 def test_the_system_checks_say_what_is_wrong(tmp_path: Path, setting: str, told: str) -> None:
@@ -103,3 +106,42 @@ def test_the_system_checks_say_what_is_wrong(tmp_path: Path, setting: str, told:
     assert "(sluicegate.E001) SLUICEGATE: " in done.stderr
     assert told in done.stderr
     assert not list(tmp_path.glob("*.db*"))
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_command_delivers_what_others_enqueue(
+    tmp_path: Path, receiver: Receiver, endpoint_id: str, stop: signal.Signals
+) -> None:
+    """Until it is told to stop; a second one is told that there is one already."""
+    settings = (
+        'INSTALLED_APPS = ["sluicegate.integrations.django"]\n'
+        'SLUICEGATE = {"database": "webhooks.db", "dev": True, "mode": "enqueue"}\n'
+    )
+    write_project(tmp_path, settings=settings, views="order = print")
+    send = (
+        "import django; django.setup()\n"
+        "from sluicegate.integrations.django import engine\n"
+        f"engine().send({endpoint_id!r}, {{'order': 1}})\n"
+    )
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "shop_settings", "PYTHONPATH": "."}
+    deliver = [sys.executable, "-m", "django", "sluicegate_deliver"]
+    with subprocess.Popen(  # noqa: S603 - our own interpreter, the command under test
+        deliver, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    ) as owner:
+        try:
+            assert owner.stdout is not None
+            assert owner.stdout.readline() == "delivering from webhooks.db\n"
+            subprocess.run(  # noqa: S603 - our own interpreter, the program above
+                [sys.executable, "-c", send], cwd=tmp_path, env=environment, check=True
+            )
+            assert receiver.next_body() == b'{"order":1}'
+            second = subprocess.run(  # noqa: S603 - as the first
+                deliver, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+            )
+            assert second.returncode == 1
+            assert "webhooks.db" in second.stderr
+            assert "Traceback" not in second.stderr
+            owner.send_signal(stop)
+            assert owner.wait(30) == 0
+        finally:
+            owner.kill()

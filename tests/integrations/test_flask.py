@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 
 from sluicegate import Settings
+from sluicegate.engine.errors import SettingError
 from sluicegate.integrations.flask import current_engine, init_app
 
 from .conftest import Receiver
@@ -40,3 +41,5 @@ def test_an_application_has_one_engine(settings: Settings) -> None:
         assert current_engine() is engine
         with pytest.raises(RuntimeError, match="once"):
             init_app(app, settings)
+    with pytest.raises(SettingError, match="mode"):
+        init_app(Flask("other"), settings, mode="both")  # type: ignore[arg-type]  # what is refused

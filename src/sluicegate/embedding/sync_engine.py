@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, Self, TypeVar
 
-from sluicegate.app import Engine
+from sluicegate.app import Engine, Mode, checked_mode
 from sluicegate.embedding.background import Background, CallTimeoutError
 from sluicegate.embedding.blocking import BlockingCalls
 from sluicegate.embedding.sync_events import SyncEventStream, call_with_each
@@ -47,22 +47,31 @@ class SyncEngine(BlockingCalls):
 
     *Fork.* A child does not use what its parent opened: its first call opens the file anew. As
     one process owns a file, that raises `StorageLockedError` while the parent has it open. So
-    open it in one process only (with gunicorn or Celery: not before the fork).
+    open it in one process only; the workers of gunicorn or Celery take `mode="enqueue"`, which
+    any number of processes may have.
 
     *Event loops.* A call from a thread whose event loop is running would block that loop, and
     raises `RuntimeError`: use `Engine` there.
     """
 
-    def __init__(self, settings: Settings | None = None, *, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        mode: Mode = "deliver",
+        timeout_s: float = 30.0,
+    ) -> None:
         """Take what it needs; nothing is opened or started.
 
         Args:
             settings: the defaults when not given.
+            mode: whether the process owns the file and delivers, or only sends; see `Engine`.
             timeout_s: how long a call waits when it does not say, more than 0.
 
         Raises:
-            SettingError: `timeout_s` is not a positive number.
+            SettingError: `timeout_s` is not a positive number, or there is no such mode.
         """
+        self._mode: Mode = checked_mode(mode)
         self.settings = settings if settings is not None else Settings()
         self._timeout_s = _checked(timeout_s)
         self._background: Background | None = None
@@ -179,7 +188,7 @@ class SyncEngine(BlockingCalls):
             if self._background is None or self._background.is_over:
                 if self._background is None:
                     atexit.register(self.close)
-                self._background = Background(lambda: Engine(self.settings))
+                self._background = Background(lambda: Engine(self.settings, mode=self._mode))
             return self._background
 
     def _leave_to_parent(self) -> None:

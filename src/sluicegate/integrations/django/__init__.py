@@ -1,8 +1,11 @@
 """The engine in a Django project: an app for `INSTALLED_APPS`, and `engine`.
 
-The setting `SLUICEGATE` holds the engine's settings by name, as in
-`SLUICEGATE = {"database": "webhooks.db"}`. It is read once, when
+The setting `SLUICEGATE` holds the engine's settings by name, and its mode, as in
+`SLUICEGATE = {"database": "webhooks.db", "mode": "enqueue"}`. It is read once, when
 Django starts; `manage.py check` says what is wrong with it.
+
+With `"mode": "enqueue"` any number of processes send, and `manage.py sluicegate_deliver` is the one
+that owns the file and delivers.
 """
 
 from django.apps import apps as installed
@@ -15,9 +18,9 @@ __all__ = ["engine"]
 def engine() -> SyncEngine:
     """Return the project's engine, from any thread; it opens nothing by itself.
 
-    The first call of it opens the file, in the process that makes it: with several workers one
-    of them has the file and the others get `StorageLockedError`. It is closed when the process
-    ends. From an asynchronous view go through `asgiref.sync.sync_to_async`.
+    The first call of it opens the file, in the process that makes it. One process owns a file:
+    with several workers set `"mode": "enqueue"`. It is closed when the process ends. From an
+    asynchronous view go through `asgiref.sync.sync_to_async`.
 
     Raises:
         ImproperlyConfigured: the setting `SLUICEGATE` is missing or wrong.

@@ -7,6 +7,7 @@ from django.conf import settings as host_settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
+from sluicegate.app import Mode, checked_mode
 from sluicegate.embedding.sync_engine import SyncEngine
 from sluicegate.engine.errors import SettingError
 from sluicegate.engine.settings import Settings
@@ -20,13 +21,16 @@ class SluicegateConfig(AppConfig):
     name = "sluicegate.integrations.django"
     label = "sluicegate"
     verbose_name = "Sluicegate"
+    settings: Settings
+    """The engine's settings, if nothing is wrong with them."""
     _engine: SyncEngine | None = None
     _problem = "Django has not started"
 
     def ready(self) -> None:
         """Make the engine, which opens nothing; keep what is wrong for the checks to say."""
         try:
-            self._engine = SyncEngine(_settings(getattr(host_settings, "SLUICEGATE", None)))
+            self.settings, mode = _given(getattr(host_settings, "SLUICEGATE", None))
+            self._engine = SyncEngine(self.settings, mode=mode)
         except (SettingError, TypeError) as error:
             self._problem = f"SLUICEGATE: {error}"
         checks.register(check)
@@ -60,7 +64,9 @@ def check(
     return config.problems()
 
 
-def _settings(given: object) -> Settings:
+def _given(given: object) -> tuple[Settings, Mode]:
     if not isinstance(given, Mapping):
         raise TypeError('must be a dict of settings, like {"database": "webhooks.db"}')
-    return Settings(**given)
+    fields = dict(given)
+    mode = checked_mode(fields.pop("mode", "deliver"))
+    return Settings(**fields), mode
