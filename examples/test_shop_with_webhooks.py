@@ -3,8 +3,6 @@
 pytest examples/test_shop_with_webhooks.py
 """
 
-from http import HTTPStatus
-
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -12,6 +10,7 @@ from flask.testing import FlaskClient
 from sluicegate import SyncEngine
 from sluicegate.integrations.receiving.flask import receive
 from sluicegate.testing import (
+    FORGERIES,
     SAMPLE_SECRET,
     RealEngine,
     VirtualEngine,
@@ -80,12 +79,12 @@ def test_the_warehouse_packs_what_is_signed(
     assert answer.text == "packed sample-1"
 
 
-@pytest.mark.parametrize("kind", ["expired", "early", "tampered", "wrong_key", "downgraded"])
+@pytest.mark.parametrize("kind", FORGERIES)
 def test_the_warehouse_packs_nothing_else(
     warehouse: FlaskClient, webhook_samples: WebhookSamples, kind: str
 ) -> None:
     """Each is wrong in one way."""
-    sample = getattr(webhook_samples, kind)({"order": "apples"})
+    sample = webhook_samples.forged(kind, {"order": "apples"})
     answer = warehouse.post("/hook", data=sample.body, headers=sample.headers)
-    assert answer.status_code == HTTPStatus.UNAUTHORIZED
+    assert answer.status_code in {400, 401}
     assert "packed" not in answer.text

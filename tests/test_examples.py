@@ -46,4 +46,4 @@ def test_the_idempotent_receiver_stands() -> None:
 
 def test_both_sides_of_a_webhook_are_tested_with_the_kit() -> None:
     """The shop sends through failures, the warehouse refuses every forgery."""
-    assert "8 passed" in run("test_shop_with_webhooks.py")
+    assert "9 passed" in run("test_shop_with_webhooks.py")

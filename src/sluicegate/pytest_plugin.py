@@ -5,17 +5,19 @@
         ...
 
 Whoever does not use the fixtures pays nothing: what they need is imported when it is asked for.
-See docs/simulation.md, and for `webhook_engine` and its like docs/embedding.md.
+See docs/simulation.md, and for `webhook_engine` and its like docs/testing-your-program.md.
 """
 
 import inspect
 import sys
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from sluicegate.engine.settings import Settings
     from sluicegate.simulation import Simulation
     from sluicegate.testing import (
         AsyncRealEngine,
@@ -33,11 +35,14 @@ __all__ = [
     "webhook_kit",
     "webhook_receiver",
     "webhook_samples",
+    "webhook_settings",
 ]
 
 _SEED = "simulation_seed"
 _MARKER = "simulation"
 _TRACE_LINES = 50
+_WORLD: "pytest.StashKey[Simulation | None]" = pytest.StashKey()
+"""The world of a test's fixture, whoever asked for it; until the last report of the test."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -121,16 +126,17 @@ def simulation(request: pytest.FixtureRequest, simulation_seed: int) -> "Iterato
             pytrace=False,
         )
     with Simulation(simulation_seed, **options) as world:
+        request.node.stash[_WORLD] = world
         yield world
 
 
 @pytest.fixture
 def webhook_kit(request: pytest.FixtureRequest) -> "Iterator[WebhookKit]":
-    """The engine and the receiver of this test; ask for those instead."""
-    from sluicegate.testing.fixtures import webhook_kit as kit_of  # noqa: PLC0415 - see the module's docstring
+    """What the next ones have in common; ask for those."""
+    from sluicegate.testing.fixtures import WebhookKit  # noqa: PLC0415 - see the module's docstring
 
-    with kit_of(request) as kit:
-        yield kit
+    with ExitStack() as until_end:
+        yield WebhookKit(request, until_end)
 
 
 @pytest.fixture
@@ -141,8 +147,14 @@ def webhook_engine(webhook_kit: "WebhookKit") -> "VirtualEngine | RealEngine | A
 
 @pytest.fixture
 def webhook_receiver(webhook_kit: "WebhookKit") -> "WebhookReceiver":
-    """A receiver that records, verifies and answers what it is told, beside `webhook_engine`."""
+    """A receiver that records, verifies and answers what it is told."""
     return webhook_kit.receiver
+
+
+@pytest.fixture
+def webhook_settings(webhook_kit: "WebhookKit") -> "Settings":
+    """Settings for an engine of the program's own: a temporary file, loopback, quick retries."""
+    return webhook_kit.quick_settings
 
 
 @pytest.fixture
@@ -161,20 +173,23 @@ def pytest_runtest_makereport(
 
     Also before and after the test itself: what nobody handled is raised when the world ends.
     """
-    del call
     report = yield
     if report.failed:
         for world in _worlds(item):
             report.sections.append((f"simulation, seed {world.seed}", _account(item, world)))
+    if call.when == "teardown":
+        item.stash[_WORLD] = None
     return report
 
 
 def _worlds(item: pytest.Item) -> "list[Simulation]":
-    """Return the simulations among a test's fixtures."""
+    """Return the fixture's simulation, and those among the test's other fixtures."""
     module = sys.modules.get("sluicegate.simulation")
     if module is None or not isinstance(item, pytest.Function):
         return []
-    return [each for each in item.funcargs.values() if isinstance(each, module.Simulation)]
+    worlds = [item.stash.get(_WORLD, None), *item.funcargs.values()]
+    found = [each for each in worlds if isinstance(each, module.Simulation)]
+    return list(dict.fromkeys(found))
 
 
 def _account(item: pytest.Item, world: "Simulation") -> str:

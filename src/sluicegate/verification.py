@@ -29,6 +29,7 @@ from sluicegate.engine.errors import (
     SigningSecretError,
     WebhookTimestampError,
 )
+from sluicegate.engine.ports import Clock
 from sluicegate.engine.signing import check_secret, signature_headers
 
 __all__ = ["TOLERANCE_S", "ReceivedHeaders", "Verified", "verify"]
@@ -48,7 +49,8 @@ _ID = re.compile(r"[!-\-/-~]{1,256}")
 # As it is signed: decimal, without zeros in front.
 _TIMESTAMP = re.compile(r"0|[1-9][0-9]{0,11}")
 
-_CLOCK = SystemClock()
+clock: Clock = SystemClock()
+"""Where `verify` takes the time from when it is not told: the machine's, but in a simulation."""
 
 
 class _HasItems(Protocol):
@@ -106,7 +108,8 @@ def verify(
             a week.
         allow_unsigned_id: also take a webhook that has only `X-Webhook-Signature`, from a sender
             that has no other form. Its message id is then whatever somebody wrote there.
-        now_s: the time, in seconds since the Unix epoch; the machine's when not given.
+        now_s: the time, in seconds since the Unix epoch; the machine's when not given, or in a
+            simulation the virtual one.
 
     Raises:
         MalformedWebhookError: a header that signs is missing, there twice or malformed.
@@ -136,7 +139,7 @@ def verify(
         )
     forms = [names for names, there in ((_STANDARD, is_standard), (_OWN, is_own)) if there]
     message_id, timestamp_s = _signed_claims(found, forms)
-    _check_timestamp(timestamp_s, tolerance_s, _CLOCK.wall_ms() / 1000 if now_s is None else now_s)
+    _check_timestamp(timestamp_s, tolerance_s, clock.wall_ms() / 1000 if now_s is None else now_s)
     content = _bytes_of(body)
     wanted = [
         dict(

@@ -1,27 +1,26 @@
 """The test kit, as tests use it: engines on both clocks, a receiver that is told what to say."""
 
 import asyncio
-import urllib.error
-import urllib.request
-from collections.abc import Callable
+import gc
+from pathlib import Path
 
 import pytest
 
-from sluicegate.engine.errors import SettingError
+from sluicegate.embedding import CallTimeoutError
+from sluicegate.engine.events import Event
+from sluicegate.simulation import Simulation
 from sluicegate.testing import (
     HANG,
+    SAMPLE_SECRET,
     Answer,
     AsyncRealEngine,
     RealEngine,
-    SignedWebhook,
+    RealReceiver,
     VirtualEngine,
-    VirtualReceiver,
     WebhookReceiver,
     WebhookSamples,
     assert_delivered,
 )
-
-pytest_plugins = ["pytester"]
 
 ORDER = {"order": "apples"}
 
@@ -131,63 +130,6 @@ def test_a_drain_that_does_not_come_to_its_end_fails(
         webhook_engine.drain()
 
 
-def test_what_is_signed_with_a_strange_key_is_refused_and_told(
-    webhook_engine: VirtualEngine,
-    webhook_receiver: WebhookReceiver,
-    webhook_samples: WebhookSamples,
-) -> None:
-    """The receiver verifies: 401 whatever its script says, until the key is trusted."""
-    endpoint = webhook_engine.create_endpoint(webhook_receiver.url)
-    webhook_engine.send(endpoint.id, ORDER)
-    webhook_engine.advance(1)
-    with pytest.raises(AssertionError, match="knows no secret: create the endpoint with"):
-        assert_delivered(webhook_receiver, ORDER)
-    webhook_receiver.trust(webhook_samples.secret)
-    webhook_receiver.script(201, 202)
-    webhook_engine.send(endpoint.id, ORDER)
-    webhook_engine.advance(1)
-    with pytest.raises(AssertionError, match=r"-> 401 .*no signature is of this body"):
-        assert_delivered(webhook_receiver, ORDER)
-    webhook_receiver.trust(endpoint.signing_secret)
-    webhook_engine.send(endpoint.id, ORDER)
-    webhook_engine.advance(1)
-    assert_delivered(webhook_receiver, ORDER, attempts=1)
-    assert webhook_receiver.deliveries[-1].status == 201
-
-
-def test_a_failure_shows_what_arrived_instead(
-    webhook_engine: VirtualEngine, webhook_receiver: WebhookReceiver
-) -> None:
-    """Which message, which attempt, what it said and what was answered."""
-    with pytest.raises(AssertionError, match=r"Nothing arrived at .*drain\(\) called"):
-        assert_delivered(webhook_receiver, ORDER)
-    message_id = sends_an_order(webhook_engine, webhook_receiver)
-    webhook_engine.drain()
-    with pytest.raises(AssertionError) as failed:
-        assert_delivered(webhook_receiver, {"order": "pears"})
-    assert str(failed.value) == (
-        '{"order":"pears"} was to be delivered by 1 message, and was by 0.\n'
-        f"What arrived at {webhook_receiver.url}:\n"
-        f'  1. message {message_id}, attempt 1: {{"order":"apples"}} -> 200'
-    )
-    for wrong in ({"times": 2}, {"times": 0}, {"attempts": 2}):
-        with pytest.raises(AssertionError, match="was to be delivered by"):
-            assert_delivered(webhook_receiver, ORDER, **wrong)
-
-
-def test_two_messages_with_one_payload_are_two(
-    webhook_engine: VirtualEngine, webhook_receiver: WebhookReceiver
-) -> None:
-    """And the order of keys does not matter; a second receiver has its own deliveries."""
-    other = VirtualReceiver(webhook_engine.simulation, "other.example")
-    endpoint = webhook_engine.create_endpoint(webhook_receiver)
-    webhook_engine.send(endpoint.id, {"a": 1, "b": 2})
-    webhook_engine.send(endpoint.id, {"b": 2, "a": 1})
-    webhook_engine.drain()
-    assert_delivered(webhook_receiver, {"a": 1, "b": 2}, times=2, attempts=2)
-    assert_delivered(other, {"a": 1, "b": 2}, times=0)
-
-
 @pytest.mark.parametrize("answers", [(), (99,), (True,), ("200",), (200, None)])
 def test_a_script_that_is_none_is_refused(
     webhook_receiver: WebhookReceiver, answers: tuple[int, ...]
@@ -195,105 +137,6 @@ def test_a_script_that_is_none_is_refused(
     """When it is given, not when it is played."""
     with pytest.raises(ValueError, match="script"):
         webhook_receiver.script(*answers)
-
-
-VARIANTS: dict[str, Callable[[WebhookSamples], SignedWebhook]] = {
-    "good": lambda samples: samples.good(ORDER),
-    "rotated": lambda samples: samples.rotated(ORDER),
-    "expired": lambda samples: samples.expired(ORDER),
-    "early": lambda samples: samples.early(ORDER),
-    "tampered": lambda samples: samples.tampered(ORDER),
-    "wrong_key": lambda samples: samples.wrong_key(ORDER),
-    "downgraded": lambda samples: samples.downgraded(ORDER),
-    "unsigned": lambda samples: samples.unsigned(ORDER),
-}
-TOLD = {
-    "expired": "s ago; 300 s are allowed",
-    "early": "s in the future",
-    "tampered": "no signature is of this body",
-    "wrong_key": "no signature is of this body",
-    "downgraded": "does not sign the message id",
-    "unsigned": "the request is not signed",
-}
-
-
-@pytest.mark.webhook_engine(clock="real")
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_each_sample_is_right_or_wrong_in_one_way(
-    webhook_receiver: WebhookReceiver, webhook_samples: WebhookSamples, variant: str
-) -> None:
-    """Posted as it is to a receiver that verifies."""
-    webhook_receiver.trust(webhook_samples.secret)
-    sample = VARIANTS[variant](webhook_samples)
-    request = urllib.request.Request(  # noqa: S310 - our own receiver's
-        webhook_receiver.url, data=sample.body, headers=sample.headers
-    )
-    if variant in TOLD:
-        with pytest.raises(urllib.error.HTTPError, match="401") as refused:
-            urllib.request.urlopen(request)  # noqa: S310 - the same
-        assert TOLD[variant] in refused.value.read().decode()
-        refused.value.close()
-    else:
-        urllib.request.urlopen(request).close()  # noqa: S310 - the same
-    (arrived,) = webhook_receiver.deliveries
-    assert arrived.is_accepted == (variant not in TOLD)
-    assert (arrived.fault is None) == (variant not in TOLD)
-
-
-@pytest.mark.parametrize("settings", [{"retries": 3}, {"drain_s": -1}, {"database": "x.db"}])
-def test_settings_are_held_to_the_engines_rules(
-    tmp_path: object, settings: dict[str, object]
-) -> None:
-    """A slip of the pen is told, with what was meant."""
-    with pytest.raises(SettingError):
-        RealEngine(tmp_path, **settings)  # type: ignore[arg-type]
-
-
-def test_the_plugins_fixtures_work_with_anyio_and_refuse_what_cannot_be(
-    pytester: pytest.Pytester,
-) -> None:
-    """One run of pytest without pytest-asyncio: a coroutine of anyio, and three mistakes."""
-    pytester.makepyfile(
-        """
-        import pytest
-        from sluicegate.testing import assert_delivered
-
-        @pytest.fixture
-        def anyio_backend():
-            return "asyncio"
-
-        @pytest.mark.anyio
-        async def test_anyio(webhook_engine, webhook_receiver):
-            endpoint = await webhook_engine.create_endpoint(webhook_receiver)
-            await webhook_engine.send(endpoint.id, {"n": 1})
-            await webhook_engine.drain()
-            assert_delivered(webhook_receiver, {"n": 1})
-
-        @pytest.mark.anyio
-        @pytest.mark.webhook_engine(clock="virtual")
-        async def test_virtual(webhook_engine):
-            pass
-
-        @pytest.mark.webhook_engine(clock="sundial")
-        def test_clock(webhook_engine):
-            pass
-
-        @pytest.mark.webhook_engine(retries=3)
-        def test_setting(webhook_engine):
-            pass
-        """
-    )
-    result = pytester.runpytest_subprocess(
-        "-pno:cacheprovider", "-pno:schemathesis", "-pno:cov", "-pno:asyncio", "-Werror"
-    )
-    result.assert_outcomes(passed=1, errors=3)
-    result.stdout.fnmatch_lines_random(
-        [
-            "*write the test as a plain `def`, or take clock='real'*",
-            "*takes clock='virtual' or clock='real', and settings by name*",
-            "*'retries' is not a setting*",
-        ]
-    )
 
 
 def test_many_threads_may_send_to_one_receiver(webhook_receiver: WebhookReceiver) -> None:
@@ -307,7 +150,11 @@ def test_many_threads_may_send_to_one_receiver(webhook_receiver: WebhookReceiver
         await asyncio.gather(
             *(
                 asyncio.to_thread(
-                    webhook_receiver.take, good.headers.items(), good.body, now_s=1_800_000_000
+                    webhook_receiver.take,
+                    good.headers.items(),
+                    good.body,
+                    path="/hook",
+                    now_s=1_800_000_000,
                 )
                 for _ in range(100)
             )
@@ -316,3 +163,126 @@ def test_many_threads_may_send_to_one_receiver(webhook_receiver: WebhookReceiver
     asyncio.run(at_once())
     statuses = [each.status for each in webhook_receiver.deliveries]
     assert (statuses.count(500), statuses.count(200)) == (50, 50)
+
+
+def test_one_receiver_may_have_many_endpoints(
+    webhook_engine: VirtualEngine, webhook_receiver: WebhookReceiver
+) -> None:
+    """Each at a URL of its own, where its own secret is trusted and no other's."""
+    endpoints = [webhook_engine.create_endpoint(webhook_receiver) for _ in range(20)]
+    webhook_engine.send_batch([{"endpoint_id": each.id, "payload": ORDER} for each in endpoints])
+    webhook_engine.drain()
+    assert_delivered(webhook_receiver, ORDER, times=20, attempts=20)
+    assert {each.path for each in webhook_receiver.deliveries} == {
+        "/hook",
+        *(f"/hook/{number}" for number in range(2, 21)),
+    }
+    swapped = WebhookSamples(endpoints[0].signing_secret).good(ORDER)
+    now_s = float(swapped.headers["webhook-timestamp"])
+    for path, status in (("/hook", 200), ("/hook/2", 401)):
+        answer = webhook_receiver.take(
+            swapped.headers.items(), swapped.body, path=path, now_s=now_s
+        )
+        assert answer.status == status
+
+
+def test_only_so_many_secrets_are_trusted(webhook_receiver: WebhookReceiver) -> None:
+    """What `verify` would not take is refused when it is given, not by a delivery's failure."""
+    for _ in range(8):
+        webhook_receiver.trust(SAMPLE_SECRET)
+        webhook_receiver.trust(SAMPLE_SECRET, url=webhook_receiver.url)
+    with pytest.raises(ValueError, match="at most 8 are trusted everywhere"):
+        webhook_receiver.trust(SAMPLE_SECRET)
+    with pytest.raises(
+        ValueError, match=r"at most 8 are trusted at https://receiver\.example/hook"
+    ):
+        webhook_receiver.trust(SAMPLE_SECRET, url=webhook_receiver.url)
+    good = WebhookSamples().good(ORDER)
+    now_s = float(good.headers["webhook-timestamp"])
+    answer = webhook_receiver.take(good.headers.items(), good.body, path="/hook", now_s=now_s)
+    assert answer.status == 200
+
+
+def test_the_receiver_without_the_engine_leaves_room_for_another(
+    simulation: Simulation, webhook_receiver: WebhookReceiver
+) -> None:
+    """A world has one engine: the fixture makes it only for who asks for it."""
+    own = simulation.engine()
+    endpoint = own.create_endpoint(webhook_receiver.url)
+    webhook_receiver.trust(endpoint.signing_secret)
+    own.send(endpoint.id, ORDER)
+    simulation.settle()
+    assert_delivered(webhook_receiver, ORDER)
+
+
+def test_a_program_may_take_the_virtual_engine_for_a_blocking_one(
+    webhook_engine: VirtualEngine, webhook_receiver: WebhookReceiver
+) -> None:
+    """It has all calls, hears events, and refuses what a listener could only deadlock on."""
+    failed: list[object] = []
+    refused: list[RuntimeError] = []
+
+    def hear(event: Event) -> None:
+        failed.append(event.name)
+        with pytest.raises(RuntimeError, match="called while virtual time passes") as error:
+            webhook_engine.list_dlq()
+        refused.append(error.value)
+
+    webhook_engine.on("message.failed", hear)
+    webhook_receiver.script(410)
+    endpoint = webhook_engine.create_endpoint(webhook_receiver)
+    webhook_engine.send_batch([{"endpoint_id": endpoint.id, "payload": ORDER}])
+    webhook_engine.drain()
+    webhook_engine.advance(1)
+    assert failed == ["message.failed"]
+    assert len(refused) == 1
+    (dead,) = webhook_engine.list_dlq().items
+    webhook_engine.delete_message(dead.entry.message_id)
+    assert webhook_engine.list_dlq().items == []
+
+
+def test_a_call_has_its_time_limit_in_virtual_seconds(webhook_engine: VirtualEngine) -> None:
+    """What takes longer is told in the words of `SyncEngine`."""
+    with pytest.raises(CallTimeoutError):
+        webhook_engine.list_logs(timeout_s=1e-9)
+
+
+async def test_a_coroutine_has_all_calls(
+    webhook_engine: AsyncRealEngine, webhook_receiver: WebhookReceiver
+) -> None:
+    """By the names of `Engine`; and no others, whatever the blocking engine has."""
+    endpoint = await webhook_engine.create_endpoint(webhook_receiver)
+    await webhook_engine.send_batch([{"endpoint_id": endpoint.id, "payload": ORDER}])
+    await webhook_engine.drain()
+    (entry,) = (await webhook_engine.list_logs()).items
+    assert await webhook_engine.call(lambda engine: engine.get_payload(entry.message_id))
+    assert len(await webhook_engine.list_attempts(entry.message_id)) == 1
+    for missing in ("close", "_call", "sent"):
+        with pytest.raises(AttributeError, match=missing):
+            getattr(webhook_engine, missing)
+
+
+@pytest.mark.webhook_engine(clock="real")
+def test_what_hangs_is_given_up_soon_enough_for_a_drain(
+    webhook_engine: RealEngine, webhook_receiver: WebhookReceiver
+) -> None:
+    """An attempt at the kit's receiver has two seconds, unless the test says otherwise."""
+    assert webhook_engine.create_endpoint(webhook_receiver).endpoint.config.timeout_s == 2
+    endpoint = webhook_engine.create_endpoint(webhook_receiver, timeout_s=1)
+    webhook_receiver.script(HANG, Answer(status=201, headers=(("X-Who", "me"),), body=b"ok"))
+    webhook_engine.send(endpoint.id, ORDER)
+    webhook_engine.drain()
+    assert_delivered(webhook_receiver, ORDER, attempts=2)
+    assert [each.status for each in webhook_receiver.deliveries] == [None, 201]
+
+
+def test_a_receiver_closes_under_load_and_warns_of_nothing(tmp_path: Path) -> None:
+    """Whatever is under way: connections that are being made, requests that hang or are slow."""
+    for script in (200, HANG, Answer(delay_s=0.05)):
+        with RealEngine(tmp_path) as engine, RealReceiver() as receiver:
+            receiver.script(script)
+            endpoints = [engine.create_endpoint(receiver) for _ in range(8)]
+            engine.send_batch([{"endpoint_id": each.id, "payload": ORDER} for each in endpoints])
+            receiver.close()
+            receiver.close()
+        gc.collect()

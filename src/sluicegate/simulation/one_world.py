@@ -8,11 +8,12 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+from sluicegate import verification
 from sluicegate.simulation.aiohttp_world import within_time
 from sluicegate.simulation.garbage import collected_on_cue
 from sluicegate.simulation.logs import traced_logs
 from sluicegate.simulation.loop import SimulationLoop
-from sluicegate.simulation.world import WallClock
+from sluicegate.simulation.world import VirtualClock, WallClock
 
 __all__ = ["abandon", "changed_process", "check_alone", "own_folder"]
 
@@ -54,10 +55,29 @@ def changed_process(seed: int | str, loop: SimulationLoop, wall: WallClock) -> I
     check_alone()
     _OPEN.append(seed)
     try:
-        with collected_on_cue(), within_time(loop, wall), traced_logs(loop.trace):
+        with (
+            collected_on_cue(),
+            within_time(loop, wall),
+            _verified_within_time(loop, wall),
+            traced_logs(loop.trace),
+        ):
             yield
     finally:
         _OPEN.clear()
+
+
+@contextlib.contextmanager
+def _verified_within_time(loop: SimulationLoop, wall: WallClock) -> Iterator[None]:
+    """Let receivers that call `sluicegate.verify` read the time at which it was signed.
+
+    By the machine's clock every webhook of a simulation would be long expired.
+    """
+    before = verification.clock
+    verification.clock = VirtualClock(loop, wall)
+    try:
+        yield
+    finally:
+        verification.clock = before
 
 
 def abandon(inside: contextlib.ExitStack, seed: int | str, pid: int) -> None:

@@ -1,102 +1,58 @@
-"""The engine on the machine's clock and loopback: for tests of asynchronous programs, or of all."""
+"""The engine on the machine's clock, for programs that have an event loop or threads."""
 
 import asyncio
-import threading
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import tempfile
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sluicegate.clock import SystemClock
 from sluicegate.embedding import SyncEngine
-from sluicegate.engine.model import Accepted, CreatedEndpoint, LogEntry, Message
+from sluicegate.engine.calls import ProjectCalls
+from sluicegate.engine.model import CreatedEndpoint
+from sluicegate.engine.setting_rules import refuse
 from sluicegate.engine.settings import Settings
 from sluicegate.simulation.engine_settings import changed_settings
-from sluicegate.simulation.receivers import Fate
-from sluicegate.simulation.settling import UNFINISHED
 from sluicegate.testing.deliveries import WebhookReceiver
-from sluicegate.testing.undelivered import undelivered
+from sluicegate.testing.draining import DRAIN_S, drain
+from sluicegate.testing.sent import Sent, sent_to
 
-__all__ = ["AsyncRealEngine", "RealEngine", "RealReceiver"]
+__all__ = ["AsyncRealEngine", "RealEngine", "quick_settings"]
 
-_BODY_BYTES_MAX = 64 << 20
-_PAGE = 500
-_LOOK_FIRST_S = 0.002
-_LOOK_LAST_S = 0.1
+_T = TypeVar("_T")
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
+_ATTEMPT_S = 2
+"""How long an attempt may take at the kit's receiver: one that hangs is not waited for long."""
+_ASK_S = 5.0
 
 
-class RealReceiver(WebhookReceiver):
-    """A `WebhookReceiver` on loopback, with threads of its own. Close it, or use it in a `with`."""
+def quick_settings(folder: Path, **changes: object) -> Settings:
+    """Return settings for tests on the real clock.
 
-    def __init__(self) -> None:
-        """Listen on a port that is free."""
-        super().__init__()
-        self._closed = threading.Event()
-        self._clock = SystemClock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever,
-            kwargs={"poll_interval": 0.01},
-            name="webhook-receiver",
-            daemon=True,
+    Each call's have a new file; deliveries may go to this machine (`dev`), retries follow after
+    10 ms, and closing waits for nothing.
+
+    Args:
+        folder: a temporary one, such as pytest's `tmp_path`.
+        changes: see `sluicegate.engine.settings.Settings`.
+
+    Raises:
+        SettingError: there is no such setting, a value is not allowed, or it is `database`.
+    """
+    if "database" in changes:
+        raise refuse(
+            "database", repr(changes["database"]), "the test kit has its file in a temporary folder"
         )
-        self._thread.start()
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close it."""
-        self.close()
-
-    def close(self) -> None:
-        """Receive nothing more; what hangs is let go. Twice is fine."""
-        self._closed.set()
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.server_close()
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                receiver._answer(self)
-
-            def log_message(self, *_: object) -> None:
-                """Keep still."""
-
-        return Handler
-
-    def _answer(self, request: BaseHTTPRequestHandler) -> None:
-        length = request.headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdecimal() and int(length) <= _BODY_BYTES_MAX):
-            request.send_error(411)
-            return
-        body = request.rfile.read(int(length))
-        now_s = self._clock.wall_ms() / 1000
-        answer = self.take(request.headers.items(), body, now_s=now_s)
-        if answer.fate is Fate.NEVER:
-            self._closed.wait()
-            request.close_connection = True
-            return
-        if answer.delay_s:
-            self._closed.wait(answer.delay_s)
-        request.send_response(answer.status)
-        for name, value in answer.headers:
-            request.send_header(name, value)
-        request.send_header("Content-Length", str(len(answer.body)))
-        request.end_headers()
-        request.wfile.write(answer.body)
+    by_default = Settings(
+        database=str(Path(tempfile.mkdtemp(prefix="webhooks-", dir=folder)) / "webhooks.db"),
+        dev=True,
+        drain_s=0,
+        metrics=False,
+        retry_slow_s=(0.01,),
+        retry_fast_s=(0.01,),
+    )
+    return changed_settings(by_default, changes)
 
 
 class RealEngine(SyncEngine):
@@ -106,25 +62,16 @@ class RealEngine(SyncEngine):
         """Take what it needs; the first call opens it.
 
         Args:
-            folder: where its file is, a temporary one.
-            settings: see `sluicegate.engine.settings.Settings`; without them retries follow after
-                10 ms, and closing waits for nothing.
+            folder: where a new file of its own is made, a temporary one.
+            settings: as for `quick_settings`.
 
         Raises:
             SettingError: there is no such setting, or a value is not allowed.
         """
-        by_default = Settings(
-            database=str(folder / "webhooks.db"),
-            dev=True,
-            drain_s=0,
-            metrics=False,
-            retry_slow_s=(0.01,),
-            retry_fast_s=(0.01,),
-        )
-        super().__init__(changed_settings(by_default, settings))
+        super().__init__(quick_settings(folder, **settings))
 
     def create_endpoint(self, url: "WebhookReceiver | str", **config: object) -> CreatedEndpoint:
-        """Create an endpoint; a receiver trusts its secret.
+        """Create an endpoint; a receiver trusts its secret, and an attempt at it has 2 s.
 
         Args:
             url: the receiver, or a URL.
@@ -132,11 +79,29 @@ class RealEngine(SyncEngine):
         """
         if isinstance(url, str):
             return super().create_endpoint(url, **config)
-        created = super().create_endpoint(url.url, **config)
-        url.trust(created.signing_secret)
+        own_url = url.next_url()
+        created = super().create_endpoint(own_url, **{"timeout_s": _ATTEMPT_S} | config)
+        url.trust(created.signing_secret, url=own_url)
+        url.ask_sent = self.sent_to
         return created
 
-    def drain(self, timeout_s: float = 10.0) -> None:
+    def call(
+        self, work: Callable[[ProjectCalls], Awaitable[_T]], *, timeout_s: float | None = None
+    ) -> _T:
+        """Do anything else with the `Engine`, on its loop; see `SyncEngine` for `timeout_s`."""
+
+        async def within(engine: ProjectCalls) -> _T:
+            return await work(engine)
+
+        return self._call(within, timeout_s)
+
+    def sent_to(self, url: str) -> list[Sent]:
+        """Return the messages sent to a URL and to longer ones; from a coroutine, too."""
+        ask = partial(self.call, lambda engine: sent_to(engine, url), timeout_s=_ASK_S)
+        with ThreadPoolExecutor(1) as elsewhere:
+            return elsewhere.submit(ask).result()
+
+    def drain(self, timeout_s: float = DRAIN_S) -> None:
         """Wait until nothing is left to deliver but what a pause holds. Blocks.
 
         Args:
@@ -146,38 +111,32 @@ class RealEngine(SyncEngine):
             AssertionError: something is left by then.
         """
         __tracebackhide__ = True
-        clock, pause = SystemClock(), threading.Event()
-        deadline_s, look_s = clock.monotonic_s() + timeout_s, _LOOK_FIRST_S
-        while left := self._left():
-            if clock.monotonic_s() >= deadline_s:
-                raise AssertionError(undelivered(left, timeout_s))
-            pause.wait(look_s)
-            look_s = min(2 * look_s, _LOOK_LAST_S)
-
-    def _left(self) -> list[LogEntry]:
-        """Return what is to be delivered.
-
-        Read without a filter: between the reads of two statuses a message could change from one
-        to the other, and be in neither.
-        """
-        left: list[LogEntry] = []
-        cursor: str | None = None
-        while True:
-            page = self.list_logs(limit=_PAGE, cursor=cursor)
-            left += [each for each in page.items if each.status in UNFINISHED]
-            cursor = page.next_cursor
-            if cursor is None:
-                return left
+        drain(self, timeout_s)
 
 
-class AsyncRealEngine:
+if TYPE_CHECKING:
+    _Awaited = ProjectCalls
+else:
+
+    class _Awaited:
+        """Makes whatever `ProjectCalls` has a call of the blocking engine, on another thread."""
+
+        def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+            """Return the call as one that is awaited."""
+            if name.startswith("_") or not hasattr(ProjectCalls, name):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            return partial(_elsewhere, getattr(self.blocking, name))
+
+
+class AsyncRealEngine(_Awaited):
     """A `RealEngine` for tests that are coroutines, on asyncio: its calls are awaited.
 
-    The engine runs on a thread and a loop of its own, so it does not matter whose loop the test
-    has, nor which plugin runs it.
+    It has the calls of `Engine`, so that a program under test can take it for one. The engine
+    runs on a thread and a loop of its own, so it does not matter whose loop the test has, nor
+    which plugin runs it; cancelling a call does not take back what it asked for.
 
     Attributes:
-        blocking: the engine, for calls that are not here, by `asyncio.to_thread`.
+        blocking: the engine, for `on` and `events`, and for code that blocks.
     """
 
     def __init__(self, blocking: RealEngine) -> None:
@@ -185,40 +144,33 @@ class AsyncRealEngine:
         self.blocking = blocking
 
     async def create_endpoint(
-        self, to: "WebhookReceiver | str", **config: object
+        self, url: "WebhookReceiver | str", **config: object
     ) -> CreatedEndpoint:
-        """Create an endpoint; a receiver trusts its secret."""
-        return await _within(self.blocking.create_endpoint, to, **config)
+        """Create an endpoint; a receiver trusts its secret: see `RealEngine.create_endpoint`."""
+        return await _elsewhere(self.blocking.create_endpoint, url, **config)
 
-    async def send(
-        self, endpoint_id: str, payload: object, *, idempotency_key: str | None = None
-    ) -> Accepted:
-        """Send a payload; return when it is durable."""
-        return await _within(
-            self.blocking.send, endpoint_id, payload, idempotency_key=idempotency_key
-        )
+    async def call(self, work: Callable[[ProjectCalls], Awaitable[_T]]) -> _T:
+        """Do anything else with the `Engine`, on its own loop."""
+        return await _elsewhere(self.blocking.call, work)
 
-    async def pause(self, endpoint_id: str) -> None:
-        """Pause an endpoint."""
-        await _within(self.blocking.pause, endpoint_id)
-
-    async def resume(self, endpoint_id: str) -> int:
-        """Resume an endpoint; return how many messages were held."""
-        return await _within(self.blocking.resume, endpoint_id)
-
-    async def replay(self, message_id: str) -> None:
-        """Begin a new cycle of attempts for a message that has ended."""
-        await _within(self.blocking.replay, message_id)
-
-    async def get_message(self, message_id: str) -> Message:
-        """Return a message as it stands."""
-        return await _within(self.blocking.get_message, message_id)
-
-    async def drain(self, timeout_s: float = 10.0) -> None:
+    async def drain(self, timeout_s: float = DRAIN_S) -> None:
         """Wait until nothing is left to deliver: see `RealEngine.drain`."""
         __tracebackhide__ = True
-        await _within(self.blocking.drain, timeout_s)
+        await _elsewhere(self.blocking.drain, timeout_s)
 
 
-async def _within(call: Callable[_P, _R], *args: _P.args, **named: _P.kwargs) -> _R:
+async def _elsewhere(call: Callable[..., _T], *args: object, **named: object) -> _T:
+    """Make a blocking call on another thread.
+
+    Raises:
+        RuntimeError: the coroutine does not run on asyncio.
+    """
+    __tracebackhide__ = True
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "the calls of `webhook_engine` are awaited on asyncio only, which is not what runs"
+            ' this test; with anyio let the fixture `anyio_backend` return "asyncio"'
+        ) from None
     return await asyncio.to_thread(call, *args, **named)

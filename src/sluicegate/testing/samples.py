@@ -1,20 +1,23 @@
 """Webhooks as Sluicegate would sign them, and as nobody should: for the receiving side's tests."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from sluicegate.clock import SystemClock
+from sluicegate import verification
 from sluicegate.engine.drafts import json_text
 from sluicegate.engine.headers import request_headers
 from sluicegate.engine.signing import check_secret, signature_headers
 from sluicegate.engine.version import __version__
 from sluicegate.verification import TOLERANCE_S
 
-__all__ = ["SAMPLE_SECRET", "SignedWebhook", "WebhookSamples"]
+__all__ = ["FORGERIES", "SAMPLE_SECRET", "SignedWebhook", "WebhookSamples"]
 
 SAMPLE_SECRET = "whsec_c2FtcGxlIHNlY3JldCB0aGF0IG9wZW5zIG5vdGhpbmc="  # noqa: S105 - opens nothing
 _OTHER_SECRET = "whsec_YW5vdGhlciBzZWNyZXQgdGhhdCBvcGVucyBub3RoaW4="  # noqa: S105 - opens nothing
+
+FORGERIES = ("expired", "early", "tampered", "wrong_key", "downgraded", "unsigned")
+"""What a receiver must refuse: the methods of `WebhookSamples` that make it, by their names."""
 
 
 class SignedWebhook(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,9 +30,10 @@ class SignedWebhook(msgspec.Struct, frozen=True, kw_only=True):
 class WebhookSamples:
     """Makes webhooks with one secret, each as a delivery of Sluicegate has it, or wrong in one way.
 
-    `good` is to be taken; `expired`, `early`, `tampered`, `wrong_key`, `downgraded` and
-    `unsigned` are to be refused, and `verify` does. `rotated` is signed with a newer key besides.
+    `good` is to be taken, and `rotated`, which is signed with a newer key besides; whatever is in
+    `FORGERIES` is to be refused, and `verify` does.
 
+        sample = webhook_samples.good({"order": "apples"})
         answer = client.post("/hook", content=sample.body, headers=sample.headers)
     """
 
@@ -38,7 +42,8 @@ class WebhookSamples:
 
         Args:
             secret: its signing secret.
-            now_s: its time, in seconds since the Unix epoch; the machine's when not given.
+            now_s: its time, in seconds since the Unix epoch; what `verify` reads when not given:
+                the machine's, or in a simulation the virtual one.
 
         Raises:
             ValueError: the secret is none.
@@ -87,9 +92,31 @@ class WebhookSamples:
         }
         return SignedWebhook(headers=headers | {"X-Webhook-Id": "another-id"}, body=good.body)
 
-    def unsigned(self, payload: object) -> SignedWebhook:
-        """Return one that is not signed at all."""
-        return SignedWebhook(headers={"Content-Type": "application/json"}, body=json_text(payload))
+    def unsigned(self, payload: object, *, message_id: str = "sample-1") -> SignedWebhook:
+        """Return one with its id and time, and without any signature."""
+        good = self.good(payload, message_id=message_id)
+        headers = {
+            name: value
+            for name, value in good.headers.items()
+            if not name.lower().endswith("webhook-signature")
+        }
+        return SignedWebhook(headers=headers, body=good.body)
+
+    def forged(self, kind: str, payload: object, *, message_id: str = "sample-1") -> SignedWebhook:
+        """Return what a receiver must refuse.
+
+        Args:
+            kind: one of `FORGERIES`.
+            payload: as for `good`.
+            message_id: the same.
+
+        Raises:
+            ValueError: there is no such kind.
+        """
+        if kind not in FORGERIES:
+            raise ValueError(f"kind: {kind!r} is not allowed: one of {', '.join(FORGERIES)}")
+        make: Callable[..., SignedWebhook] = getattr(self, kind)
+        return make(payload, message_id=message_id)
 
     def _made(
         self,
@@ -100,7 +127,7 @@ class WebhookSamples:
         late_s: float = 0,
     ) -> SignedWebhook:
         body = json_text(payload)
-        now_s = SystemClock().wall_ms() / 1000 if self._now_s is None else self._now_s
+        now_s = verification.clock.wall_ms() / 1000 if self._now_s is None else self._now_s
         headers = request_headers(
             user_agent=f"Sluicegate/{__version__}",
             endpoint_headers={},

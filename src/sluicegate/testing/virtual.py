@@ -1,18 +1,30 @@
 """The engine on a virtual clock: a plain test waits for nothing, and a day takes no time."""
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from sluicegate.app import Engine
-from sluicegate.engine.model import Accepted, CreatedEndpoint, Message
+from sluicegate.embedding import CallTimeoutError
+from sluicegate.embedding.blocking import BlockingCalls
+from sluicegate.engine.calls import ProjectCalls
+from sluicegate.engine.events import EventName
+from sluicegate.engine.model import CreatedEndpoint
+from sluicegate.listeners import Listener
 from sluicegate.simulation import ReceivedRequest, Simulation
 from sluicegate.simulation.receivers import Answer
+from sluicegate.simulation.settling import longest_cycle_s
 from sluicegate.testing.deliveries import WebhookReceiver
-from sluicegate.testing.undelivered import undelivered
+from sluicegate.testing.draining import undelivered, unfinished
+from sluicegate.testing.sent import Sent, sent_to
 
 __all__ = ["VirtualEngine", "VirtualReceiver"]
 
 _T = TypeVar("_T")
+
+_TIMEOUT_S = 30.0
+"""How long a call waits when it does not say, as with `SyncEngine`."""
 
 
 class VirtualReceiver(WebhookReceiver):
@@ -35,15 +47,21 @@ class VirtualReceiver(WebhookReceiver):
         self.url = self.host.url
 
     def _respond(self, request: ReceivedRequest) -> Answer:
-        return self.take(request.headers, request.body, now_s=self._wall.now_ms() / 1000)
+        return self.take(
+            request.headers,
+            request.body,
+            path=urlsplit(request.path).path,
+            now_s=self._wall.now_ms() / 1000,
+        )
 
 
-class VirtualEngine:
+class VirtualEngine(BlockingCalls):
     """The real engine in a simulation, for tests that are plain functions.
 
-    Every call lets virtual time pass until it is answered. The file is on the simulated disk,
-    which is in memory where the machine has a `/dev/shm`. Retries keep to the schedule that
-    deployments have.
+    It has the calls of `SyncEngine`, so that a program under test can take it for one. Each lets
+    virtual time pass until it is answered, and so does nothing else but `advance` and `drain`.
+    The file is on the simulated disk, which is in memory where the machine has a `/dev/shm`.
+    Retries keep to the schedule that deployments have.
 
     Attributes:
         simulation: the world: its clock, its faults, its other hosts.
@@ -59,44 +77,43 @@ class VirtualEngine:
         self.simulation = simulation
         self._host = simulation.engine(http=False, **settings)
 
-    def create_endpoint(self, to: "WebhookReceiver | str", **config: object) -> CreatedEndpoint:
+    def create_endpoint(self, url: "WebhookReceiver | str", **config: object) -> CreatedEndpoint:
         """Create an endpoint; a receiver trusts its secret.
 
         Args:
-            to: the receiver, or the URL of a host of the simulation.
+            url: the receiver, or the URL of a host of the simulation.
             config: as for `Engine.create_endpoint`.
         """
-        url = to if isinstance(to, str) else to.url
-        created = self._host.create_endpoint(url, **config)
-        if isinstance(to, WebhookReceiver):
-            to.trust(created.signing_secret)
+        if isinstance(url, str):
+            return super().create_endpoint(url, **config)
+        own_url = url.next_url()
+        created = super().create_endpoint(own_url, **config)
+        url.trust(created.signing_secret, url=own_url)
+        url.ask_sent = self.sent_to
         return created
 
-    def send(
-        self, endpoint_id: str, payload: object, *, idempotency_key: str | None = None
-    ) -> Accepted:
-        """Send a payload; return when it is durable."""
-        return self._host.send(endpoint_id, payload, idempotency_key=idempotency_key)
+    def on(self, event: EventName | str, listener: Listener) -> None:
+        """Call `listener` with every event of a name, from now on, until the engine crashes.
 
-    def pause(self, endpoint_id: str) -> None:
-        """Pause an endpoint."""
-        self._host.pause(endpoint_id)
+        It is called while virtual time passes, and cannot itself call this engine.
 
-    def resume(self, endpoint_id: str) -> int:
-        """Resume an endpoint; return how many messages were held."""
-        return self._host.resume(endpoint_id)
+        Raises:
+            InvalidRequestError: there is no such event.
+        """
 
-    def replay(self, message_id: str) -> None:
-        """Begin a new cycle of attempts for a message that has ended."""
-        self._host.replay(message_id)
+        async def listen(engine: Engine) -> None:
+            engine.on(event, listener)
 
-    def get_message(self, message_id: str) -> Message:
-        """Return a message as it stands."""
-        return self._host.message(message_id)
+        self.call(listen)
 
     def call(self, work: Callable[[Engine], Awaitable[_T]]) -> _T:
-        """Make any other call of `Engine`: `call(lambda engine: engine.list_logs())`."""
+        """Do anything else with the `Engine`, in its own process and on its loop."""
+        _refuse_loop()
         return self.simulation.run(self._host.call(work))
+
+    def sent_to(self, url: str) -> list[Sent]:
+        """Return the messages sent to a URL and to longer ones."""
+        return self.call(lambda engine: sent_to(engine, url))
 
     def advance(self, seconds: float) -> None:
         """Let virtual time pass."""
@@ -112,6 +129,42 @@ class VirtualEngine:
                 can take.
         """
         __tracebackhide__ = True
-        settled = self.simulation.settle()
-        if not settled.finished:
-            raise AssertionError(undelivered(settled.unfinished, settled.took_s))
+        limit_s = longest_cycle_s(self._host.settings)
+        began_s = self.simulation.loop.time()
+        while True:
+            waited_s = self.simulation.loop.time() - began_s
+            settled = self.simulation.settle(max(0.0, limit_s - waited_s))
+            # It asks for one status after the other, between which a message may have changed.
+            left = list(settled.unfinished) or self.call(unfinished)
+            if not left:
+                return
+            if not settled.finished or waited_s >= limit_s:
+                raise AssertionError(undelivered(left, waited_s + settled.took_s))
+
+    def _call(
+        self, call: Callable[[ProjectCalls], Coroutine[Any, Any, _T]], timeout_s: float | None
+    ) -> _T:
+        _refuse_loop()
+
+        async def within() -> _T:
+            limit = asyncio.timeout(_TIMEOUT_S if timeout_s is None else timeout_s)
+            try:
+                async with limit:
+                    return await self._host.call(call)
+            except TimeoutError:
+                if limit.expired():
+                    raise CallTimeoutError from None
+                raise
+
+        return self.simulation.run(within())
+
+
+def _refuse_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError(
+        "a VirtualEngine was called while virtual time passes, by a listener, a receiver or a"
+        " coroutine: call it from the test itself"
+    )
