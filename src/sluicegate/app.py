@@ -10,6 +10,7 @@ from sluicegate.clock import SystemClock, SystemRandom
 from sluicegate.engine.calls import ProjectCalls
 from sluicegate.engine.errors import EnqueueOnlyError, SettingError
 from sluicegate.engine.events import EVENTS_WAITING, EventName
+from sluicegate.engine.message_rules import MessageRules
 from sluicegate.engine.ports import Clock, NoTelemetry, Random, Sender, Storage, Telemetry
 from sluicegate.engine.ports.export_files import ExportFiles
 from sluicegate.engine.settings import Settings
@@ -17,6 +18,7 @@ from sluicegate.http.outbound.resolver import PooledResolver
 from sluicegate.listeners import EventStream, Listener, Subscriber
 from sluicegate.outbox.enqueueing import OWNERS_PROJECT, enqueueing_services
 from sluicegate.outbox.inbox import Inbox
+from sluicegate.outbox.writing import OutboxCalls
 from sluicegate.telemetry.exposition import Exposition
 
 __all__ = ["Engine", "Mode", "Readiness", "checked_mode"]
@@ -47,7 +49,7 @@ class Readiness:
         self.ready = False
 
 
-class Engine(ProjectCalls):
+class Engine(ProjectCalls, OutboxCalls):
     """Accepts, stores, signs and delivers webhooks; pauses and resumes endpoints.
 
     An asynchronous context manager, used on one event loop:
@@ -111,6 +113,7 @@ class Engine(ProjectCalls):
         self.settings = settings = settings if settings is not None else Settings()
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.random: Random = random if random is not None else SystemRandom()
+        self._message_rules = MessageRules(clock=self.clock, random=self.random, settings=settings)
         self._inbox: Inbox | None = None
         self._assembly: Assembly | None = None
         self.telemetry: Telemetry = NoTelemetry()

@@ -25,6 +25,7 @@ from sluicegate.engine.version import __version__
 from sluicegate.http.outbound.lean_sender import LeanSender
 from sluicegate.http.outbound.resolver import PooledResolver
 from sluicegate.listeners import Listeners
+from sluicegate.outbox.foreign import foreign_sources
 from sluicegate.outbox.inbox_source import InboxSource
 from sluicegate.outbox.relay import Relay
 from sluicegate.storage import LocalExportFiles, SecretBox, SqliteStorage
@@ -163,14 +164,14 @@ class Assembly:
             )
         )
 
-        self.relays: tuple[Relay, ...] = ()
+        sources = foreign_sources(settings, clock=clock)
         if storage is None:
-            self.relays = (self._relay_of_inbox(),)
-
-    def _relay_of_inbox(self) -> Relay:
-        database = real_path(self.settings.database)
-        source = InboxSource(database, clock=self.clock, random=self.random)
-        return Relay(source, messages=self.services.messages, storage=self.storage)
+            database = real_path(settings.database)
+            sources.insert(0, InboxSource(database, clock=clock, random=random))
+        self.relays = tuple(
+            Relay(source, messages=self.services.messages, storage=self.storage)
+            for source in sources
+        )
 
     def _export_chores(self) -> tuple[Chore, ...]:
         job = ExportJob(

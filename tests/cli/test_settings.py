@@ -125,13 +125,14 @@ def test_every_bound_is_included_and_the_next_value_is_not(
 
 def test_secrets_are_never_shown() -> None:
     """`repr` and rich show secret settings as `***`, and unset ones as unset."""
-    settings = Settings(secret_key=KEY, bootstrap_api_key=API_KEY)
+    settings = Settings(secret_key=KEY, bootstrap_api_key=API_KEY, outboxes=("sqlite:///shop.db",))
     screen = Console(file=io.StringIO(), width=200)
     screen.print(settings)
     assert isinstance(screen.file, io.StringIO)
     for shown in (repr(settings), str(settings), screen.file.getvalue()):
         assert KEY not in shown
         assert API_KEY not in shown
+        assert "shop.db" not in shown
         assert shown.count("***") == len(SECRET_SETTINGS)
     assert "secret_key=None" in repr(Settings())
 

@@ -1,5 +1,6 @@
 """The lines that the documents show for a program of one's own."""
 
+import msgspec
 import pytest
 
 from sluicegate import Settings, SyncEngine
@@ -23,6 +24,20 @@ def test_what_a_documented_program_sends_arrives_once(
     with SyncEngine(settings) as engine:
         assert len(engine.list_logs().items) == 1
         assert receiver.next_body() == b'{"event":"order.created"}'
+    assert receiver.bodies.empty()
+
+
+@pytest.mark.usefixtures("endpoint_id")
+def test_what_is_written_in_a_transaction_of_ones_own_arrives_once(
+    settings: Settings, receiver: Receiver
+) -> None:
+    """With the documents' own lines; at once, or when the file is opened again."""
+    code = block("docs/embedding.md", "In your own transaction")
+    exec(compile(code, "docs/embedding.md", "exec"), {})  # noqa: S102 - our own document
+    again = msgspec.structs.replace(settings, outboxes=("sqlite:///shop.db",))
+    with SyncEngine(again) as engine:
+        assert receiver.next_body() == b'{"event":"order.created"}'
+        assert len(engine.list_logs().items) == 1
     assert receiver.bodies.empty()
 
 

@@ -12,7 +12,7 @@ from sluicegate.engine.errors import SluicegateError
 from sluicegate.engine.outbox import OutboxEntry
 from sluicegate.outbox.inbox_source import InboxSource
 from sluicegate.outbox.relay import Relay
-from sluicegate.outbox.source import SourceError
+from sluicegate.outbox.source import Source, SourceError
 
 from .conftest import URL, WAIT_S, Deliveries, Owner
 
@@ -44,7 +44,7 @@ class Breaking(InboxSource):
         await asyncio.Event().wait()
 
 
-def relay_of(engine: Engine, source: InboxSource) -> Relay:
+def relay_of(engine: Engine, source: Source) -> Relay:
     """Return a relay into an engine."""
     parts = engine._parts  # noqa: SLF001 - what the engine makes itself, on another source
     return Relay(source, messages=engine.services.messages, storage=parts.storage)

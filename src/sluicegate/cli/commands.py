@@ -25,6 +25,7 @@ _LATER = {
     "doctor": ("sluicegate.cli.doctor.command", "doctor"),
     "keys": ("sluicegate.cli.keys", "keys"),
     "openapi": ("sluicegate.cli.openapi", "openapi"),
+    "outbox-sql": ("sluicegate.cli.outbox_sql", "print_outbox_sql"),
     "simulate": ("sluicegate.cli.simulate", "simulate"),
     "what-if": ("sluicegate.cli.what_if", "what_if"),
 }

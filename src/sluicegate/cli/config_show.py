@@ -59,7 +59,7 @@ def _settings(loaded: Loaded) -> list[tuple[str, object, str]]:
     found: list[tuple[str, object, str]] = []
     for name in loaded.settings.__struct_fields__:
         value = getattr(loaded.settings, name)
-        if value is not None and name in SECRET_SETTINGS:
+        if value and name in SECRET_SETTINGS:
             value = _HIDDEN
         found.append((name, value, loaded.sources.get(name, DEFAULT)))
     return found

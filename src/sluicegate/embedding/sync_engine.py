@@ -11,13 +11,16 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Self, TypeVar
 
 from sluicegate.app import Engine, Mode, checked_mode
+from sluicegate.clock import SystemClock, SystemRandom
 from sluicegate.embedding.background import Background, CallTimeoutError
 from sluicegate.embedding.blocking import BlockingCalls
 from sluicegate.embedding.sync_events import SyncEventStream, call_with_each
 from sluicegate.engine.errors import InvalidRequestError, SettingError, UnavailableError
 from sluicegate.engine.events import EVENTS_WAITING, EventName, EventQueue, event_names
+from sluicegate.engine.message_rules import MessageRules
 from sluicegate.engine.settings import Settings
 from sluicegate.listeners import Listener
+from sluicegate.outbox.writing import OutboxCalls
 
 __all__ = ["SyncEngine"]
 
@@ -26,7 +29,7 @@ _T = TypeVar("_T")
 _TIMEOUT_S_MAX = threading.TIMEOUT_MAX
 
 
-class SyncEngine(BlockingCalls):
+class SyncEngine(BlockingCalls, OutboxCalls):
     """An `Engine` whose methods block, for Django, Flask, Celery, scripts: any thread, any number.
 
         engine = SyncEngine(Settings(database="webhooks.db"))
@@ -73,6 +76,9 @@ class SyncEngine(BlockingCalls):
         """
         self._mode: Mode = checked_mode(mode)
         self.settings = settings if settings is not None else Settings()
+        self._message_rules = MessageRules(
+            clock=SystemClock(), random=SystemRandom(), settings=self.settings
+        )
         self._timeout_s = _checked(timeout_s)
         self._background: Background | None = None
         self._inherited: list[Background] = []

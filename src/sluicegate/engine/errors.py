@@ -29,6 +29,7 @@ __all__ = [
     "MethodNotAllowedError",
     "NotFoundError",
     "NotPausedError",
+    "OutboxError",
     "PartialDeleteFailureError",
     "PayloadTooLargeError",
     "PayloadUnavailableError",
@@ -303,6 +304,16 @@ class EnqueueOnlyError(SluicegateError):
         'an engine with mode="enqueue" can only send: the database belongs to the process that '
         "delivers; ask that one, in its program or over HTTP"
     )
+
+
+class OutboxError(SluicegateError):
+    """A message cannot be put into the host's database as that stands; nothing was written.
+
+    Never raised over HTTP: a server's clients have no transaction of the host's.
+    """
+
+    code = "OUTBOX_UNUSABLE"
+    default_message = "a message cannot be put into this database"
 
 
 class StorageLockedError(SluicegateError):

@@ -26,6 +26,7 @@ _SHOWN_CHARS_MAX = 80
 _PUBLIC_URL = re.compile(
     r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?"
 )
+_OUTBOX = re.compile(r"sqlite:///(?!:memory:|file:)[^?#]+", re.DOTALL)
 
 
 def check_settings(settings: msgspec.Struct, *, secret: AbstractSet[str] = frozenset()) -> None:
@@ -163,10 +164,15 @@ def _is_public_url(text: str) -> bool:
     return _PUBLIC_URL.fullmatch(text) is not None
 
 
+def _is_outbox(text: str) -> bool:
+    return _OUTBOX.fullmatch(text) is not None
+
+
 _RULES: dict[str, Callable[[str], bool]] = {
     "allowed_networks": _is_network,
     "bootstrap_api_key": _is_api_key,
     "database": _is_path,
+    "outboxes": _is_outbox,
     "public_url": _is_public_url,
     "secret_key": _is_secret_key,
 }

@@ -14,7 +14,7 @@ from sluicegate.engine.setting_rules import check_settings
 
 __all__ = ["SECRET_SETTINGS", "Settings"]
 
-SECRET_SETTINGS: frozenset[str] = frozenset({"bootstrap_api_key", "secret_key"})
+SECRET_SETTINGS: frozenset[str] = frozenset({"bootstrap_api_key", "outboxes", "secret_key"})
 """The settings whose values are never shown."""
 
 _YEAR_S = 31_536_000
@@ -84,6 +84,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     inbox_bytes_max: Annotated[int, Meta(ge=1_048_576, le=1 << 50)] = 1_073_741_824
     """Bytes of messages from `mode="enqueue"` that wait for the process that delivers."""
+    outboxes: tuple[
+        Annotated[str, Meta(description="URLs of databases, such as sqlite:////srv/shop.db")], ...
+    ] = ()
+    """Databases of other programs whose outboxes are emptied; docs/embedding.md tells how."""
+    outbox_poll_s: Annotated[float, Meta(ge=0.01, le=3600)] = 1
+    """Seconds between two looks into each of them."""
 
     # -- what is kept -----------------------------------------------------------------------
 
@@ -192,4 +198,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def _shown(self) -> Iterator[tuple[str, object]]:
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            yield name, "***" if value is not None and name in SECRET_SETTINGS else value
+            yield name, "***" if value and name in SECRET_SETTINGS else value

@@ -9,21 +9,20 @@ one another (https://sqlite.org/lockingv3.html). A commit is durable when it ret
 - `journal_mode = PERSIST` keeps the journal's file, and needs no sync of the folder for a commit.
 """
 
-import contextlib
 import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import aiosqlite
 
 from sluicegate.engine.errors import SettingError, StorageVersionError, UnavailableError
 from sluicegate.outbox import table
-from sluicegate.outbox.table import Row
+from sluicegate.outbox.table import Row, transaction
 
-__all__ = ["connect_inbox", "create", "exists", "inbox_path", "prepare", "transaction", "write"]
+__all__ = ["connect_inbox", "create", "exists", "inbox_path", "prepare", "write"]
 
 _APPLICATION_ID = 0x53_4C_47_49
 """"SLGI", https://sqlite.org/pragma.html#pragma_application_id."""
@@ -156,19 +155,6 @@ def write(db: sqlite3.Connection, rows: Sequence[Row], *, bytes_max: int) -> Non
                 f"the inbox is full ({bytes_max} bytes): the process that delivers is down, or slow"
             )
         table.insert(db, rows)
-
-
-@contextlib.contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """Begin with the lock for writing; commit, or roll back on any error."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
 
 
 def _identity(db: sqlite3.Connection) -> tuple[int, int, int]:

@@ -88,7 +88,7 @@ class Relay:
 
     async def _live(self, project_id: str) -> None:
         """Open the outbox, and move whatever comes, until something fails."""
-        while (outbox_id := await self._source.open()) is None:
+        while (outbox_id := await self._source.open(project_id)) is None:
             await self._source.wait()
         remembered = await self._storage.relayed(outbox_id)
         there = set(await self._source.still_there(remembered))

@@ -6,7 +6,13 @@ from typing import Protocol
 from sluicegate.engine.errors import SluicegateError
 from sluicegate.engine.outbox import OutboxEntry
 
-__all__ = ["Source", "SourceError"]
+__all__ = ["FOREIGN", "Source", "SourceError"]
+
+FOREIGN = (
+    "another engine empties this outbox; to let this one do it, end the other and set engine_id in "
+    "sluicegate_outbox_meta to NULL"
+)
+"""What to tell when an outbox is another engine's."""
 
 
 class SourceError(Exception):
@@ -22,8 +28,12 @@ class Source(Protocol):
     name: str
     """Which one, for people: without any password."""
 
-    async def open(self) -> str | None:
-        """Connect; return the outbox's id, or `None` while there is no outbox."""
+    async def open(self, engine_id: str) -> str | None:
+        """Connect; return the outbox's id, or `None` while there is no outbox.
+
+        Args:
+            engine_id: who is to empty it from now on; nobody else may.
+        """
         ...
 
     async def take(self, *, rows_max: int, bytes_max: int) -> list[OutboxEntry]:

@@ -1,18 +1,21 @@
-"""The tables of an outbox, on SQLite: what is in them, and how it is read."""
+"""What is in the tables of an outbox, and how SQLite reads and writes them."""
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from sluicegate.engine.drafts import MessageDraft, draft
-from sluicegate.engine.errors import InvalidRequestError, SluicegateError
+from sluicegate.engine.errors import InvalidRequestError, OutboxError, SluicegateError
 from sluicegate.engine.model import NewMessage
 from sluicegate.engine.outbox import OutboxEntry
+from sluicegate.outbox.schema import MISSING, tables
 
 __all__ = [
     "COLUMNS",
     "Row",
+    "claim",
     "create_tables",
     "entry_of",
     "insert",
@@ -21,6 +24,7 @@ __all__ = [
     "row_of",
     "settle",
     "still_there",
+    "transaction",
 ]
 
 Row = tuple[str, str, bytes, str | None, str | None, int | None, int]
@@ -37,25 +41,9 @@ COLUMNS = (
 )
 
 _NAMES = ", ".join(COLUMNS)
-_TYPES = """
-    id TEXT NOT NULL UNIQUE,
-    endpoint_id TEXT NOT NULL,
-    payload BLOB NOT NULL,
-    headers TEXT, -- a JSON object of texts
-    idempotency_key TEXT,
-    retention_hours INTEGER,
-    accepted_at_ms INTEGER NOT NULL -- milliseconds since the Unix epoch
+_NAME = """
+INSERT INTO sluicegate_outbox_meta ("only", outbox_id) VALUES (1, ?) ON CONFLICT DO NOTHING
 """
-_TABLES = (
-    # What waits, in the order of writing.
-    f"CREATE TABLE IF NOT EXISTS sluicegate_outbox (no INTEGER PRIMARY KEY, {_TYPES})",
-    # What the engine refused, apart from what waits, so that it is in nobody's way.
-    f"""CREATE TABLE IF NOT EXISTS sluicegate_outbox_refused (
-    refused_at_ms INTEGER NOT NULL, code TEXT NOT NULL, reason TEXT NOT NULL, {_TYPES})""",
-    # One row: which outbox this is, and which engine's (its first project), once it has one.
-    """CREATE TABLE IF NOT EXISTS sluicegate_outbox_meta (
-    only INTEGER PRIMARY KEY CHECK (only = 1), outbox_id TEXT NOT NULL, engine_id TEXT)""",
-)
 _INSERT = f"INSERT INTO sluicegate_outbox ({_NAMES}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - constants
 _READ = f"SELECT {_NAMES} FROM sluicegate_outbox ORDER BY no LIMIT ?"  # noqa: S608 - a constant
 _REFUSE = (
@@ -76,17 +64,55 @@ def create_tables(db: sqlite3.Connection, *, outbox_id: str) -> None:
         db: where to.
         outbox_id: the new outbox's, if it is new.
     """
-    for statement in _TABLES:
+    for statement in tables("sqlite"):
         db.execute(statement)
-    db.execute(
-        "INSERT INTO sluicegate_outbox_meta (only, outbox_id) VALUES (1, ?) ON CONFLICT DO NOTHING",
-        (outbox_id,),
-    )
+    db.execute(_NAME, (outbox_id,))
 
 
 def read_outbox_id(db: sqlite3.Connection) -> str:
     """Return which outbox this is."""
     return str(db.execute("SELECT outbox_id FROM sluicegate_outbox_meta").fetchone()[0])
+
+
+def claim(db: sqlite3.Connection, *, engine_id: str) -> tuple[str, str]:
+    """Let an engine be the one that empties the outbox, unless one is already.
+
+    Returns:
+        Which outbox this is, and whose it is now.
+
+    Raises:
+        OutboxError: the table is there, but empty.
+    """
+    outbox_id, owner_id = _read_meta(db)
+    if owner_id is None:
+        with transaction(db):
+            db.execute(
+                "UPDATE sluicegate_outbox_meta SET engine_id = ? WHERE engine_id IS NULL",
+                (engine_id,),
+            )
+        outbox_id, owner_id = _read_meta(db)
+    return str(outbox_id), str(owner_id)
+
+
+def _read_meta(db: sqlite3.Connection) -> tuple[object, object]:
+    found = db.execute("SELECT outbox_id, engine_id FROM sluicegate_outbox_meta").fetchone()
+    if found is None:
+        raise OutboxError(MISSING)
+    outbox_id, owner_id = found
+    return outbox_id, owner_id
+
+
+@contextlib.contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Begin with the lock for writing; commit, or roll back on any error."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
 
 
 def row_of(message: NewMessage) -> Row:
