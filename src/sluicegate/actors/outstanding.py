@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+from pykka import ActorDeadError
+
 from sluicegate.actors.ref import AsyncioActorRef
 from sluicegate.engine.model import WaitingMessage
 from sluicegate.engine.outcome import Outcome
@@ -122,9 +124,12 @@ class Outstanding:
 
     def report(self, message: object) -> bool:
         """Tell the actor; `False` when there is none now. A successor looks at `flights` itself."""
-        if self.actor is None or not self.actor.is_alive():
+        if self.actor is None:
             return False
-        self.actor.tell(message)
+        try:
+            self.actor.tell(message)
+        except ActorDeadError:
+            return False
         return True
 
     def hasten(self) -> None:
@@ -132,18 +137,20 @@ class Outstanding:
         if self.actor is not None:
             self.actor.actor_inbox.hasten()
 
-    def write(self, write: "Coroutine[Any, Any, None] | asyncio.Future[None]") -> None:
-        """Run a write as a task of its own, or note one that is under way.
+    def write(self, write: "Coroutine[Any, Any, None]") -> None:
+        """Run a write as a task of its own. It must report its end; a task must never raise."""
+        task = asyncio.ensure_future(write)
+        self.begin_write(task)
+        task.add_done_callback(self.end_write)
 
-        It must report its end; a task must never raise.
-        """
+    def begin_write(self, write: "asyncio.Future[None]") -> None:
+        """Note a write that is under way, until `end_write` is told of its end."""
         if self._writes is None:
             self._writes = {}
-        future = asyncio.ensure_future(write)
-        self._writes[future] = None
-        future.add_done_callback(self._forget)
+        self._writes[write] = None
 
-    def _forget(self, write: "asyncio.Future[None]") -> None:
+    def end_write(self, write: "asyncio.Future[None]") -> None:
+        """Note that a write has ended, one way or the other."""
         if self._writes is not None:
             self._writes.pop(write, None)
             if not self._writes:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from logging import DEBUG
 
 import msgspec
 
@@ -44,6 +45,7 @@ def record(
     """
 
     def ended(write: asyncio.Future[None]) -> None:
+        outstanding.end_write(write)
         if write.cancelled():
             return
         error = write.exception()
@@ -61,8 +63,8 @@ def record(
     # No task: most often there is nothing to do but to wait for the commit.
     write = asyncio.ensure_future(parts.storage.record_attempt(result, urgent=urgent))
     flight.recording = write
+    outstanding.begin_write(write)
     write.add_done_callback(ended)
-    outstanding.write(write)
 
 
 def _is_urgent(result: AttemptResult, state: EndpointState | None, *, flying: int) -> bool:
@@ -113,19 +115,21 @@ def _log_unrecorded(result: AttemptResult, error: UnavailableError) -> None:
 def _log(result: AttemptResult) -> None:
     outcome, verdict = result.outcome, result.verdict
     # What went well is in the history and the metrics; a line for each costs a seventh more CPU.
-    tell = log.debug if verdict.status is MessageStatus.SUCCEEDED else log.info
-    tell(
-        "attempt.finished",
-        message_id=result.message_id,
-        endpoint_id=result.endpoint_id,
-        attempt_no=result.attempt_no,
-        outcome=outcome.kind,
-        response_status=outcome.status,
-        latency_ms=round(outcome.timings.total_ms, 3),
-        status=verdict.status,
-        next_attempt_at_ms=verdict.next_attempt_at_ms,
-        error=verdict.last_error,
-    )
+    succeeded = verdict.status is MessageStatus.SUCCEEDED
+    if not succeeded or log.isEnabledFor(DEBUG):
+        tell = log.debug if succeeded else log.info
+        tell(
+            "attempt.finished",
+            message_id=result.message_id,
+            endpoint_id=result.endpoint_id,
+            attempt_no=result.attempt_no,
+            outcome=outcome.kind,
+            response_status=outcome.status,
+            latency_ms=round(outcome.timings.total_ms, 3),
+            status=verdict.status,
+            next_attempt_at_ms=verdict.next_attempt_at_ms,
+            error=verdict.last_error,
+        )
     if verdict.status is MessageStatus.FAILED_PERMANENT:
         log.warning(
             "message.dead_lettered",

@@ -119,7 +119,7 @@ class AsyncioActorRef(pykka.ActorRef[A]):
         return stopped.get(timeout=timeout) if block else stopped
 
     def _check_alive(self) -> None:
-        if not self.is_alive():
+        if self.actor_stopped.is_set():  # that its loop is closed, the mailbox sees
             msg = f"{self} not found"
             raise pykka.ActorDeadError(msg)
 

@@ -169,11 +169,11 @@ class ApiKeys:
         if not _is_possible(key):
             raise UnauthorizedError
         digest = hashlib.sha256(key.encode()).digest()
-        known = self._known.get(digest)
-        if known is None or known.until_s <= self._clock.monotonic_s():
+        known, now_s = self._known.get(digest), self._clock.monotonic_s()
+        if known is None or known.until_s <= now_s:
             known = await self._find(digest)
         self._used_at_ms[known.principal.api_key_id] = self._clock.wall_ms()
-        if self._clock.monotonic_s() - self._flushed_at_s >= _FLUSH_EVERY_S:
+        if now_s - self._flushed_at_s >= _FLUSH_EVERY_S:
             await self.flush()
         return known.principal
 

@@ -95,11 +95,13 @@ class MessageRules:
     ) -> NewMessage:
         _require_endpoint_id(draft.endpoint_id)
         payload = self._checked_payload(draft.payload)
-        headers = check_headers(
-            bounds.headers_of(draft.headers),
-            count_max=self._settings.headers_count_max,
-            bytes_max=self._settings.headers_bytes_max,
-        )
+        headers: dict[str, str] = {}
+        if given := bounds.headers_of(draft.headers):
+            headers = check_headers(
+                given,
+                count_max=self._settings.headers_count_max,
+                bytes_max=self._settings.headers_bytes_max,
+            )
         _check_idempotency_key(draft.idempotency_key)
         hours = draft.retention_hours
         if hours is not None:

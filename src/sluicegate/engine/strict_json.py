@@ -96,13 +96,22 @@ def _check(text: bytes, depth_max: int) -> None:
     if _is_deeper(text, depth_max):
         raise _FaultError(_too_deep(depth_max), depth_max=depth_max)
     try:
-        _DECODER.decode(decoded)
+        _scan(decoded)
     except json.JSONDecodeError as error:
         raise _FaultError("malformed", byte=len(decoded[: error.pos].encode("utf-8"))) from None
-    if _SURROGATE.search(text) is not None:
+    if b"\\u" in text and _SURROGATE.search(text) is not None:
         paired = _PAIRED.match(text)
         if paired is not None and paired.end() < len(text):
             raise _FaultError("half of a surrogate pair", byte=paired.end())
+
+
+def _scan(decoded: str) -> None:
+    try:
+        _, end = _DECODER.raw_decode(decoded)
+    except json.JSONDecodeError:
+        end = -1
+    if end != len(decoded):  # there is white space around it, or it is none
+        _DECODER.decode(decoded)
 
 
 def _is_deeper(text: bytes, depth_max: int) -> bool:

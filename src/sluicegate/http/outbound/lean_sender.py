@@ -1,8 +1,8 @@
 """The lean sender: what `AiohttpSender` does, at a fraction of the cost.
 
 A request is one write and a response is read where it arrives: on a connection of the pool an
-attempt costs a future and a timer, and no task. Nothing that a receiver does may harm the process
-or pass for something else. So the whole attempt has one time limit; what is read of a response is
+attempt costs a future, and no task or timer. Nothing that a receiver does may harm the process or
+pass for something else. So the whole attempt has one time limit; what is read of a response is
 bounded and never inflated; nothing is followed, remembered or taken from the environment; and a
 connection is used again only if the response was read to its end.
 
@@ -116,7 +116,7 @@ class LeanSender:
                 return dialled
             connection = dialled
             pool.joined(connection)
-        timer = pool.loop.call_at(started_s + request.timeout_s, connection.expire)
+        pool.deadlines.add(connection, started_s + request.timeout_s)
         try:
             if request.may_start is not None and not request.may_start():
                 if connection.lay_aside():
@@ -128,7 +128,7 @@ class LeanSender:
             connection.abort()
             raise
         finally:
-            timer.cancel()
+            pool.deadlines.remove(connection)
         if connection.reusable:
             pool.give_back(target.key, connection)
         else:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from sluicegate.http.outbound.connection import Connection
+from sluicegate.http.outbound.deadlines import Deadlines
 from sluicegate.http.outbound.sockets import IDLE_S_MAX
 
 __all__ = ["Pool"]
@@ -24,12 +25,14 @@ class Pool:
 
     Attributes:
         loop: as given.
+        deadlines: when those that are in use expire.
     """
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, *, now_s: Callable[[], float], idle_max: int
     ) -> None:
         self.loop = loop
+        self.deadlines = Deadlines(loop)
         self._now_s = now_s
         self._idle_max = idle_max
         self._idle: dict[Key, list[Connection]] = {}
