@@ -19,7 +19,7 @@ __all__ = ["COMPANY", "PATIENCE_S", "Writer"]
 
 _R = TypeVar("_R")
 
-PATIENCE_S = 0.02
+PATIENCE_S = 0.01
 """So long does a write that nobody waits for wait for company."""
 COMPANY = 32
 """So many writes are company enough."""
