@@ -26,6 +26,7 @@ _LATER = {
     "keys": ("sluicegate.cli.keys", "keys"),
     "openapi": ("sluicegate.cli.openapi", "openapi"),
     "outbox-sql": ("sluicegate.cli.outbox_sql", "print_outbox_sql"),
+    "refused": ("sluicegate.cli.refused", "refused"),
     "simulate": ("sluicegate.cli.simulate", "simulate"),
     "what-if": ("sluicegate.cli.what_if", "what_if"),
 }
