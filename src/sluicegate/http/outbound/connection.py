@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import cast
 
 from sluicegate.http.outbound.response_reader import ResponseReader
+from sluicegate.http.outbound.sockets import is_silent
 
 __all__ = ["Connection"]
 
@@ -168,15 +169,7 @@ class Connection(asyncio.Protocol):
         loop. Within TLS they may be nothing to us (a session ticket, though that comes before the
         first response): then it costs a handshake.
         """
-        if self._socket is None:
-            return False
-        try:
-            self._socket.recv(1, socket.MSG_PEEK)
-        except (BlockingIOError, InterruptedError):
-            return True
-        except OSError:
-            return False
-        return False
+        return self._socket is not None and is_silent(self._socket)
 
     def abort(self) -> None:
         """Give it up at once.
