@@ -7,6 +7,9 @@ PROGRAM = """
 import sys
 import sluicegate, sluicegate.integrations
 sluicegate.Engine, sluicegate.Settings, sluicegate.SyncEngine
+import sqlite3
+from sluicegate import Engine
+Engine(mode="enqueue").outbox(sqlite3.connect(":memory:")).create_tables()
 print(sorted({name.partition(".")[0] for name in sys.modules}))
 """
 
@@ -17,5 +20,14 @@ def test_importing_the_package_imports_no_framework() -> None:
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
     )
     assert "'sluicegate'" in done.stdout
-    for framework in ("celery", "django", "fastapi", "flask", "pytest", "starlette"):
+    for framework in (
+        "celery",
+        "django",
+        "fastapi",
+        "flask",
+        "psycopg",
+        "pytest",
+        "sqlalchemy",
+        "starlette",
+    ):
         assert f"'{framework}'" not in done.stdout

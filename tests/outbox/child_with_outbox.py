@@ -5,14 +5,18 @@ import sqlite3
 import sys
 from typing import Any
 
+import psycopg
+
 from sluicegate import Engine, Settings
+from sluicegate.outbox.postgresql_source import PostgresqlOutbox
 from sluicegate.outbox.sqlite_source import SqliteSource
 from sluicegate.storage import SqliteStorage
 
 
-def commit(database: str, endpoint_id: str) -> None:
+def commit(url: str, endpoint_id: str) -> None:
     """Commit a message with the host's own row."""
-    db = sqlite3.connect(database)
+    is_file = url.startswith("sqlite:///")
+    db: Any = sqlite3.connect(url.removeprefix("sqlite:///")) if is_file else psycopg.connect(url)
     sent = Engine(Settings(), mode="enqueue").outbox(db).send(endpoint_id, "paid")
     db.execute("INSERT INTO orders VALUES (1)")
     db.commit()
@@ -27,7 +31,8 @@ async def relay(database: str, url: str, step: str) -> None:
         print(step, flush=True)  # noqa: T201 - told to the test
         await asyncio.Event().wait()
 
-    setattr(SqliteStorage if step == "append_relayed" else SqliteSource, step, stop)
+    source = SqliteSource if url.startswith("sqlite") else PostgresqlOutbox
+    setattr(SqliteStorage if step == "append_relayed" else source, step, stop)
     async with Engine(Settings(database=database, dev=True, outboxes=(url,))):
         await asyncio.Event().wait()
 

@@ -1,7 +1,7 @@
 """An owner that delivers to nobody but a list, and processes beside it that only enqueue."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -10,6 +10,9 @@ import pytest
 from sluicegate import Engine, Settings
 from sluicegate.engine.outcome import Outcome, OutcomeKind
 from sluicegate.engine.ports import Request
+
+from .postgres import Server, running
+from .shops import PostgresqlShop, Shop, SqliteShop, create_tables
 
 URL = "http://127.0.0.1:9/hook"
 WAIT_S = 50.0
@@ -70,3 +73,22 @@ async def endpoint_id(owner: Owner) -> str:
     async with owner() as engine:
         created = await engine.create_endpoint(URL, max_in_flight=1)
         return created.endpoint.id
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL server, the same for all tests of a process."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite3"])
+async def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Shop:
+    """A host's database with an outbox; where it matters, for each kind of connection to it."""
+    made: Shop
+    if request.param in SqliteShop.KINDS:
+        made = SqliteShop(tmp_path, request.param)
+    else:
+        made = PostgresqlShop(request.getfixturevalue("postgresql"), request.param)
+    await create_tables(made)
+    return made

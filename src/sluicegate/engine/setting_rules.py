@@ -26,7 +26,7 @@ _SHOWN_CHARS_MAX = 80
 _PUBLIC_URL = re.compile(
     r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?"
 )
-_OUTBOX = re.compile(r"sqlite:///(?!:memory:|file:)[^?#]+", re.DOTALL)
+_OUTBOX = re.compile(r"sqlite:///(?!:memory:|file:)[^?#]+|postgres(ql)?://.+", re.DOTALL)
 
 
 def check_settings(settings: msgspec.Struct, *, secret: AbstractSet[str] = frozenset()) -> None:

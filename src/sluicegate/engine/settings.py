@@ -85,7 +85,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     inbox_bytes_max: Annotated[int, Meta(ge=1_048_576, le=1 << 50)] = 1_073_741_824
     """Bytes of messages from `mode="enqueue"` that wait for the process that delivers."""
     outboxes: tuple[
-        Annotated[str, Meta(description="URLs of databases, such as sqlite:////srv/shop.db")], ...
+        Annotated[str, Meta(description="URLs like sqlite:///shop.db or postgresql://db/shop")], ...
     ] = ()
     """Databases of other programs whose outboxes are emptied; docs/embedding.md tells how."""
     outbox_poll_s: Annotated[float, Meta(ge=0.01, le=3600)] = 1

@@ -1,6 +1,6 @@
 """The outboxes that the setting `outboxes` names."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 from sluicegate.engine.errors import SettingError
 from sluicegate.engine.ports import Clock
@@ -18,21 +18,32 @@ def foreign_sources(settings: Settings, *, clock: Clock) -> list[Source]:
     """Return the outbox of each database that is named; nothing is opened.
 
     Raises:
-        SettingError: one is named twice, or is the engine's own file.
+        SettingError: one is named twice, is the engine's own file, or needs a package that is
+            not installed.
     """
     taken = {real_path(settings.database)}
-    sources: list[Source] = list(_sources(settings, clock=clock))
-    for source in sources:
-        if source.name in taken:
+    sources: list[Source] = []
+    for url in settings.outboxes:
+        is_file = url.startswith(_SQLITE)
+        place = real_path(url.removeprefix(_SQLITE)) if is_file else url
+        make = SqliteOutbox if is_file else _postgresql()
+        sources.append(make(place, clock=clock, poll_s=settings.outbox_poll_s))
+        if place in taken:
             raise SettingError(
-                f"outboxes: {source.name} is named twice, or the engine's own database",
+                f"outboxes: {sources[-1].name} is named twice, or the engine's own database",
                 details={"setting": "outboxes"},
             )
-        taken.add(source.name)
+        taken.add(place)
     return sources
 
 
-def _sources(settings: Settings, *, clock: Clock) -> Iterator[Source]:
-    for url in settings.outboxes:
-        path = real_path(url.removeprefix(_SQLITE))
-        yield SqliteOutbox(path, clock=clock, poll_s=settings.outbox_poll_s)
+def _postgresql() -> Callable[..., Source]:
+    try:
+        from sluicegate.outbox.postgresql_source import PostgresqlOutbox  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise SettingError(
+            "outboxes: PostgreSQL needs psycopg, `pip install 'sluicegate[outbox-postgresql]'`"
+            f" and libpq ({error})",
+            details={"setting": "outboxes"},
+        ) from None
+    return PostgresqlOutbox

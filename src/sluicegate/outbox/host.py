@@ -1,10 +1,6 @@
-"""Connections of the host's own, whatever made them: what an outbox does with one.
-
-Only what is loaded already is asked whose a connection is: nothing is imported for it.
-"""
+"""What an outbox does with a connection of the host's own; and SQLite's connections."""
 
 import sqlite3
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
@@ -17,7 +13,15 @@ from sluicegate.outbox.schema import MISSING, is_missing, statements
 from sluicegate.outbox.table import Row
 from sluicegate.storage.bridge import call
 
-__all__ = ["AsyncHost", "Host", "async_host_of", "explained", "host_of", "is_instance"]
+__all__ = [
+    "AiosqliteHost",
+    "AsyncHost",
+    "Host",
+    "SqliteHost",
+    "commits_by_itself",
+    "explained",
+    "refuse_autocommit",
+]
 
 
 class Host(Protocol):
@@ -117,25 +121,3 @@ def commits_by_itself(db: sqlite3.Connection | aiosqlite.Connection) -> bool:
     """Say whether an INSERT would be committed as soon as it is done."""
     never_begins = db.isolation_level is None or getattr(db, "autocommit", None) is True
     return never_begins and not db.in_transaction
-
-
-def is_instance(connection: object, module: str, *names: str) -> bool:
-    """Say whether something is of one of a module's classes, without importing the module."""
-    loaded = sys.modules.get(module)
-    return loaded is not None and isinstance(
-        connection, tuple(getattr(loaded, name) for name in names)
-    )
-
-
-def host_of(connection: object) -> Host | None:
-    """Return what writes on a blocking connection; `None` if it is none."""
-    if isinstance(connection, sqlite3.Connection):
-        return SqliteHost(connection)
-    return None
-
-
-def async_host_of(connection: object) -> AsyncHost | None:
-    """Return what writes on an asynchronous connection; `None` if it is none."""
-    if isinstance(connection, aiosqlite.Connection):
-        return AiosqliteHost(connection)
-    return None

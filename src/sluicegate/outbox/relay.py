@@ -62,9 +62,9 @@ class Relay:
 
     def stop(self) -> None:
         """Move nothing more; what is cut off, the next start does again. Twice is fine."""
-        self._stopped = True
-        if self._task is not None:
+        if self._task is not None and not self._stopped:  # a second one would cut its closing
             self._task.cancel()
+        self._stopped = True
 
     async def close(self) -> None:
         """Stop, and wait until the outbox is closed. Twice is fine."""

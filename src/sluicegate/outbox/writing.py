@@ -7,8 +7,9 @@ from sluicegate.engine.drafts import MessageDraft, draft, json_text, message_dra
 from sluicegate.engine.errors import InvalidRequestError, OutboxError
 from sluicegate.engine.message_rules import MessageRules
 from sluicegate.engine.messages import BATCH_MAX
+from sluicegate.outbox.connections import KINDS, async_host_of, host_of
 from sluicegate.outbox.enqueueing import OWNERS_PROJECT
-from sluicegate.outbox.host import AsyncHost, Host, async_host_of, host_of
+from sluicegate.outbox.host import AsyncHost, Host
 from sluicegate.outbox.table import Row, row_of
 
 __all__ = ["AsyncOutbox", "Outbox", "OutboxCalls"]
@@ -44,11 +45,12 @@ class OutboxCalls:
         may be of either mode; any process may write.
 
         Args:
-            connection: of `sqlite3` or `aiosqlite`. It stays the host's: nothing is committed,
-                rolled back or closed.
+            connection: of `sqlite3`, `aiosqlite`, psycopg, SQLAlchemy (or a session of it) or
+                Django, to SQLite or PostgreSQL. It stays the host's: nothing is committed, rolled
+                back or closed.
 
         Returns:
-            For a connection of `aiosqlite` one whose methods are awaited.
+            For an asynchronous connection one whose methods are awaited.
 
         Raises:
             OutboxError: it is no connection of these.
@@ -61,8 +63,7 @@ class OutboxCalls:
             return AsyncOutbox(async_host, self._message_rules)
         kind = type(connection)
         raise OutboxError(
-            "an outbox needs a connection of sqlite3 or aiosqlite, not a "
-            f"{kind.__module__}.{kind.__qualname__}"
+            f"an outbox needs a connection of {KINDS}, not a {kind.__module__}.{kind.__qualname__}"
         )
 
 
