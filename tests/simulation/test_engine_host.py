@@ -203,6 +203,17 @@ def test_settings_change_from_one_life_to_the_next() -> None:
         assert host.is_up
 
 
+def test_settle_is_not_deceived_by_a_message_that_changes_while_it_looks() -> None:
+    """Looked for by one status after the other, a message may be in none of them: 600 looks."""
+    with Simulation(seed=1) as simulation:
+        host = simulation.engine(retry_slow_s=(0.3,), retry_fast_s=(0.3,), attempts_max=100)
+        shop = simulation.host("shop", responses=[500] * 40 + [200])
+        sent = host.send(host.create_endpoint(shop.url).id, {"n": 1})
+        while not simulation.settle(0).finished:
+            simulation.advance(0.0137)
+        assert host.message(sent.message_id).status == "succeeded"
+
+
 def test_settle_lets_everything_finish_and_tells_what_did_not() -> None:
     """It heals first; a limit that is too short leaves a rest; a pause's messages are no rest."""
     with Simulation(1, direct=True) as simulation:

@@ -1,9 +1,11 @@
 """What must have been delivered: what counts as that, and what a failure says."""
 
+import msgspec
 import pytest
 
 from sluicegate.testing import (
     AsyncRealEngine,
+    Delivery,
     RealEngine,
     VirtualEngine,
     VirtualReceiver,
@@ -146,3 +148,17 @@ def test_an_attempt_that_nobody_believed_delivered_nothing(
     assert_delivered(webhook_receiver, ORDER, times=0)
     with pytest.raises(AssertionError, match=r"-> 401 \(header .*no signature is of this body"):
         assert_delivered(webhook_receiver, ORDER)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"), [(None, 199), (None, 410), (None, 503), (None, None), ("forged", 200)]
+)
+def test_what_was_not_believed_or_not_answered_with_2xx_is_not_accepted(
+    fault: str | None, status: int | None
+) -> None:
+    """As the engine has it, too."""
+    delivered = Delivery(
+        message_id="1", attempt_no=1, path="/", headers=(), body=b"1", fault=None, status=299
+    )
+    assert delivered.is_accepted
+    assert not msgspec.structs.replace(delivered, fault=fault, status=status).is_accepted

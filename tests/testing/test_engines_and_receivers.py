@@ -8,7 +8,7 @@ import pytest
 
 from sluicegate.embedding import CallTimeoutError
 from sluicegate.engine.events import Event
-from sluicegate.simulation import Simulation
+from sluicegate.simulation import HostDownError, Simulation
 from sluicegate.testing import (
     HANG,
     SAMPLE_SECRET,
@@ -286,3 +286,27 @@ def test_a_receiver_closes_under_load_and_warns_of_nothing(tmp_path: Path) -> No
             receiver.close()
             receiver.close()
         gc.collect()
+
+
+def test_what_was_accepted_is_delivered_though_the_process_dies(
+    webhook_engine: VirtualEngine, webhook_receiver: WebhookReceiver
+) -> None:
+    """Calls meet the next process, and a drain waits for it to come up."""
+    endpoint = webhook_engine.create_endpoint(webhook_receiver)
+    webhook_engine.send(endpoint.id, ORDER)
+    webhook_engine.simulation.crash(webhook_engine.host, power_loss=True)
+    with pytest.raises(HostDownError):
+        webhook_engine.list_logs()
+    webhook_engine.drain()
+    assert_delivered(webhook_receiver, ORDER)
+
+
+@pytest.mark.webhook_engine(attempts_max=5, clock="real")
+class TestMarkers:
+    """Those of a class, of a module and of a test come together."""
+
+    @pytest.mark.webhook_engine(attempts_max=2, retention_failed_hours=1)
+    def test_the_closest_has_the_last_word(self, webhook_engine: RealEngine) -> None:
+        """For what it says; the rest is the others'."""
+        settings = webhook_engine.settings
+        assert (settings.attempts_max, settings.retention_failed_hours) == (2, 1)

@@ -1,5 +1,7 @@
 """Programs that open an engine of their own: what the kit has for those."""
 
+import asyncio
+import math
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,10 @@ from sluicegate.engine.errors import SettingError
 from sluicegate.integrations.aiohttp import ENGINE, engine_context
 from sluicegate.testing import (
     HANG,
+    AsyncRealEngine,
     RealEngine,
     RealReceiver,
+    VirtualEngine,
     WebhookReceiver,
     assert_delivered,
     drain,
@@ -58,7 +62,8 @@ async def test_an_engine_on_the_tests_loop_is_drained_by_awaiting(
         assert_delivered(webhook_receiver, ORDER)
         await engine.send(endpoint.id, ORDER)
         with pytest.raises(AssertionError, match=r"after 0\.05 s these messages are still"):
-            await drain(engine, timeout_s=0.05)
+            async with asyncio.timeout(2):
+                await drain(engine, timeout_s=0.05)
 
 
 @pytest.mark.webhook_engine(clock="real")
@@ -101,3 +106,17 @@ def test_settings_are_held_to_the_engines_rules(
     """A slip of the pen is told, with what was meant."""
     with pytest.raises(SettingError, match=told):
         quick_settings(tmp_path, **settings)
+
+
+def test_only_an_engine_of_the_programs_own_is_drained_like_this(
+    webhook_engine: VirtualEngine, tmp_path: Path
+) -> None:
+    """Else it would return something that nobody awaits, and the test would be green."""
+    with pytest.raises(TypeError, match="not VirtualEngine: `webhook_engine` has a `drain"):
+        drain(webhook_engine)  # type: ignore[call-overload]
+    with RealEngine(tmp_path) as blocking:
+        with pytest.raises(TypeError, match="not AsyncRealEngine"):
+            drain(AsyncRealEngine(blocking))  # type: ignore[call-overload]
+        for wrong in (-1, math.nan, math.inf):
+            with pytest.raises(ValueError, match=r"timeout_s: .* is not allowed"):
+                drain(blocking, timeout_s=wrong)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sluicegate.app import Engine
+from sluicegate.engine.calls import ProjectCalls
 from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.model import LogEntry
@@ -13,7 +13,7 @@ from sluicegate.simulation.engine_host import EngineHost, HostDownError
 from sluicegate.simulation.loop import SimulationLoop
 from sluicegate.simulation.receivers import ReceiverHost
 
-__all__ = ["UNFINISHED", "Raised", "Settled", "longest_cycle_s", "settle"]
+__all__ = ["UNFINISHED", "Raised", "Settled", "longest_cycle_s", "settle", "unfinished"]
 
 UNFINISHED = (MessageStatus.QUEUED, MessageStatus.DELIVERING, MessageStatus.PENDING_RETRY)
 _LISTED_MAX = 500
@@ -88,13 +88,13 @@ def settle(
     began_s = loop.time()
     step_s = _LOOK_FIRST_S
     while True:
-        unfinished = loop.run(_unfinished(host))
+        left = loop.run(_unfinished(host))
         took_s = loop.time() - began_s
-        if unfinished is not None and (not unfinished or took_s >= limit_s):
+        if left is not None and (not left or took_s >= limit_s):
             raised = [
                 Raised(host=each.name, error=error) for each in receivers for error in each.problems
             ]
-            return Settled(took_s=took_s, unfinished=tuple(unfinished), raised=tuple(raised))
+            return Settled(took_s=took_s, unfinished=tuple(left), raised=tuple(raised))
         if took_s >= limit_s:
             raise HostDownError(f"{host.name} is not up after {took_s:g} s")
         loop.advance(min(step_s, limit_s - took_s))
@@ -103,15 +103,28 @@ def settle(
 
 async def _unfinished(host: EngineHost) -> list[LogEntry] | None:
     """Return what is left to do; `None` if the engine could not be asked."""
-
-    async def look(engine: Engine) -> list[LogEntry]:
-        found: list[LogEntry] = []
-        for status in UNFINISHED:
-            page = await engine.list_logs(status=status, limit=_LISTED_MAX)
-            found += page.items
-        return found
-
     try:
-        return await host.call(look)
+        return await host.call(unfinished)
     except (HostDownError, UnavailableError):
         return None
+
+
+async def unfinished(engine: ProjectCalls) -> list[LogEntry]:
+    """Return what an engine has to deliver: at most 500 messages of each status, the newest.
+
+    Between the reads of two statuses a message may change from one to the other, and be seen in
+    neither. So nothing is left only if nothing is among all messages either, of which each is
+    read once.
+    """
+    found: list[LogEntry] = []
+    for status in UNFINISHED:
+        found += (await engine.list_logs(status=status, limit=_LISTED_MAX)).items
+    if found:
+        return found
+    cursor: str | None = None
+    while True:
+        page = await engine.list_logs(limit=_LISTED_MAX, cursor=cursor)
+        found = [each for each in page.items if each.status in UNFINISHED]
+        cursor = page.next_cursor
+        if found or cursor is None:
+            return found

@@ -4,19 +4,20 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any, overload
 
+from sluicegate.app import Engine
 from sluicegate.clock import SystemClock
 from sluicegate.embedding import SyncEngine
 from sluicegate.engine.calls import ProjectCalls
 from sluicegate.engine.model import LogEntry
-from sluicegate.simulation.settling import UNFINISHED
+from sluicegate.simulation.bounds import check_seconds
+from sluicegate.simulation.settling import unfinished
 
-__all__ = ["DRAIN_S", "drain", "undelivered", "unfinished"]
+__all__ = ["DRAIN_S", "drain", "undelivered"]
 
 DRAIN_S = 10.0
 """How long a drain waits on the real clock when it is not told."""
 
 _SHOWN_MAX = 20
-_PAGE = 500
 _LOOK_FIRST_S = 0.002
 _LOOK_LAST_S = 0.1
 _GRACE_S = 5.0
@@ -26,9 +27,9 @@ _GRACE_S = 5.0
 @overload
 def drain(engine: SyncEngine, timeout_s: float = DRAIN_S) -> None: ...
 @overload
-def drain(engine: ProjectCalls, timeout_s: float = DRAIN_S) -> Coroutine[Any, Any, None]: ...
+def drain(engine: Engine, timeout_s: float = DRAIN_S) -> Coroutine[Any, Any, None]: ...
 def drain(
-    engine: SyncEngine | ProjectCalls, timeout_s: float = DRAIN_S
+    engine: SyncEngine | Engine, timeout_s: float = DRAIN_S
 ) -> Coroutine[Any, Any, None] | None:
     """Wait until an engine of the program's own has nothing left but what a pause holds.
 
@@ -42,11 +43,19 @@ def drain(
     Raises:
         AssertionError: something is left by then; the text says what.
         UnavailableError: the engine is closed, or does not answer.
+        TypeError: it is another engine, such as the kit's, which have a `drain()` of their own.
+        ValueError: `timeout_s` is not from 0 to 100 years.
     """
     __tracebackhide__ = True
+    check_seconds("timeout_s", timeout_s)
     if isinstance(engine, SyncEngine):
         return engine._call(  # noqa: SLF001 - one package's: there is no public way for calls that are not an engine's
             lambda within: _drained(within, timeout_s), timeout_s + _GRACE_S
+        )
+    if not isinstance(engine, Engine):
+        raise TypeError(
+            f"drain: an `Engine` or a `SyncEngine` is needed, not {type(engine).__name__}:"
+            " `webhook_engine` has a `drain()` of its own"
         )
     return _drained(engine, timeout_s)
 
@@ -60,22 +69,6 @@ async def _drained(engine: ProjectCalls, timeout_s: float) -> None:
             raise AssertionError(undelivered(left, timeout_s))
         await asyncio.sleep(look_s)
         look_s = min(2 * look_s, _LOOK_LAST_S)
-
-
-async def unfinished(engine: ProjectCalls) -> list[LogEntry]:
-    """Return the messages that are to be delivered, the newest first.
-
-    Read without a filter: between the reads of two statuses a message could change from one to
-    the other, and be in neither.
-    """
-    left: list[LogEntry] = []
-    cursor: str | None = None
-    while True:
-        page = await engine.list_logs(limit=_PAGE, cursor=cursor)
-        left += [each for each in page.items if each.status in UNFINISHED]
-        cursor = page.next_cursor
-        if cursor is None:
-            return left
 
 
 def undelivered(left: Sequence[LogEntry], waited_s: float) -> str:

@@ -37,11 +37,13 @@ class WebhookKit:
         self._request = request
         self._until_end = until_end
         self._is_coroutine = inspect.iscoroutinefunction(request.function)
-        marker = request.node.get_closest_marker(MARKER)
-        self._settings = {} if marker is None else dict(marker.kwargs)
+        self._settings: dict[str, object] = {}
+        markers = list(request.node.iter_markers(MARKER))
+        for marker in reversed(markers):  # the closest has the last word
+            self._settings |= marker.kwargs
         by_default = "real" if self._is_coroutine else "virtual"
         self._clock = self._settings.pop("clock", by_default)
-        if self._clock not in {"virtual", "real"} or (marker is not None and marker.args):
+        if self._clock not in {"virtual", "real"} or any(each.args for each in markers):
             pytest.fail(
                 f"pytest.mark.{MARKER} takes clock='virtual' or clock='real', and settings by name",
                 pytrace=False,

@@ -14,9 +14,8 @@ from sluicegate.engine.model import CreatedEndpoint
 from sluicegate.listeners import Listener
 from sluicegate.simulation import ReceivedRequest, Simulation
 from sluicegate.simulation.receivers import Answer
-from sluicegate.simulation.settling import longest_cycle_s
 from sluicegate.testing.deliveries import WebhookReceiver
-from sluicegate.testing.draining import undelivered, unfinished
+from sluicegate.testing.draining import undelivered
 from sluicegate.testing.sent import Sent, sent_to
 
 __all__ = ["VirtualEngine", "VirtualReceiver"]
@@ -65,6 +64,7 @@ class VirtualEngine(BlockingCalls):
 
     Attributes:
         simulation: the world: its clock, its faults, its other hosts.
+        host: the one it runs on, for `simulation.crash(engine.host)` and its like.
     """
 
     def __init__(self, simulation: Simulation, **settings: object) -> None:
@@ -75,7 +75,7 @@ class VirtualEngine(BlockingCalls):
             settings: see `Simulation.engine`.
         """
         self.simulation = simulation
-        self._host = simulation.engine(http=False, **settings)
+        self.host = simulation.engine(http=False, **settings)
 
     def create_endpoint(self, url: "WebhookReceiver | str", **config: object) -> CreatedEndpoint:
         """Create an endpoint; a receiver trusts its secret.
@@ -109,7 +109,7 @@ class VirtualEngine(BlockingCalls):
     def call(self, work: Callable[[Engine], Awaitable[_T]]) -> _T:
         """Do anything else with the `Engine`, in its own process and on its loop."""
         _refuse_loop()
-        return self.simulation.run(self._host.call(work))
+        return self.simulation.run(self.host.call(work))
 
     def sent_to(self, url: str) -> list[Sent]:
         """Return the messages sent to a URL and to longer ones."""
@@ -129,17 +129,9 @@ class VirtualEngine(BlockingCalls):
                 can take.
         """
         __tracebackhide__ = True
-        limit_s = longest_cycle_s(self._host.settings)
-        began_s = self.simulation.loop.time()
-        while True:
-            waited_s = self.simulation.loop.time() - began_s
-            settled = self.simulation.settle(max(0.0, limit_s - waited_s))
-            # It asks for one status after the other, between which a message may have changed.
-            left = list(settled.unfinished) or self.call(unfinished)
-            if not left:
-                return
-            if not settled.finished or waited_s >= limit_s:
-                raise AssertionError(undelivered(left, waited_s + settled.took_s))
+        settled = self.simulation.settle()
+        if not settled.finished:
+            raise AssertionError(undelivered(settled.unfinished, settled.took_s))
 
     def _call(
         self, call: Callable[[ProjectCalls], Coroutine[Any, Any, _T]], timeout_s: float | None
@@ -150,7 +142,7 @@ class VirtualEngine(BlockingCalls):
             limit = asyncio.timeout(_TIMEOUT_S if timeout_s is None else timeout_s)
             try:
                 async with limit:
-                    return await self._host.call(call)
+                    return await self.host.call(call)
             except TimeoutError:
                 if limit.expired():
                     raise CallTimeoutError from None
