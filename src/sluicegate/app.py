@@ -1,27 +1,25 @@
-"""The life of an engine: opened, drained, closed. Public face: `Engine`."""
+"""The public face of an engine: `Engine`."""
 
-import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
-from typing import Literal, Self, cast, get_args
+from typing import TYPE_CHECKING, Literal, Self, cast, get_args
 
-from sluicegate.assembly import Assembly
 from sluicegate.clock import SystemClock, SystemRandom
 from sluicegate.engine.calls import ProjectCalls
-from sluicegate.engine.errors import EnqueueOnlyError, SettingError
+from sluicegate.engine.errors import SettingError
 from sluicegate.engine.events import EVENTS_WAITING, EventName
-from sluicegate.engine.message_rules import MessageRules
-from sluicegate.engine.ports import Clock, NoTelemetry, Random, Sender, Storage, Telemetry
-from sluicegate.engine.ports.export_files import ExportFiles
 from sluicegate.engine.settings import Settings
-from sluicegate.http.outbound.resolver import PooledResolver
-from sluicegate.listeners import EventStream, Listener, Subscriber
-from sluicegate.outbox.enqueueing import OWNERS_PROJECT, enqueueing_services
-from sluicegate.outbox.inbox import Inbox
-from sluicegate.outbox.writing import OutboxCalls
-from sluicegate.telemetry.exposition import Exposition
+from sluicegate.loading import LOADING
+from sluicegate.outbox.calls import OutboxCalls
 
-__all__ = ["Engine", "Mode", "Readiness", "checked_mode"]
+if TYPE_CHECKING:  # for annotations: the rest is loaded when an engine is made
+    from sluicegate.assembly import Assembly
+    from sluicegate.engine.ports import Clock, Random, Sender, Storage
+    from sluicegate.engine.ports.export_files import ExportFiles
+    from sluicegate.http.outbound.resolver import PooledResolver
+    from sluicegate.listeners import EventStream, Listener, Subscriber
+    from sluicegate.modes.life import Life
+
+__all__ = ["Engine", "Mode", "checked_mode"]
 
 Mode = Literal["deliver", "enqueue"]
 """`deliver`: own the file, and deliver. `enqueue`: only send, for the process that owns it."""
@@ -37,16 +35,6 @@ def checked_mode(mode: object) -> Mode:
         if mode == known:
             return cast("Mode", known)
     raise SettingError(f"mode must be deliver or enqueue, not {mode!r}")
-
-
-class Readiness:
-    """Whether requests are taken: the server reads it, a drain takes it away."""
-
-    __slots__ = ("ready",)
-
-    def __init__(self) -> None:
-        """Begin not ready."""
-        self.ready = False
 
 
 class Engine(ProjectCalls, OutboxCalls):
@@ -88,14 +76,16 @@ class Engine(ProjectCalls, OutboxCalls):
         settings: Settings | None = None,
         *,
         mode: Mode = "deliver",
-        clock: Clock | None = None,
-        random: Random | None = None,
-        storage: Storage | None = None,
-        sender: Sender | None = None,
-        resolver: PooledResolver | None = None,
-        export_files: ExportFiles | None = None,
+        clock: "Clock | None" = None,
+        random: "Random | None" = None,
+        storage: "Storage | None" = None,
+        sender: "Sender | None" = None,
+        resolver: "PooledResolver | None" = None,
+        export_files: "ExportFiles | None" = None,
     ) -> None:
         """Put the parts together; nothing is opened or started.
+
+        The first of a process loads what it is made of, which takes it longer than those after it.
 
         Args:
             settings: the defaults when not given.
@@ -113,18 +103,21 @@ class Engine(ProjectCalls, OutboxCalls):
         self.settings = settings = settings if settings is not None else Settings()
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.random: Random = random if random is not None else SystemRandom()
+        with LOADING:
+            from sluicegate.engine.message_rules import MessageRules  # noqa: PLC0415 - if needed
+
         self._message_rules = MessageRules(clock=self.clock, random=self.random, settings=settings)
-        self._inbox: Inbox | None = None
-        self._assembly: Assembly | None = None
-        self.telemetry: Telemetry = NoTelemetry()
-        self.exposition: Exposition | None = None
+        self._life: Life
         if checked_mode(mode) == "enqueue":
-            self._inbox = Inbox(settings, random=self.random, fatal=self._on_fatal)
-            self.services = enqueueing_services(
-                self._inbox, clock=self.clock, random=self.random, settings=settings
-            )
+            with LOADING:
+                from sluicegate.modes.enqueueing import Enqueueing  # noqa: PLC0415 - if needed
+
+            self._life = Enqueueing(settings, clock=self.clock, random=self.random)
         else:
-            self._assembly = parts = Assembly(
+            with LOADING:
+                from sluicegate.modes.delivering import Delivering  # noqa: PLC0415 - if needed
+
+            self._life = Delivering(
                 settings,
                 clock=self.clock,
                 random=self.random,
@@ -133,24 +126,19 @@ class Engine(ProjectCalls, OutboxCalls):
                 resolver=resolver,
                 export_files=export_files,
             )
-            self.services = parts.services
-            self.telemetry, self.exposition = parts.telemetry, parts.exposition
-        self.readiness = Readiness()
-        self.failed = asyncio.Event()
+        self.services = self._life.services
+        self.telemetry, self.exposition = self._life.telemetry, self._life.exposition
+        self.readiness, self.failed = self._life.readiness, self._life.failed
         self.first_key: str | None = None
-        self._entered = False
-        self._closing: asyncio.Task[None] | None = None
 
     @property
-    def _parts(self) -> Assembly:
-        if self._assembly is None:
-            raise EnqueueOnlyError
-        return self._assembly
+    def _parts(self) -> "Assembly":
+        return self._life.parts
 
     # -- events -----------------------------------------------------------------------------
 
     def on(
-        self, event: EventName | str, listener: Listener, *, room: int = EVENTS_WAITING
+        self, event: EventName | str, listener: "Listener", *, room: int = EVENTS_WAITING
     ) -> Callable[[], None]:
         """Call `listener` with every event of a name, from now on.
 
@@ -174,7 +162,7 @@ class Engine(ProjectCalls, OutboxCalls):
         """
         return self._parts.listeners.on(event, listener, room=room)
 
-    def events(self, *names: EventName | str, room: int = EVENTS_WAITING) -> EventStream:
+    def events(self, *names: EventName | str, room: int = EVENTS_WAITING) -> "EventStream":
         """Return events as they happen, from now on: `async for event in engine.events():`.
 
         While `room` of them wait, further ones are left out; an `events.missed` stands in their
@@ -190,7 +178,7 @@ class Engine(ProjectCalls, OutboxCalls):
         """
         return self._parts.listeners.stream(*names, room=room)
 
-    def subscribe(self, subscriber: Subscriber) -> None:
+    def subscribe(self, subscriber: "Subscriber") -> None:
         """Tell a subscriber of events from now on; `events` and `on` are made for most."""
         self._parts.listeners.add(subscriber)
 
@@ -205,38 +193,8 @@ class Engine(ProjectCalls, OutboxCalls):
             SettingError: the secret key is not the one that the file was made with.
             RuntimeError: it was entered before, or closed.
         """
-        if self._closing is not None:
-            msg = "the engine was closed: make a new `Engine`, it is entered once"
-            raise RuntimeError(msg)
-        if self._entered:
-            msg = "the engine is open already: it is entered once"
-            raise RuntimeError(msg)
-        self._entered = True
-        try:
-            if self._inbox is not None:
-                await self._inbox.open()
-                self._project_id = OWNERS_PROJECT
-                return self
-            parts = self._parts
-            await parts.storage.open()
-            parts.storage.on_accepted(parts.directory.accepted)
-            parts.storage.on_accepted(parts.listeners.accepted)
-            parts.storage.on_committed(parts.chores.stir)
-            if parts.exposition is not None:
-                parts.storage.on_committed(parts.loop_lag.stir)
-            parts.storage.on_fatal(self._on_fatal)
-            created = await self.services.api_keys.bootstrap(self.settings.bootstrap_api_key)
-            if created is not None and self.settings.bootstrap_api_key is None:
-                self.first_key = created.key
-            self._project_id = await parts.storage.default_project()
-            parts.listeners.start()
-            await parts.directory.start()
-            parts.chores.start()
-            for relay in parts.relays:
-                relay.start(self._project)
-        except BaseException:
-            await self.abort()
-            raise
+        await self._life.open()
+        self._project_id, self.first_key = self._life.project_id, self._life.first_key
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -249,24 +207,14 @@ class Engine(ProjectCalls, OutboxCalls):
         Returns:
             Whether all of them ended within `timeout_s` seconds.
         """
-        self.readiness.ready = False
-        if self._inbox is not None:
-            return True
-        self._parts.chores.stop()
-        for relay in self._parts.relays:
-            relay.stop()
-        return await self._parts.directory.drain(timeout_s)
+        return await self._life.drain(timeout_s)
 
     async def aclose(self) -> None:
         """Drain for at most `drain_s`, then close everything. Twice is fine.
 
         If the caller is cancelled meanwhile, the drain ends there, as does everything in flight.
         """
-        try:
-            if not self.failed.is_set():
-                await self.drain(self.settings.drain_s)
-        finally:
-            await self.abort()
+        await self._life.aclose(drain_s=self.settings.drain_s)
 
     async def abort(self) -> None:
         """Close everything at once: attempts in flight are cut, their messages stay waiting.
@@ -274,44 +222,4 @@ class Engine(ProjectCalls, OutboxCalls):
         If the caller is cancelled this is finished first; a second cancellation ends the
         waiting, not the closing. One part's failure to close keeps no other open.
         """
-        self.readiness.ready = False
-        if self._closing is None:
-            self._closing = asyncio.create_task(self._close(), name="sluicegate-close")
-        try:
-            await asyncio.shield(self._closing)
-        except asyncio.CancelledError:
-            await asyncio.wait([self._closing])
-            raise
-
-    async def _close(self) -> None:
-        if self._inbox is not None:
-            await self._inbox.close()
-            return
-        parts = self._parts
-        async with AsyncExitStack() as stack:  # the last first
-            stack.push_async_callback(parts.listeners.close)
-            stack.push_async_callback(parts.storage.close)
-            if not self.failed.is_set():
-                stack.push_async_callback(parts.services.api_keys.flush)
-            stack.push_async_callback(parts.resolver.close)
-            if parts.own_sender is not None:
-                stack.push_async_callback(parts.own_sender.close)
-            stack.push_async_callback(parts.directory.close)
-            stack.push_async_callback(parts.export_files.close)
-            stack.push_async_callback(parts.chores.close)
-            for relay in parts.relays:
-                stack.push_async_callback(relay.close)
-            if parts.exposition is not None:
-                stack.push_async_callback(parts.exposition.close)
-            stack.callback(parts.loop_lag.stop)
-
-    def _on_fatal(self, error: BaseException) -> None:
-        if self._assembly is not None:
-            self._assembly.chores.stop()
-            for relay in self._assembly.relays:
-                relay.stop()
-            # What is sent from now on would be sent again after a restart.
-            self._assembly.directory.halt()
-            self._assembly.listeners.storage_failed(error)
-        self.readiness.ready = False
-        self.failed.set()
+        await self._life.abort()

@@ -17,7 +17,7 @@ import hmac
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -29,8 +29,10 @@ from sluicegate.engine.errors import (
     SigningSecretError,
     WebhookTimestampError,
 )
-from sluicegate.engine.ports import Clock
 from sluicegate.engine.signing import check_secret, signature_headers
+
+if TYPE_CHECKING:
+    from sluicegate.engine.ports import Clock  # with all other ports
 
 __all__ = ["TOLERANCE_S", "ReceivedHeaders", "Verified", "verify"]
 
@@ -49,7 +51,7 @@ _ID = re.compile(r"[!-\-/-~]{1,256}")
 # As it is signed: decimal, without zeros in front.
 _TIMESTAMP = re.compile(r"0|[1-9][0-9]{0,11}")
 
-clock: Clock = SystemClock()
+clock: "Clock" = SystemClock()
 """Where `verify` takes the time from when it is not told: the machine's, but in a simulation."""
 
 

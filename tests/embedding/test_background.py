@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from sluicegate import Engine, Settings
-from sluicegate.embedding.background import Background, CallTimeoutError
+from sluicegate.embedding.background import Background
+from sluicegate.embedding.errors import CallTimeoutError
 from sluicegate.engine.errors import UnavailableError
 
 

@@ -126,3 +126,40 @@ def test_a_child_that_is_forked_while_the_engine_opens_does_not_hang(tmp_path: P
         tmp_path / "engine.db",
     )
     assert (done.stdout, done.stderr, done.returncode) == ("0\n", "", 0)
+
+
+def test_a_child_that_is_forked_while_the_engine_is_loaded_does_not_hang(tmp_path: Path) -> None:
+    """It would wait for ever for a module that a thread of its parent was loading."""
+    done = run_program(
+        """
+        import signal
+
+        loading, forking = threading.Event(), threading.Event()
+
+        class Watch:
+            def find_spec(self, name, path, target=None):
+                if name == "sluicegate.assembly" and not loading.is_set():
+                    loading.set()
+                    assert forking.wait(20)
+                    finding = threading.Event()
+                    finding.wait(0.2)  # whoever forks without waiting forks now
+
+        sys.meta_path.insert(0, Watch())
+        os.register_at_fork(before=forking.set)
+        engine = SyncEngine(settings())
+        opening = threading.Thread(target=engine.list_endpoints)
+        opening.start()
+        assert loading.wait(20)
+        child = os.fork()
+        if not child:
+            signal.alarm(15)
+            with SyncEngine(Settings(database=sys.argv[1] + ".child")) as another:
+                another.list_endpoints()
+            os._exit(0)
+        opening.join(20)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        engine.close()
+        """,
+        tmp_path / "engine.db",
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("0\n", "", 0)

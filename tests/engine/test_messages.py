@@ -9,7 +9,7 @@ import pytest
 
 from sluicegate.app import Engine
 from sluicegate.clock import SystemClock, SystemRandom
-from sluicegate.engine.drafts import CheckedPayload, EndpointDraft, MessageDraft
+from sluicegate.engine.drafts import BATCH_MAX, CheckedPayload, EndpointDraft, MessageDraft
 from sluicegate.engine.errors import (
     EndpointNotFoundError,
     InvalidRequestError,
@@ -18,7 +18,7 @@ from sluicegate.engine.errors import (
     SluicegateError,
 )
 from sluicegate.engine.lifecycle import MessageStatus
-from sluicegate.engine.messages import BATCH_MAX, Messages
+from sluicegate.engine.messages import Messages
 from sluicegate.engine.model import Accepted
 from sluicegate.engine.settings import Settings
 from sluicegate.storage import SecretBox, SqliteStorage

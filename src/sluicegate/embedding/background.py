@@ -8,24 +8,12 @@ from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from sluicegate.app import Engine
+from sluicegate.embedding.errors import CallTimeoutError
 from sluicegate.engine.errors import UnavailableError
 
-__all__ = ["Background", "CallTimeoutError"]
+__all__ = ["Background"]
 
 _T = TypeVar("_T")
-
-
-class CallTimeoutError(UnavailableError, TimeoutError):
-    """A blocking call was not answered within its `timeout_s`.
-
-    What it asked for may still happen: a write that was under way is committed all the same. To
-    send again without sending twice, give `idempotency_key`, and the same one the next time.
-    """
-
-    default_message = (
-        "no answer in time; what was asked for may still be done, so repeat a send "
-        "only with the same idempotency_key"
-    )
 
 
 class Background:

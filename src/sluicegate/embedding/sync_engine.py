@@ -1,26 +1,29 @@
 """The engine for programs without an event loop. Public face: `SyncEngine`."""
 
-import asyncio
 import atexit
 import contextlib
 import inspect
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sluicegate.app import Engine, Mode, checked_mode
 from sluicegate.clock import SystemClock, SystemRandom
-from sluicegate.embedding.background import Background, CallTimeoutError
 from sluicegate.embedding.blocking import BlockingCalls
-from sluicegate.embedding.sync_events import SyncEventStream, call_with_each
+from sluicegate.embedding.errors import CallTimeoutError
 from sluicegate.engine.errors import InvalidRequestError, SettingError, UnavailableError
 from sluicegate.engine.events import EVENTS_WAITING, EventName, EventQueue, event_names
-from sluicegate.engine.message_rules import MessageRules
 from sluicegate.engine.settings import Settings
-from sluicegate.listeners import Listener
-from sluicegate.outbox.writing import OutboxCalls
+from sluicegate.loading import LOADING
+from sluicegate.outbox.calls import OutboxCalls
+
+if TYPE_CHECKING:
+    from sluicegate.embedding.background import Background
+    from sluicegate.embedding.sync_events import SyncEventStream
+    from sluicegate.listeners import Listener
 
 __all__ = ["SyncEngine"]
 
@@ -76,6 +79,9 @@ class SyncEngine(BlockingCalls, OutboxCalls):
         """
         self._mode: Mode = checked_mode(mode)
         self.settings = settings if settings is not None else Settings()
+        with LOADING:
+            from sluicegate.engine.message_rules import MessageRules  # noqa: PLC0415 - if needed
+
         self._message_rules = MessageRules(
             clock=SystemClock(), random=SystemRandom(), settings=self.settings
         )
@@ -108,7 +114,7 @@ class SyncEngine(BlockingCalls, OutboxCalls):
         return engine is not None and engine.failed.is_set()
 
     def on(
-        self, event: EventName | str, listener: Listener, *, room: int = EVENTS_WAITING
+        self, event: EventName | str, listener: "Listener", *, room: int = EVENTS_WAITING
     ) -> Callable[[], None]:
         """Call `listener` with every event of a name, from now on; see `Engine.on`.
 
@@ -131,12 +137,14 @@ class SyncEngine(BlockingCalls, OutboxCalls):
             message = "a SyncEngine calls functions; a coroutine function is one for Engine.on"
             raise InvalidRequestError(message, details={"field": "listener"})
         stream = self.events(event, room=room)
+        from sluicegate.embedding.sync_events import call_with_each  # noqa: PLC0415 - it is loaded
+
         threading.Thread(
             target=call_with_each, args=(stream, listener), name="sluicegate-listener", daemon=True
         ).start()
         return stream.close
 
-    def events(self, *names: EventName | str, room: int = EVENTS_WAITING) -> SyncEventStream:
+    def events(self, *names: EventName | str, room: int = EVENTS_WAITING) -> "SyncEventStream":
         """Return events as they happen, from now on: `for event in engine.events():` blocks.
 
         What is missed and when it ends is as with `Engine.events`. Opens the file, if that was
@@ -149,6 +157,9 @@ class SyncEngine(BlockingCalls, OutboxCalls):
         Raises:
             InvalidRequestError: there is no such event, or `room` is out of range.
         """
+        with LOADING:
+            from sluicegate.embedding.sync_events import SyncEventStream  # noqa: PLC0415 - if needed
+
         stream = SyncEventStream(EventQueue(event_names(names), room=room))
 
         async def subscribe(engine: Engine) -> None:
@@ -186,7 +197,7 @@ class SyncEngine(BlockingCalls, OutboxCalls):
         wait_s = self._timeout_s if timeout_s is None else _checked(timeout_s)
         return self._opening().call(call, timeout_s=wait_s)
 
-    def _opening(self) -> Background:
+    def _opening(self) -> "Background":
         """Return the running engine; start it first if there is none."""
         with self._lock:
             if self._closed:
@@ -194,6 +205,9 @@ class SyncEngine(BlockingCalls, OutboxCalls):
             if self._background is None or self._background.is_over:
                 if self._background is None:
                     atexit.register(self.close)
+                with LOADING:
+                    from sluicegate.embedding.background import Background  # noqa: PLC0415 - if needed
+
                 self._background = Background(lambda: Engine(self.settings, mode=self._mode))
             return self._background
 
@@ -219,6 +233,10 @@ def _checked(timeout_s: float) -> float:
 
 
 def _refuse_loop() -> None:
+    if "asyncio" not in sys.modules:
+        return  # then there is none: it is loaded with the first engine
+    import asyncio  # noqa: PLC0415 - it is loaded
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -17,6 +17,7 @@ from sluicegate.engine.headers import HEADER_NAME, HEADER_VALUE
 from sluicegate.engine.urls import URL_CHARS_MAX, URL_CHARS_MIN
 
 __all__ = [
+    "BATCH_MAX",
     "BURST",
     "DESCRIPTION",
     "MAX_IN_FLIGHT",
@@ -32,6 +33,8 @@ __all__ = [
     "message_draft",
 ]
 
+BATCH_MAX = 1000
+"""Messages in one batch."""
 
 DESCRIPTION = Limits(0, 500)
 RATE_LIMIT_RPS = Limits(0, 1000)

@@ -7,7 +7,10 @@ import msgspec
 
 from sluicegate.engine.lifecycle import MessageStatus
 
-__all__ = ["Export", "ExportQuery", "ExportRow", "ExportStatus", "NewExport"]
+__all__ = ["EXPORTS_LISTED_MAX", "Export", "ExportQuery", "ExportRow", "ExportStatus", "NewExport"]
+
+EXPORTS_LISTED_MAX = 100
+"""Exports on one page."""
 
 
 class ExportStatus(StrEnum):

@@ -12,7 +12,7 @@ from sluicegate.engine.errors import (
     InvalidRequestError,
     NotFoundError,
 )
-from sluicegate.engine.export_model import Export, ExportStatus, NewExport
+from sluicegate.engine.export_model import EXPORTS_LISTED_MAX, Export, ExportStatus, NewExport
 from sluicegate.engine.filters import checked_endpoint_id, checked_status, moment_ms
 from sluicegate.engine.ids import is_message_id
 from sluicegate.engine.lifecycle import MessageStatus
@@ -22,10 +22,7 @@ from sluicegate.engine.ports import Clock, Random, Storage
 from sluicegate.engine.ports.export_files import ExportFiles
 from sluicegate.engine.settings import Settings
 
-__all__ = ["EXPORTS_LISTED_MAX", "Exports"]
-
-EXPORTS_LISTED_MAX = 100
-"""Exports on one page."""
+__all__ = ["Exports"]
 
 
 class Exports:

@@ -6,9 +6,12 @@ Everything unguessable is drawn through the `Random` port; nothing here keeps st
 import re
 from base64 import urlsafe_b64encode
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from sluicegate.engine.errors import InvalidRequestError
-from sluicegate.engine.ports import Random
+
+if TYPE_CHECKING:
+    from sluicegate.engine.ports import Random  # with all other ports: who has ids needs none
 
 __all__ = [
     "API_KEY_ID",
@@ -49,33 +52,33 @@ UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9
 IDEMPOTENCY_KEY = re.compile(r"[a-zA-Z0-9_-]{1,255}")
 
 
-def new_endpoint_id(random: Random) -> str:
+def new_endpoint_id(random: "Random") -> str:
     """Return a new endpoint id: `ep_` and 32 lower-case hexadecimal digits."""
     return f"ep_{random.token_bytes(_ID_BYTES).hex()}"
 
 
-def new_project_id(random: Random) -> str:
+def new_project_id(random: "Random") -> str:
     """Return a new project id: `proj_` and 32 lower-case hexadecimal digits."""
     return f"proj_{random.token_bytes(_ID_BYTES).hex()}"
 
 
-def new_signing_key_id(random: Random) -> str:
+def new_signing_key_id(random: "Random") -> str:
     """Return a new signing key's id: `sk_` and 32 lower-case hexadecimal digits."""
     return f"sk_{random.token_bytes(_ID_BYTES).hex()}"
 
 
-def new_api_key_id(random: Random) -> str:
+def new_api_key_id(random: "Random") -> str:
     """Return a new API key's id: `key_` and 32 lower-case hexadecimal digits."""
     return f"key_{random.token_bytes(_ID_BYTES).hex()}"
 
 
-def new_request_id(random: Random) -> str:
+def new_request_id(random: "Random") -> str:
     """Return a new request id: `req_` and 32 lower-case hexadecimal digits."""
     # Not drawn from the operating system, as secrets are: that costs a call for each request.
     return f"req_{random.uuid7().replace('-', '')}"
 
 
-def new_api_key(random: Random, *, mode: str) -> str:
+def new_api_key(random: "Random", *, mode: str) -> str:
     """Return a new API key: `sg_<mode>_` and 43 URL-safe characters (256 random bits).
 
     Args:

@@ -1,6 +1,7 @@
 """What a message must be like to be accepted: everything that is known without storage."""
 
 import hashlib
+from typing import TYPE_CHECKING
 
 from sluicegate.engine import bounds
 from sluicegate.engine.bounds import Limits
@@ -16,9 +17,11 @@ from sluicegate.engine.headers import check_headers
 from sluicegate.engine.ids import is_endpoint_id, is_idempotency_key, is_message_id
 from sluicegate.engine.model import NewMessage
 from sluicegate.engine.outbox import OutboxEntry
-from sluicegate.engine.ports import Clock, Random
 from sluicegate.engine.settings import Settings
 from sluicegate.engine.strict_json import check_json
+
+if TYPE_CHECKING:
+    from sluicegate.engine.ports import Clock, Random  # with all other ports: see `ids`
 
 __all__ = ["NESTING_MAX", "RETENTION_HOURS", "MessageRules"]
 
@@ -32,7 +35,7 @@ RETENTION_HOURS = Limits(0, 876_000)
 class MessageRules:
     """Makes drafts messages, or refuses them. Keeps no state; safe from any thread."""
 
-    def __init__(self, *, clock: Clock, random: Random, settings: Settings) -> None:
+    def __init__(self, *, clock: "Clock", random: "Random", settings: Settings) -> None:
         """Take what ids, moments and limits come from."""
         self._clock = clock
         self._random = random

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sluicegate.engine import bounds
 from sluicegate.engine.cursors import encode_cursor
-from sluicegate.engine.drafts import MessageDraft
+from sluicegate.engine.drafts import BATCH_MAX, MessageDraft
 from sluicegate.engine.errors import InvalidRequestError, NotFoundError, SluicegateError
 from sluicegate.engine.filters import checked_endpoint_id, checked_status, moment_ms
 from sluicegate.engine.ids import is_message_id
@@ -17,10 +17,8 @@ from sluicegate.engine.pages import Page, position_of
 from sluicegate.engine.ports import Clock, LogQuery, Owners, Random, Storage
 from sluicegate.engine.settings import Settings
 
-__all__ = ["BATCH_MAX", "LOGS_LISTED_MAX", "Messages"]
+__all__ = ["LOGS_LISTED_MAX", "Messages"]
 
-BATCH_MAX = 1000
-"""Messages in one batch."""
 LOGS_LISTED_MAX = 500
 """Log entries on one page."""
 

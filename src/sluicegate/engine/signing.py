@@ -11,8 +11,10 @@ import hashlib
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from sluicegate.engine.ports import Random
+if TYPE_CHECKING:
+    from sluicegate.engine.ports import Random  # with all other ports: who verifies needs none
 
 __all__ = ["SECRET_PREFIX", "check_secret", "key_hint", "new_secret", "signature_headers"]
 
@@ -27,7 +29,7 @@ _KEYED_MAX = 2048
 """Secrets that are kept worked in: of the endpoints that are delivered to now; about 1 KiB each."""
 
 
-def new_secret(random: Random) -> str:
+def new_secret(random: "Random") -> str:
     """Return a new signing secret: `whsec_` and the standard base64 of 32 random bytes."""
     return SECRET_PREFIX + b64encode(random.token_bytes(_SECRET_BYTES)).decode("ascii")
 

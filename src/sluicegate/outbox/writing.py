@@ -1,70 +1,30 @@
 """Writing into an outbox: a message in the host's own transaction. Public: `engine.outbox(…)`."""
 
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Protocol, overload
+from collections.abc import Mapping, Sequence
 
-from sluicegate.engine.drafts import MessageDraft, draft, json_text, message_draft
+from sluicegate.engine.drafts import BATCH_MAX, MessageDraft, draft, json_text, message_draft
 from sluicegate.engine.errors import InvalidRequestError, OutboxError
 from sluicegate.engine.message_rules import MessageRules
-from sluicegate.engine.messages import BATCH_MAX
 from sluicegate.outbox.connections import KINDS, async_host_of, host_of
 from sluicegate.outbox.enqueueing import OWNERS_PROJECT
 from sluicegate.outbox.host import AsyncHost, Host
 from sluicegate.outbox.table import Row, row_of
 
-__all__ = ["AsyncOutbox", "Outbox", "OutboxCalls"]
+__all__ = ["AsyncOutbox", "Outbox", "outbox_of"]
 
 
-class _Connection(Protocol):
-    def commit(self) -> None: ...
-
-
-class _AsyncConnection(Protocol):
-    def commit(self) -> Awaitable[object]: ...
-
-
-class OutboxCalls:
-    """What an engine has for hosts that write messages in transactions of their own."""
-
-    _message_rules: MessageRules
-
-    @overload
-    def outbox(self, connection: _Connection) -> "Outbox": ...
-
-    @overload
-    def outbox(self, connection: _AsyncConnection) -> "AsyncOutbox": ...
-
-    def outbox(self, connection: object) -> "Outbox | AsyncOutbox":
-        """Return the outbox of the host's own database, as this connection sees it.
-
-            engine.outbox(connection).send(endpoint_id, {"event": "order.created"})
-
-        The message is a row in the host's database, in the transaction that is open on the
-        connection: committed with it, or rolled back. The engine whose setting `outboxes` names
-        that database moves it over, once, and delivers it. Here the engine need not be open, and
-        may be of either mode; any process may write.
-
-        Args:
-            connection: of `sqlite3`, `aiosqlite`, psycopg, SQLAlchemy (or a session of it) or
-                Django, to SQLite or PostgreSQL. It stays the host's: nothing is committed, rolled
-                back or closed.
-
-        Returns:
-            For an asynchronous connection one whose methods are awaited.
-
-        Raises:
-            OutboxError: it is no connection of these.
-        """
-        host = host_of(connection)
-        if host is not None:
-            return Outbox(host, self._message_rules)
-        async_host = async_host_of(connection)
-        if async_host is not None:
-            return AsyncOutbox(async_host, self._message_rules)
-        kind = type(connection)
-        raise OutboxError(
-            f"an outbox needs a connection of {KINDS}, not a {kind.__module__}.{kind.__qualname__}"
-        )
+def outbox_of(connection: object, rules: MessageRules) -> "Outbox | AsyncOutbox":
+    """Return the outbox of a host's connection: see `OutboxCalls.outbox`."""
+    host = host_of(connection)
+    if host is not None:
+        return Outbox(host, rules)
+    async_host = async_host_of(connection)
+    if async_host is not None:
+        return AsyncOutbox(async_host, rules)
+    kind = type(connection)
+    raise OutboxError(
+        f"an outbox needs a connection of {KINDS}, not a {kind.__module__}.{kind.__qualname__}"
+    )
 
 
 class Outbox:

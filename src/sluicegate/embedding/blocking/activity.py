@@ -5,7 +5,7 @@ Made by `make blocking-calls`; a test compares.
 
 from sluicegate.embedding.blocking.scope import BlockingScope
 from sluicegate.engine.activity_views import Metrics, TimeSeries
-from sluicegate.engine.billing import Subscription, UsagePage
+from sluicegate.engine.billing_views import Subscription, UsagePage
 from sluicegate.engine.metrics_windows import MetricsWindow
 
 __all__ = ["BlockingActivityCalls"]

@@ -5,7 +5,7 @@ Made by `make blocking-calls`; a test compares.
 
 from sluicegate.embedding.blocking.scope import BlockingScope
 from sluicegate.engine.model import CreatedEndpoint, CreatedSigningKey, Endpoint, SigningKey
-from sluicegate.engine.services import Page
+from sluicegate.engine.pages import Page
 
 __all__ = ["BlockingEndpointCalls"]
 

@@ -6,10 +6,9 @@ Made by `make blocking-calls`; a test compares.
 from datetime import datetime
 
 from sluicegate.embedding.blocking.scope import BlockingScope
-from sluicegate.engine.export_model import Export
-from sluicegate.engine.exports import EXPORTS_LISTED_MAX
+from sluicegate.engine.export_model import EXPORTS_LISTED_MAX, Export
 from sluicegate.engine.lifecycle import MessageStatus
-from sluicegate.engine.services import Page
+from sluicegate.engine.pages import Page
 
 __all__ = ["BlockingExportCalls"]
 

@@ -10,7 +10,7 @@ from sluicegate.embedding.blocking.scope import BlockingScope
 from sluicegate.engine.errors import SluicegateError
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.model import Accepted, Attempt, LogEntry, Message
-from sluicegate.engine.services import Page
+from sluicegate.engine.pages import Page
 
 __all__ = ["BlockingMessageCalls"]
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from sluicegate.embedding.blocking.scope import BlockingScope
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.operations import DeadLetter, DeletedAll, Deletion, ReplaySummary
-from sluicegate.engine.services import Page
+from sluicegate.engine.pages import Page
 
 __all__ = ["BlockingOperationCalls"]
 

@@ -1,7 +1,7 @@
 """What an embedding program asks about activity."""
 
 from sluicegate.engine.activity_views import Metrics, TimeSeries
-from sluicegate.engine.billing import Subscription, UsagePage
+from sluicegate.engine.billing_views import Subscription, UsagePage
 from sluicegate.engine.calls.scope import ProjectScope
 from sluicegate.engine.metrics_windows import MetricsWindow
 

@@ -12,7 +12,7 @@ from sluicegate.engine.model import (
     Endpoint,
     SigningKey,
 )
-from sluicegate.engine.services import Page
+from sluicegate.engine.pages import Page
 
 __all__ = ["EndpointCalls"]
 

@@ -6,6 +6,7 @@ from itertools import islice
 
 from sluicegate.engine.calls.scope import ProjectScope
 from sluicegate.engine.drafts import (
+    BATCH_MAX,
     MessageDraft,
     draft,
     json_text,
@@ -13,14 +14,13 @@ from sluicegate.engine.drafts import (
 )
 from sluicegate.engine.errors import InvalidRequestError, SluicegateError
 from sluicegate.engine.lifecycle import MessageStatus
-from sluicegate.engine.messages import BATCH_MAX
 from sluicegate.engine.model import (
     Accepted,
     Attempt,
     LogEntry,
     Message,
 )
-from sluicegate.engine.services import Page
+from sluicegate.engine.pages import Page
 
 __all__ = ["MessageCalls"]
 

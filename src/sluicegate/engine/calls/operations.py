@@ -12,7 +12,7 @@ from sluicegate.engine.operations import (
     ReplayKind,
     ReplaySummary,
 )
-from sluicegate.engine.services import Page
+from sluicegate.engine.pages import Page
 
 __all__ = ["OperationCalls"]
 

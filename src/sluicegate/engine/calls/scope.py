@@ -1,6 +1,9 @@
 """Which project the calls of an embedding program speak for."""
 
-from sluicegate.engine.services import Services
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sluicegate.engine.services import Services  # with every use case: who calls has them
 
 __all__ = ["ProjectScope"]
 
@@ -8,7 +11,7 @@ __all__ = ["ProjectScope"]
 class ProjectScope:
     """One project's use cases, once the engine is open."""
 
-    services: Services
+    services: "Services"
     """The use cases, by project."""
     _project_id: str | None = None
 

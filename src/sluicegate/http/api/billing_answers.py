@@ -5,7 +5,7 @@ from typing import Annotated, Self
 import msgspec
 from msgspec import Meta
 
-from sluicegate.engine.billing import MonthlyUsage, Subscription
+from sluicegate.engine.billing_views import MonthlyUsage, Subscription
 from sluicegate.engine.moments import format_moment
 from sluicegate.http.api.fields import Moment
 

@@ -10,7 +10,8 @@ from aiohttp import hdrs, web
 from msgspec import Meta
 
 from sluicegate.engine.errors import InvalidRequestError, NotFoundError
-from sluicegate.engine.exports import EXPORTS_LISTED_MAX, Exports
+from sluicegate.engine.export_model import EXPORTS_LISTED_MAX
+from sluicegate.engine.exports import Exports
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.moments import from_ms, parse_moment
 from sluicegate.engine.settings import Settings

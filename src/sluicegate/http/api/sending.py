@@ -6,11 +6,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from sluicegate.engine.drafts import CheckedPayload, HeadersDraft, MessageDraft
+from sluicegate.engine.drafts import BATCH_MAX, CheckedPayload, HeadersDraft, MessageDraft
 from sluicegate.engine.errors import PayloadTooLargeError, SluicegateError
 from sluicegate.engine.ids import IDEMPOTENCY_KEY
 from sluicegate.engine.message_rules import NESTING_MAX, RETENTION_HOURS
-from sluicegate.engine.messages import BATCH_MAX, Messages
+from sluicegate.engine.messages import Messages
 from sluicegate.engine.settings import Settings
 from sluicegate.engine.strict_json import check_json
 from sluicegate.http.answers import Answer, success
