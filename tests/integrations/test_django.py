@@ -23,6 +23,33 @@ from shop_views import order
 urlpatterns = [path("orders", order)]
 """
 
+OUTBOX_PROGRAM = """
+import os, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "shop_settings"
+import django
+from django.core.management import call_command
+from django.db import transaction
+from django.test import Client
+django.setup()
+call_command("migrate", verbosity=0)
+call_command("migrate", "sluicegate_outbox", "zero", verbosity=0)
+call_command("migrate", verbosity=0)
+try:
+    with transaction.atomic():
+        Client().post("/orders")
+        raise ZeroDivisionError
+except ZeroDivisionError:
+    print("rolled back")
+print(Client().post("/orders").status_code)
+from sluicegate.engine.errors import OutboxError
+from sluicegate.integrations.django import outbox
+try:
+    outbox().send(os.environ["ENDPOINT"], "by itself")
+except OutboxError:
+    print("no transaction")
+print(django.apps.apps.get_app_config("sluicegate").settings.outboxes[0])
+"""
+
 PROGRAM = """
 import os, sys
 os.environ["DJANGO_SETTINGS_MODULE"] = "shop_settings"
@@ -88,6 +115,9 @@ def test_fewer_than_ten_lines_send_from_django(tmp_path: Path, receiver: Receive
         ("None", "must be a dict of settings"),
         ('{"drain_s": -1}', "drain_s: value -1 is not allowed"),
         ('{"databse": "x.db"}', "databse"),
+        ('{"outboxes": ["other"]}', "there is no 'other' in DATABASES"),
+        ('{"outboxes": "default"}', "must be a list of aliases"),
+        ('{"outboxes": ["default"]}', "outboxes: value *** is not allowed"),
         ('{"mode": "both"}', "mode must be deliver or enqueue, not 'both'"),
     ],
 )
@@ -106,6 +136,40 @@ def test_the_system_checks_say_what_is_wrong(tmp_path: Path, setting: str, told:
     assert "(sluicegate.E001) SLUICEGATE: " in done.stderr
     assert told in done.stderr
     assert not list(tmp_path.glob("*.db*"))
+
+
+@pytest.mark.usefixtures("endpoint_id")
+def test_what_is_written_in_djangos_transaction_is_delivered_by_the_command(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    """What is committed, once; what is rolled back never; the documents' own lines."""
+    settings, views, _ = blocks("docs/embedding.md", "Django")
+    write_project(tmp_path, settings=settings, views=views)
+    with (tmp_path / "shop_settings.py").open("a", encoding="utf-8") as file:
+        file.write('DATABASES["default"]["NAME"] = "shop.db"\n')
+    told = subprocess.run(  # noqa: S603 - our own interpreter, the program above
+        [sys.executable, "-c", OUTBOX_PROGRAM],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.split() == [
+        *("rolled", "back", "202", "no", "transaction"),
+        "sqlite:///shop.db",
+    ]
+    with subprocess.Popen(
+        [sys.executable, "-m", "django", "sluicegate_deliver"],
+        cwd=tmp_path,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "shop_settings", "PYTHONPATH": "."},
+    ) as owner:
+        try:
+            assert receiver.next_body() == b'{"event":"order.created"}'
+            owner.send_signal(signal.SIGTERM)
+            assert owner.wait(30) == 0
+        finally:
+            owner.kill()
+    assert receiver.bodies.empty()
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])

@@ -28,13 +28,13 @@ class Server:
     """A server that runs."""
 
     def __init__(self, sockets: Path) -> None:
-        self._sockets = sockets
+        self.folder = sockets
         self._numbers = count(1)
 
     def url(self, schema: str = "public") -> str:
         """Return where a schema is, as libpq and SQLAlchemy have it."""
         return (
-            f"postgresql://postgres@/postgres?host={self._sockets}&options=-csearch_path%3D{schema}"
+            f"postgresql://postgres@/postgres?host={self.folder}&options=-csearch_path%3D{schema}"
         )
 
     def new_schema(self) -> str:

@@ -4,9 +4,17 @@
 ignored there must be one, for both of them, else the ignore is an error.
 """
 
+import sqlite3
 from collections.abc import Callable
 from datetime import datetime
 from typing import assert_type
+
+import aiosqlite
+import psycopg
+import sqlalchemy
+from django.db.backends.base.base import BaseDatabaseWrapper
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.orm import Session
 
 from sluicegate import Engine, Settings, SyncEngine
 from sluicegate.embedding import CallTimeoutError
@@ -15,6 +23,7 @@ from sluicegate.engine.errors import SluicegateError, UnavailableError
 from sluicegate.engine.events import Event, EventName
 from sluicegate.engine.model import Accepted, Attempt, CreatedEndpoint, Endpoint, Message
 from sluicegate.engine.pages import Page
+from sluicegate.outbox.writing import AsyncOutbox, Outbox
 
 
 async def asynchronous(settings: Settings) -> None:
@@ -35,6 +44,26 @@ async def asynchronous(settings: Settings) -> None:
         assert_type(engine.on("message.failed", print), Callable[[], None])
         await engine.send(created.id)  # type: ignore[call-arg]
         await engine.send(created.id, 1, idempotency_key=7)  # type: ignore[arg-type]
+
+
+async def in_the_hosts_transactions(
+    engine: Engine,
+    blocking_engine: SyncEngine,
+    blocking_ones: tuple[
+        sqlite3.Connection, psycopg.Connection, sqlalchemy.Connection, Session, BaseDatabaseWrapper
+    ],
+    awaited_ones: tuple[
+        aiosqlite.Connection, psycopg.AsyncConnection, AsyncConnection, AsyncSession
+    ],
+) -> None:
+    """Whether an outbox is awaited follows from the connection."""
+    for blocks in blocking_ones:
+        assert_type(engine.outbox(blocks), Outbox)
+        assert_type(blocking_engine.outbox(blocks).send("ep_", 1), str)
+    for awaited in awaited_ones:
+        assert_type(engine.outbox(awaited), AsyncOutbox)
+        assert_type(await blocking_engine.outbox(awaited).send_batch([{}]), list[str])
+    engine.outbox("shop.db")  # type: ignore[call-overload]
 
 
 def blocking(settings: Settings) -> None:

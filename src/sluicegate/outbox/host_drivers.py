@@ -4,11 +4,10 @@ Whoever has a connection of one has imported it.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast
 
-from sluicegate.engine.errors import OutboxError
 from sluicegate.outbox.host import commits_by_itself, explained, refuse_autocommit
-from sluicegate.outbox.schema import Dialect, statements
+from sluicegate.outbox.schema import dialect_of, statements
 from sluicegate.outbox.table import COLUMNS, Row
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class AlchemyHost:
     def write(self, rows: Sequence[Row]) -> None:
         """Write messages, in order; as with any statement, a transaction begins if none is open."""
         connection = self._connection()
-        _dialect_of(connection.dialect.name)
+        dialect_of(connection.dialect.name)
         refuse_autocommit(_alchemy_commits_by_itself(connection))
         with explained():
             connection.execute(
@@ -90,7 +89,7 @@ class AlchemyHost:
     def create(self) -> None:
         """Create the tables, in the transaction."""
         connection = self._connection()
-        for statement in statements(_dialect_of(connection.dialect.name)):
+        for statement in statements(dialect_of(connection.dialect.name)):
             connection.exec_driver_sql(statement)
 
     def _connection(self) -> "sqlalchemy.Connection":
@@ -128,7 +127,7 @@ class DjangoHost:
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write messages, in order."""
-        _dialect_of(self._connection.vendor)
+        dialect_of(self._connection.vendor)
         refuse_autocommit(
             not self._connection.in_atomic_block and self._connection.get_autocommit()
         )
@@ -138,25 +137,13 @@ class DjangoHost:
     def create(self) -> None:
         """Create the tables, in the transaction."""
         with self._connection.cursor() as cursor:
-            for statement in statements(_dialect_of(self._connection.vendor)):
+            for statement in statements(dialect_of(self._connection.vendor)):
                 cursor.execute(statement)
 
 
 def _refuse_idle(connection: "psycopg.Connection[Any] | psycopg.AsyncConnection[Any]") -> None:
     idle = connection.info.transaction_status == _IDLE
     refuse_autocommit(connection.autocommit and idle)
-
-
-def _dialect_of(name: str) -> Dialect:
-    """Return the kind of database by its name, or refuse it.
-
-    Raises:
-        OutboxError: no outbox can be in such a database.
-    """
-    for known in get_args(Dialect):
-        if name == known:
-            return cast("Dialect", known)
-    raise OutboxError(f"an outbox can be in SQLite or PostgreSQL, not in {name}")
 
 
 def _alchemy_commits_by_itself(connection: "sqlalchemy.Connection") -> bool:

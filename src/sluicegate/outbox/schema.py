@@ -6,11 +6,21 @@ this is, and which engine empties it (by its first project), once one does.
 """
 
 import sqlite3
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from sluicegate.engine.errors import OutboxError
 
-__all__ = ["CHANNEL", "MISSING", "Dialect", "is_missing", "outbox_sql", "statements", "tables"]
+__all__ = [
+    "CHANNEL",
+    "MISSING",
+    "Dialect",
+    "dialect_of",
+    "drop_statements",
+    "is_missing",
+    "outbox_sql",
+    "statements",
+    "tables",
+]
 
 Dialect = Literal["sqlite", "postgresql"]
 """A kind of database that an outbox can be in."""
@@ -75,30 +85,41 @@ END $$""",
 )
 
 
+def dialect_of(name: str) -> Dialect:
+    """Return the kind of database that SQLAlchemy and Django have under this name.
+
+    Raises:
+        OutboxError: no outbox can be in such a database.
+    """
+    for known in get_args(Dialect):
+        if name == known:
+            return cast("Dialect", known)
+    raise OutboxError(f"an outbox can be in SQLite or PostgreSQL, not in {name}")
+
+
 def tables(dialect: Dialect) -> tuple[str, ...]:
     """Return the statements that create the tables alone, where they are missing."""
     return tuple(each.format_map(_TYPES[dialect]) for each in _TABLES)
 
 
 def statements(dialect: Dialect) -> tuple[str, ...]:
-    """Return the statements that make an outbox. They change nothing where there is one.
-
-    Raises:
-        OutboxError: no outbox can be in such a database.
-    """
-    if dialect not in get_args(Dialect):
-        allowed = " or ".join(get_args(Dialect))
-        raise OutboxError(f"an outbox can be in {allowed}, not in {dialect!r}")
+    """Return the statements that make an outbox. They change nothing where there is one."""
     bell = _BELL if dialect == "postgresql" else ()
     return (*tables(dialect), *bell, _NAMED.format(_RANDOM_ID[dialect]))
 
 
-def outbox_sql(dialect: Dialect) -> str:
-    """Return them as one text, for a host's own migrations.
+def drop_statements(dialect: Dialect) -> tuple[str, ...]:
+    """Return the statements that remove an outbox, with what waits in it."""
+    named = ("sluicegate_outbox", "sluicegate_outbox_refused", "sluicegate_outbox_meta")
+    bell = ("DROP FUNCTION IF EXISTS sluicegate_outbox_written",)
+    return (
+        *(f"DROP TABLE IF EXISTS {table}" for table in named),
+        *(bell if dialect == "postgresql" else ()),
+    )
 
-    Raises:
-        OutboxError: no outbox can be in such a database.
-    """
+
+def outbox_sql(dialect: Dialect) -> str:
+    """Return them as one text, for a host's own migrations."""
     return ";\n\n".join(statements(dialect)) + ";\n"
 
 

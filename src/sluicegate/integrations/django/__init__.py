@@ -6,13 +6,18 @@ Django starts; `manage.py check` says what is wrong with it.
 
 With `"mode": "enqueue"` any number of processes send, and `manage.py sluicegate_deliver` is the one
 that owns the file and delivers.
+
+With the app `sluicegate.integrations.django.outbox_tables`, messages are written in the project's
+own transactions: `outbox`.
 """
 
 from django.apps import apps as installed
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from sluicegate.embedding.sync_engine import SyncEngine
+from sluicegate.outbox.writing import Outbox
 
-__all__ = ["engine"]
+__all__ = ["engine", "outbox"]
 
 
 def engine() -> SyncEngine:
@@ -32,3 +37,20 @@ def engine() -> SyncEngine:
     config = installed.get_app_config("sluicegate")
     assert isinstance(config, SluicegateConfig)
     return config.engine
+
+
+def outbox(using: str = DEFAULT_DB_ALIAS) -> Outbox:
+    """Return the outbox of one of the project's databases, on this thread's connection.
+
+    `outbox().send(…)` is committed or rolled back with the transaction that it is called in, so
+    it needs no `transaction.on_commit`. Who delivers has the database in
+    `SLUICEGATE = {"outboxes": ["default"], ...}`. Opens no engine.
+
+    Args:
+        using: the database's alias.
+
+    Raises:
+        ImproperlyConfigured, LookupError, AppRegistryNotReady: as `engine`.
+        ConnectionDoesNotExist: there is no such alias.
+    """
+    return engine().outbox(connections[using])

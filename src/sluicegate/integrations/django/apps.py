@@ -11,6 +11,7 @@ from sluicegate.app import Mode, checked_mode
 from sluicegate.embedding.sync_engine import SyncEngine
 from sluicegate.engine.errors import SettingError
 from sluicegate.engine.settings import Settings
+from sluicegate.integrations.django.databases import outbox_urls
 
 __all__ = ["SluicegateConfig"]
 
@@ -69,4 +70,6 @@ def _given(given: object) -> tuple[Settings, Mode]:
         raise TypeError('must be a dict of settings, like {"database": "webhooks.db"}')
     fields = dict(given)
     mode = checked_mode(fields.pop("mode", "deliver"))
+    if "outboxes" in fields:
+        fields["outboxes"] = outbox_urls(fields["outboxes"])
     return Settings(**fields), mode
