@@ -81,7 +81,7 @@ class House:
     def __init__(self, loop: SimulationLoop, *, prompt: int, late: int) -> None:
         self.loop = loop
         clock = SystemClock()
-        clock.monotonic_s = loop.time  # type: ignore[method-assign] # the loop's own clock
+        clock.monotonic_s = loop.time  # the loop's own clock
         values = Settings(in_flight_max=prompt, in_flight_late_max=late)
         self.slots = Slots(values, clock)
         self.look: Callable[[], object] = lambda: None

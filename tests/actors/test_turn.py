@@ -14,7 +14,7 @@ class House:
     def __init__(self, *, prompt: int = 512, late: int = 2048) -> None:
         clock = SystemClock()
         self.now_s = clock.monotonic_s()
-        clock.monotonic_s = lambda: self.now_s  # type: ignore[method-assign] # as the test has it
+        clock.monotonic_s = lambda: self.now_s  # as the test has it
         self.slots = Slots(Settings(in_flight_max=prompt, in_flight_late_max=late), clock)
         self.woken = 0
 
@@ -105,7 +105,7 @@ async def test_a_late_attempt_that_ends_leaves_the_line_for_late_slots() -> None
 def test_what_takes_long_because_of_us_is_not_late(behind_s: float, late_after_s: float) -> None:
     """An attempt needs some turns of the loop: one that is behind says nothing of a receiver."""
     loop, ahead_s, clock = SimulationLoop(), 0.0, SystemClock()
-    clock.monotonic_s = lambda: loop.time() + ahead_s  # type: ignore[method-assign] # as before
+    clock.monotonic_s = lambda: loop.time() + ahead_s  # as before
     try:
         turn = Turn(Slots(Settings(), clock), lambda: None)
         found: list[Slot] = []

@@ -192,11 +192,13 @@ def judge(flight: Flight, outcome: Outcome, *, state: EndpointState, parts: Part
             health, at_ms=now_ms, pause_after_s=settings.circuit_pause_after_s
         ):
             pause = PauseReason.FAILING
-    change = circuit.change(
-        state.health, health, pause=pause, failures_max=settings.circuit_failures
-    )
-    if change is not None:
-        parts.telemetry.circuit_changed(change)
+    changed = health != state.health
+    if changed or pause is not None:
+        change = circuit.change(
+            state.health, health, pause=pause, failures_max=settings.circuit_failures
+        )
+        if change is not None:
+            parts.telemetry.circuit_changed(change)
     return AttemptResult(
         attempt_id=flight.attempt_id,
         seq=message.seq,
@@ -210,7 +212,7 @@ def judge(flight: Flight, outcome: Outcome, *, state: EndpointState, parts: Part
         outcome=outcome,
         verdict=verdict,
         release_no=state.release_no,
-        health=health if health != state.health else None,
+        health=health if changed else None,
         pause=pause,
     )
 

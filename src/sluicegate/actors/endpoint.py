@@ -149,14 +149,14 @@ class EndpointActor(AsyncioActor):
         # An attempt's end makes room when its result is recorded, or at once by what it shows.
         self._changed |= type(message) is not AttemptFinished or self._turn.held_back
         match message:
-            case Command():
-                return self._on_command(message)
-            case Wake():
-                self._take_hint()
-            case AttemptFinished():
-                self._on_attempt_finished(message.flight)
             case Recorded():
                 self._on_recorded(message)
+            case AttemptFinished():
+                self._on_attempt_finished(message.flight)
+            case Wake():
+                self._take_hint()
+            case Command():
+                return self._on_command(message)
             case CommandDone():
                 self._on_command_done(message)
             case WindowLoaded():

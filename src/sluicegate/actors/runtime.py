@@ -223,7 +223,8 @@ class AsyncioActor(pykka.Actor):
         except BaseException as exc:  # noqa: BLE001 - `_fail` tells the asker, or ends the actor
             self._fail(reply_to, exc)
         else:
-            self._answer(reply_to, result)
+            if result is not None or reply_to is not None:
+                self._answer(reply_to, result)
 
     def _answer(self, reply_to: pykka.Future[Any] | None, result: object) -> None:
         if isinstance(result, Later):

@@ -166,11 +166,11 @@ class ApiKeys:
         Raises:
             UnauthorizedError: no such key, or not any more.
         """
-        if not _is_possible(key):
-            raise UnauthorizedError
-        digest = hashlib.sha256(key.encode()).digest()
+        digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
         known, now_s = self._known.get(digest), self._clock.monotonic_s()
         if known is None or known.until_s <= now_s:
+            if not _is_possible(key):
+                raise UnauthorizedError
             known = await self._find(digest)
         self._used_at_ms[known.principal.api_key_id] = self._clock.wall_ms()
         if now_s - self._flushed_at_s >= _FLUSH_EVERY_S:

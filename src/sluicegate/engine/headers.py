@@ -38,6 +38,7 @@ FORBIDDEN_PREFIXES: tuple[str, ...] = ("proxy-", "webhook-", "x-forwarded-", "x-
 """Beginnings, in lower case, of more such names."""
 
 _NAME_CHARS_SHOWN = 64
+_CONTENT_TYPE = ("Content-Type", "application/json")
 
 # RFC 9110 §5.6.2, token.
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -99,10 +100,7 @@ def request_headers(
         signature: from `sluicegate.engine.signing.signature_headers`.
         attempt_no: the attempt's number, from 1, over all cycles.
     """
-    chosen = {
-        "content-type": ("Content-Type", "application/json"),
-        "user-agent": ("User-Agent", user_agent),
-    }
+    chosen = {"content-type": _CONTENT_TYPE, "user-agent": ("User-Agent", user_agent)}
     for headers in (endpoint_headers, message_headers):
         for name, value in headers.items():
             chosen[name.lower()] = (name, value)

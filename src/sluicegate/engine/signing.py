@@ -9,6 +9,7 @@ Each delivery carries two forms of the same signature, both HMAC-SHA256 with the
 
 import hashlib
 from base64 import b64decode, b64encode
+from binascii import b2a_base64
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -86,10 +87,10 @@ def signature_headers(
     return (
         ("X-Webhook-Id", message_id),
         ("X-Webhook-Timestamp", timestamp),
-        ("X-Webhook-Signature", ",".join(_sha256_form(secret, signed) for secret in secrets)),
+        ("X-Webhook-Signature", ",".join([_sha256_form(secret, signed) for secret in secrets])),
         ("webhook-id", message_id),
         ("webhook-timestamp", timestamp),
-        ("webhook-signature", " ".join(_v1_form(secret, standard_signed) for secret in secrets)),
+        ("webhook-signature", " ".join([_v1_form(secret, standard_signed) for secret in secrets])),
     )
 
 
@@ -98,7 +99,7 @@ def _sha256_form(secret: str, signed: bytes) -> str:
 
 
 def _v1_form(secret: str, signed: bytes) -> str:
-    return "v1," + b64encode(_of_key(secret).digest(signed)).decode("ascii")
+    return "v1," + b2a_base64(_of_key(secret).digest(signed), newline=False).decode("ascii")
 
 
 class _Hmac:

@@ -127,7 +127,7 @@ class Body:
         """Read it; see `Bodies.of`."""
         request = self._request
         encodings = request.headers.getall(hdrs.CONTENT_ENCODING, ())
-        if any(each.strip().lower() != "identity" for each in encodings):
+        if encodings and any(each.strip().lower() != "identity" for each in encodings):
             raise InvalidRequestError(
                 "Content-Encoding is not supported: send the body as it is",
                 details={"header": "Content-Encoding"},

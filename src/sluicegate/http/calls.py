@@ -1,9 +1,9 @@
 """One request on its way through a handler."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 from aiohttp import web
 from multidict import MultiMapping
 
@@ -40,8 +40,7 @@ class HttpRequest(Protocol):
         """The client's address."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A request, its id, and whom it speaks for."""
 
     request: HttpRequest

@@ -57,4 +57,4 @@ class SqliteMessageStorage(Access):
 
 def queue_bytes(messages: Sequence[NewMessage]) -> int:
     """Return how much memory messages hold while they wait to be written."""
-    return sum(_ROW_BYTES + len(message.payload) for message in messages)
+    return sum([_ROW_BYTES + len(message.payload) for message in messages])

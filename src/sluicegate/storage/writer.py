@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import aiosqlite
+import msgspec
 
 from sluicegate.engine.errors import SluicegateError, UnavailableError
 from sluicegate.engine.log import log
@@ -28,18 +29,13 @@ _BATCH_ROWS_MAX = 1_000
 _BATCH_BYTES_MAX = 16 << 20
 
 
-class _Waiting:
+class _Waiting(msgspec.Struct, frozen=True):
     """A write and the future of whoever waits for it."""
 
-    __slots__ = ("future", "rows", "size_bytes", "write")
-
-    def __init__(
-        self, write: Write[Any], future: asyncio.Future[Any], *, rows: int, size_bytes: int
-    ) -> None:
-        self.write = write
-        self.future = future
-        self.rows = rows
-        self.size_bytes = size_bytes
+    write: Write[Any]
+    future: asyncio.Future[Any]
+    rows: int
+    size_bytes: int
 
 
 class Writer:
@@ -156,7 +152,7 @@ class Writer:
         if self._refusal is not None:
             future.set_exception(UnavailableError(self._refusal))
             return future
-        queue.append(_Waiting(write, future, rows=rows, size_bytes=size_bytes))
+        queue.append(_Waiting(write, future, rows, size_bytes))
         self._pending_bytes += size_bytes
         if queue is self._appends:
             self._commit_soon()

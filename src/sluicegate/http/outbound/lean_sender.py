@@ -205,8 +205,9 @@ def _head(target: Target, request: Request) -> bytes:
     Raises:
         ValueError: a header would break out of its line, or cannot be encoded.
     """
-    lines = "".join([f"{name}: {value}\r\n" for name, value in request.headers]).encode()
-    count = len(request.headers)
-    if lines.count(b"\r") != count or lines.count(b"\n") != count or b"\0" in lines:
+    lines = [*map(": ".join, request.headers), ""]
+    text = "".join(lines)
+    if "\r" in text or "\n" in text or "\0" in text:
         raise ValueError("a header breaks its line")
-    return b"%b%bContent-Length: %d\r\n\r\n" % (target.head, lines, len(request.body))
+    headers = "\r\n".join(lines).encode()
+    return b"%b%bContent-Length: %d\r\n\r\n" % (target.head, headers, len(request.body))

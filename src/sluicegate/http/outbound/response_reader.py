@@ -27,6 +27,9 @@ _NOTED_SIZES = frozenset(
     len(each) for each in ("retry-after", "content-length", "transfer-encoding")
 )
 """How long the names of headers are that mean something to us: most others need no second look."""
+_KNOWN_MAX = 16
+_KNOWN_BYTES_MAX = 128
+"""So many headers of a connection are remembered, none that is longer."""
 _TOO_LARGE = "response headers are too large"
 _INVALID = "response is not valid HTTP"
 
@@ -60,6 +63,7 @@ class ResponseReader:
         "_in_step",
         "_interim",
         "_keep_bytes_max",
+        "_known",
         "_now_s",
         "_parser",
         "_read_bytes_max",
@@ -79,6 +83,8 @@ class ResponseReader:
         self._read_bytes_max = read_bytes_max
         self._keep_bytes_max = min(keep_bytes_max, read_bytes_max)
         self._now_s = now_s
+        self._known: dict[tuple[bytes, bytes], tuple[str, str]] = {}
+        """Headers of responses before, decoded: most come with every response."""
         self.begin()
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(
@@ -172,9 +178,17 @@ class ResponseReader:
             raise self._refusal(_INVALID)
         self._headers_left -= size
         if self._headers_left >= 0:
-            self.headers.append((name.decode("utf-8", "replace"), value.decode("utf-8", "replace")))
+            self.headers.append(self._known.get((name, value)) or self._decoded(name, value))
         if name_size in _NOTED_SIZES:
             self._note(name.lower(), value)
+
+    def _decoded(self, name: bytes, value: bytes) -> tuple[str, str]:
+        decoded = (name.decode("utf-8", "replace"), value.decode("utf-8", "replace"))
+        if len(name) + len(value) <= _KNOWN_BYTES_MAX:
+            if len(self._known) >= _KNOWN_MAX:
+                self._known.clear()
+            self._known[name, value] = decoded
+        return decoded
 
     def _note(self, name: bytes, value: bytes) -> None:
         if name == b"retry-after":
