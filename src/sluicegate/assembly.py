@@ -28,6 +28,7 @@ from sluicegate.listeners import Listeners
 from sluicegate.outbox.foreign import foreign_sources
 from sluicegate.outbox.inbox_source import InboxSource
 from sluicegate.outbox.relay import Relay
+from sluicegate.outbox.source import Source
 from sluicegate.storage import LocalExportFiles, SecretBox, SqliteStorage
 from sluicegate.storage.database_file import real_path
 from sluicegate.telemetry.counting import Counting
@@ -164,10 +165,11 @@ class Assembly:
             )
         )
 
-        sources = foreign_sources(settings, clock=clock)
-        if storage is None:
+        sources: list[Source] = []
+        if storage is None:  # who gives a storage has no files beside it, nor real databases
             database = real_path(settings.database)
-            sources.insert(0, InboxSource(database, clock=clock, random=random))
+            sources.append(InboxSource(database, clock=clock, random=random))
+            sources += foreign_sources(settings, clock=clock)
         self.relays = tuple(
             Relay(source, messages=self.services.messages, storage=self.storage)
             for source in sources

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import psycopg
@@ -18,7 +19,11 @@ from sluicegate.outbox.source import FOREIGN, SourceError
 
 from .conftest import URL, WAIT_S, Deliveries
 from .shops import WRITER, PostgresqlShop, connected, count, drop_tables, send
+from .test_relay import default_project, relay_of
 
+END_RELAYS = """
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'sluicegate'
+"""
 UNKNOWN = f"ep_{'0' * 32}"
 
 pytestmark = pytest.mark.parametrize("shop", ["psycopg"], indirect=True)
@@ -74,15 +79,42 @@ async def test_a_connection_that_breaks_is_made_anew(
     """Nothing else of the engine notices."""
     created = await engine.create_endpoint(URL, max_in_flight=1)
     await at_rest(engine)
-    ended = shop.run(
-        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
-        " WHERE application_name = 'sluicegate'"
-    )
+    ended = shop.run(END_RELAYS)
     assert set(ended) == {(True,)}  # one of a test before may be about to end
     await engine.send(created.id, 0)
     await deliveries.until(1)
     await send(shop, created.id, 1)
     await deliveries.until(2)
+
+
+async def test_a_connection_that_breaks_between_storing_and_removing_moves_nothing_twice(
+    shop: PostgresqlShop, settings: Settings, deliveries: Deliveries, endpoint_id: str
+) -> None:
+    """The next connection finds the piece again, and the engine's file knows it."""
+    sent = [await send(shop, endpoint_id, number) for number in range(3)]
+    [source] = foreign_sources(settings, clock=SystemClock())
+    settle, breaks = source.settle, 2
+
+    async def settle_or_break(**what: Any) -> None:
+        nonlocal breaks
+        if breaks:
+            breaks -= 1
+            shop.run(END_RELAYS)
+        await settle(**what)
+
+    source.settle = settle_or_break  # type: ignore[method-assign]
+    plain = msgspec.structs.replace(settings, outboxes=())
+    async with Engine(plain, sender=deliveries) as engine:
+        relay = relay_of(engine, source)
+        relay.start(await default_project(engine))
+        async with asyncio.timeout(WAIT_S):
+            await relay.at_rest.wait()
+        await relay.close()
+        await deliveries.until(3)
+        assert len((await engine.list_logs()).items) == 3
+    assert not breaks
+    assert count(shop) == 0
+    assert deliveries.ids == sent
 
 
 async def test_a_server_that_is_down_keeps_nothing_else_back(

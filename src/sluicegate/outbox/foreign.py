@@ -5,6 +5,7 @@ from collections.abc import Callable
 from sluicegate.engine.errors import SettingError
 from sluicegate.engine.ports import Clock
 from sluicegate.engine.settings import Settings
+from sluicegate.loading import LOADING
 from sluicegate.outbox.source import Source
 from sluicegate.outbox.sqlite_source import SqliteOutbox
 from sluicegate.storage.database_file import real_path
@@ -39,7 +40,8 @@ def foreign_sources(settings: Settings, *, clock: Clock) -> list[Source]:
 
 def _postgresql() -> Callable[..., Source]:
     try:
-        from sluicegate.outbox.postgresql_source import PostgresqlOutbox  # noqa: PLC0415 - an extra
+        with LOADING:
+            from sluicegate.outbox.postgresql_source import PostgresqlOutbox  # noqa: PLC0415 - extra
     except ImportError as error:
         raise SettingError(
             "outboxes: PostgreSQL needs psycopg, `pip install 'sluicegate[outbox-postgresql]'`"

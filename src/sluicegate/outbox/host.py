@@ -117,7 +117,7 @@ class AiosqliteHost:
         await call(self._connection, lambda db: SqliteHost(db).create())
 
 
-def commits_by_itself(db: sqlite3.Connection | aiosqlite.Connection) -> bool:
+def commits_by_itself(db: sqlite3.Connection) -> bool:
     """Say whether an INSERT would be committed as soon as it is done."""
     never_begins = db.isolation_level is None or getattr(db, "autocommit", None) is True
     return never_begins and not db.in_transaction

@@ -6,6 +6,7 @@ Whoever has a connection of one has imported it.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from sluicegate.loading import LOADING
 from sluicegate.outbox.host import commits_by_itself, explained, refuse_autocommit
 from sluicegate.outbox.schema import dialect_of, statements
 from sluicegate.outbox.table import COLUMNS, Row
@@ -150,6 +151,7 @@ def _alchemy_commits_by_itself(connection: "sqlalchemy.Connection") -> bool:
     """Say whether an INSERT would be committed as soon as it is done."""
     if connection.dialect.name == "sqlite":
         driver = cast("Any", connection.connection.driver_connection)
+        driver = getattr(driver, "_conn", driver)  # aiosqlite's, which does not tell `autocommit`
         if commits_by_itself(driver):
             connection.exec_driver_sql("SELECT 1")  # the host's listener may send its BEGIN now
         return commits_by_itself(driver)
@@ -158,7 +160,8 @@ def _alchemy_commits_by_itself(connection: "sqlalchemy.Connection") -> bool:
 
 def _alchemy_insert() -> "sqlalchemy.Insert":
     """Return the statement with its types: some drivers send them, and a time is no INTEGER."""
-    import sqlalchemy as sa  # noqa: PLC0415 - loaded already, by whoever has a connection of it
+    with LOADING:
+        import sqlalchemy as sa  # noqa: PLC0415 - loaded already, by whoever has a connection of it
 
     types: dict[str, Any] = {
         "payload": sa.LargeBinary,

@@ -11,11 +11,15 @@ With the app `sluicegate.integrations.django.outbox_tables`, messages are writte
 own transactions: `outbox`.
 """
 
+from typing import TYPE_CHECKING
+
 from django.apps import apps as installed
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from sluicegate.embedding.sync_engine import SyncEngine
-from sluicegate.outbox.writing import Outbox
+
+if TYPE_CHECKING:
+    from sluicegate.outbox.writing import Outbox
 
 __all__ = ["engine", "outbox"]
 
@@ -39,7 +43,7 @@ def engine() -> SyncEngine:
     return config.engine
 
 
-def outbox(using: str = DEFAULT_DB_ALIAS) -> Outbox:
+def outbox(using: str = DEFAULT_DB_ALIAS) -> "Outbox":
     """Return the outbox of one of the project's databases, on this thread's connection.
 
     `outbox().send(…)` is committed or rolled back with the transaction that it is called in, so
