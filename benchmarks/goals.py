@@ -47,6 +47,7 @@ GOALS = {
     "batch_relay": Goal("end to end by `send-batch` of 100", 2.5, _RELAY, at_least=True),
     "took_p50": Goal("send to delivered at half load, p50", 1.5, _RELAY),
     "took_p99": Goal("the same, p99", 25, " ms"),
+    "host_lag": Goal("a host's loop late for a timer, embedded at 500 messages/s, p99", 5, " ms"),
     "pause_p50": Goal(f"{_PAUSE}, p50", 5, " ms"),
     "pause_p99": Goal("the same, p99", 30, " ms"),
     "pause_waiting": Goal("pause with 1,000,000 waiting, p50", 1.2, " times with none"),

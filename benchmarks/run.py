@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import machine
-from parts import PARTS
+from parts import ON_REQUEST, PARTS
 from peers.stock import default_folder
 from report import markdown, print_report
 from rich.console import Console
@@ -63,7 +63,11 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="a short run, with less to rely on")
     parser.add_argument(
-        "--only", metavar="PART", nargs="+", choices=PARTS, help=f"of: {', '.join(PARTS)}"
+        "--only",
+        metavar="PART",
+        nargs="+",
+        choices=PARTS,
+        help=f"of: {', '.join(PARTS)} (the last one only if named)",
     )
     parser.add_argument("--json", metavar="FILE", help="write the figures to FILE too")
     parser.add_argument(
@@ -81,7 +85,8 @@ def _arguments() -> argparse.Namespace:
 
 def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure the parts and return everything that is known of the run."""
-    names, quick = arguments.only or list(PARTS), arguments.quick
+    names = arguments.only or [name for name in PARTS if name not in ON_REQUEST]
+    quick = arguments.quick
     with (
         Steps(len(names)) as steps,
         Run.opened(

@@ -221,17 +221,33 @@ class Ours(_Recording):
 class Embedded(_Recording):
     """Sluicegate in the process that sends."""
 
-    def __init__(self, worker: Worker, ledger: Ledger, *, name: str) -> None:
-        super().__init__(worker.cpu, ledger, worker.ready["endpoint_ids"], name=name)
+    def __init__(
+        self, worker: Worker, ledger: Ledger, *, name: str, senders: int = CONNECTIONS
+    ) -> None:
+        super().__init__(
+            worker.cpu, ledger, worker.ready["endpoint_ids"], name=name, senders=senders
+        )
         self.load = worker
 
     @classmethod
     @contextlib.contextmanager
-    def run(cls, database: Path, sink_url: str, *, name: str, core: int | None) -> Iterator[Self]:
-        """Run it; when the context ends, its database is nobody's."""
+    def run(
+        cls,
+        database: Path,
+        sink_url: str,
+        *,
+        name: str,
+        core: int | None,
+        program: str = "embedded",
+        senders: int = CONNECTIONS,
+    ) -> Iterator[Self]:
+        """Run it; when the context ends, its database is nobody's.
+
+        `program` is `embedded`, or `embedded_blocking` for an engine whose calls block.
+        """
         arguments = (str(database), sink_url, str(_ENDPOINTS))
-        with Worker.run("embedded", *arguments, core=core) as worker:
-            yield cls(worker, Ledger(database), name=name)
+        with Worker.run(program, *arguments, core=core) as worker:
+            yield cls(worker, Ledger(database), name=name, senders=senders)
             worker.finish()
 
     def target(self) -> Job:

@@ -15,6 +15,7 @@ from parts import (
     crowds,
     delivered,
     disk,
+    embedding,
     endpoints,
     fairness,
     memory,
@@ -22,10 +23,11 @@ from parts import (
     payloads,
     receivers,
     rest,
+    threads,
     took,
 )
 
-__all__ = ["PARTS", "Part"]
+__all__ = ["ON_REQUEST", "PARTS", "Part"]
 
 
 class Part(Protocol):
@@ -51,6 +53,7 @@ class Part(Protocol):
 PARTS: dict[str, Part] = {
     "delivered": delivered,
     "took": took,
+    "embedding": embedding,
     "endpoints": endpoints,
     "payloads": payloads,
     "receivers": receivers,
@@ -61,5 +64,9 @@ PARTS: dict[str, Part] = {
     "rest": rest,
     "fairness": fairness,
     "memory": memory,
+    "threads": threads,
 }
 """By the name that `--only` takes, which is also the one of its figures."""
+
+ON_REQUEST = frozenset({"threads"})
+"""Those that are measured only if `--only` names them: they take long, and tell no ratio."""
