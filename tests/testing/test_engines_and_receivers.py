@@ -1,8 +1,12 @@
 """The test kit, as tests use it: engines on both clocks, a receiver that is told what to say."""
 
 import asyncio
+import contextlib
 import gc
+import socket
+import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -97,9 +101,11 @@ def test_a_receiver_that_hangs_keeps_no_test_from_ending(
 ) -> None:
     """On the real clock it is let go when the test ends; a drain says what is left."""
     webhook_receiver.script(HANG)
-    message_id = sends_an_order(webhook_engine, webhook_receiver)
+    endpoint = webhook_engine.create_endpoint(webhook_receiver, timeout_s=120)
+    message_id = webhook_engine.send(endpoint.id, ORDER).message_id
     with pytest.raises(AssertionError, match=f"still to be delivered:\n  {message_id} to http"):
         webhook_engine.drain(timeout_s=0.1)
+    webhook_engine.close(timeout_s=10)
 
 
 @pytest.mark.webhook_engine(attempts_max=2, retry_slow_s=(1,))
@@ -286,6 +292,30 @@ def test_a_receiver_closes_under_load_and_warns_of_nothing(tmp_path: Path) -> No
             receiver.close()
             receiver.close()
         gc.collect()
+
+
+def test_a_receiver_closes_while_connections_are_made_and_forgets_none() -> None:
+    """Those it is just accepting are closed as well: pytest makes each that is not an error."""
+    for _ in range(3):
+        with RealReceiver() as receiver, contextlib.ExitStack() as connections:
+            port, begun = urlsplit(receiver.url).port, threading.Event()
+            connect = threading.Thread(
+                target=connect_until_refused, args=(port, connections, begun)
+            )
+            connect.start()
+            begun.wait()
+            receiver.close()
+            connect.join()
+        gc.collect()
+
+
+def connect_until_refused(
+    port: int, connections: contextlib.ExitStack, begun: threading.Event
+) -> None:
+    with contextlib.suppress(OSError):
+        for _ in range(300):
+            connections.enter_context(socket.create_connection(("127.0.0.1", port)))
+            begun.set()
 
 
 def test_what_was_accepted_is_delivered_though_the_process_dies(

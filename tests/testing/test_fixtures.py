@@ -1,5 +1,6 @@
 """The fixtures in a pytest of somebody else's: beside xdist, with anyio, with none, in failures."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from sluicegate.testing import AsyncRealEngine, RealEngine
 pytest_plugins = ["pytester"]
 
 pytestmark = pytest.mark.timeout(180)  # a whole run of pytest, with all that is installed
+
+PAGE = Path(__file__).parents[2] / "docs" / "testing-your-program.md"
 
 TESTS = """
 import sys
@@ -84,20 +87,39 @@ def test_setting(webhook_engine):
 """
 
 
+CONFTEST = """
+import flask
+import pytest
+
+from sluicegate.integrations.receiving.flask import receive
+from sluicegate.testing import SAMPLE_SECRET
+
+
+@pytest.fixture
+def client():
+    app = flask.Flask("warehouse")
+    app.add_url_rule("/hook", view_func=lambda: receive(SAMPLE_SECRET).message_id, methods=["POST"])
+    return app.test_client()
+"""
+
+
 def test_the_fixtures_work_beside_xdist_and_refuse_what_cannot_be(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One run without pytest-asyncio, on two processes, where every warning is an error.
 
+    It has what the page about it shows, too.
     What hangs when its test fails keeps nothing: the run would last for its two minutes.
     """
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     plugins = ("xdist", "anyio", "sluicegate.pytest_plugin")
-    pytester.makepyfile(TESTS)
+    pytester.makeconftest(CONFTEST)
+    shown = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    pytester.makepyfile(TESTS, **{f"test_shown_{n}": code for n, code in enumerate(shown)})
     result = pytester.runpytest_subprocess(
         *(f"-p{each}" for each in plugins), "-pno:cacheprovider", "-n2", "-Werror", timeout=100
     )
-    result.assert_outcomes(passed=5, failed=2, errors=3)
+    result.assert_outcomes(passed=13, failed=2, errors=3)
     result.stdout.fnmatch_lines_random(
         [
             '*{"n":1} is delivering, 0 attempts*',

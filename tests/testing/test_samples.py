@@ -9,7 +9,13 @@ from flask import Flask
 from sluicegate import verify
 from sluicegate.engine.errors import VerificationError
 from sluicegate.integrations.receiving.flask import receive
-from sluicegate.testing import FORGERIES, VirtualEngine, WebhookReceiver, WebhookSamples
+from sluicegate.testing import (
+    FORGERIES,
+    Answer,
+    VirtualEngine,
+    WebhookReceiver,
+    WebhookSamples,
+)
 
 ORDER = {"order": "apples"}
 TOLD = {
@@ -34,8 +40,9 @@ def test_every_forgery_is_told_of() -> None:
 def test_each_sample_is_right_or_wrong_in_one_way(
     webhook_receiver: WebhookReceiver, webhook_samples: WebhookSamples, variant: str
 ) -> None:
-    """Posted as it is to a receiver that verifies."""
+    """Posted as it is to a receiver that verifies; its own answer is for what is right."""
     webhook_receiver.trust(webhook_samples.secret)
+    webhook_receiver.script(Answer(status=201, headers=(("X-Who", "me"),), body=b"thanks"))
     sample = getattr(webhook_samples, variant)(ORDER)
     request = urllib.request.Request(  # noqa: S310 - our own receiver's
         webhook_receiver.url, data=sample.body, headers=sample.headers
@@ -46,7 +53,8 @@ def test_each_sample_is_right_or_wrong_in_one_way(
         assert TOLD[variant] in refused.value.read().decode()
         refused.value.close()
     else:
-        urllib.request.urlopen(request).close()  # noqa: S310 - the same
+        with urllib.request.urlopen(request) as answer:  # noqa: S310 - the same
+            assert (answer.status, answer.headers["X-Who"], answer.read()) == (201, "me", b"thanks")
     (arrived,) = webhook_receiver.deliveries
     assert arrived.is_accepted == (variant not in TOLD)
     assert (arrived.fault is None) == (variant not in TOLD)
