@@ -88,7 +88,7 @@ def running() -> Iterator[Server]:
             _wait(server, process, folder / "log")
             yield server
         finally:
-            process.send_signal(signal.SIGINT)  # ends at once, and cleanly
+            process.send_signal(signal.SIGQUIT)  # at once: nothing of it is needed again
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:

@@ -226,8 +226,11 @@ async def test_a_host_that_is_killed_after_its_commit_has_sent(
     assert deliveries.ids == [sent]
 
 
-@each_database
-@pytest.mark.parametrize("step", ["append_relayed", "settle"])
+@pytest.mark.parametrize(
+    ("shop", "step"),
+    [("sqlite3", "append_relayed"), ("sqlite3", "settle"), ("psycopg", "settle")],
+    indirect=["shop"],
+)
 async def test_an_engine_that_is_killed_while_it_moves_has_moved_once(
     shop: Shop, settings: Settings, owner: Owner, deliveries: Deliveries, step: str
 ) -> None:
