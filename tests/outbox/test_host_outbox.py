@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 from sluicegate import Engine, Settings, SyncEngine
+from sluicegate.cli import main
 from sluicegate.clock import SystemClock
 from sluicegate.engine.errors import (
     EndpointNotFoundError,
@@ -106,6 +108,20 @@ async def test_missing_tables_are_told_with_the_call_that_makes_them(shop: Shop)
         await done(WRITER.outbox(connection).send(UNKNOWN, 1))
         await done(connection.commit())
     assert count(shop) == 1
+    assert count(shop, "sluicegate_outbox_meta") == 1
+
+
+@each_database
+async def test_the_commands_sql_makes_an_outbox(shop: Shop) -> None:
+    """For migrations; twice is fine, and what is there stays."""
+    drop_tables(shop)
+    dialect = shop.url.partition(":")[0]
+    printed = CliRunner().invoke(main, ["outbox-sql", dialect], catch_exceptions=False)
+    for _ in range(2):
+        for statement in printed.stdout.split(";\n\n"):  # as the command says that they end
+            shop.run(statement)
+        await send(shop, UNKNOWN, 1)
+    assert count(shop) == 2
     assert count(shop, "sluicegate_outbox_meta") == 1
 
 

@@ -14,7 +14,6 @@ __all__ = ["print_outbox_sql"]
 def print_outbox_sql(*, dialect: Dialect) -> None:
     """Print the SQL that creates an outbox in your own database; run it in a migration.
 
-    Statements end with a semicolon at the end of a line. Where there is an outbox they change
-    nothing.
+    Statements end with a semicolon and an empty line. Where there is an outbox they change nothing.
     """
     click.echo(outbox_sql(dialect), nl=False)
