@@ -212,6 +212,41 @@ async def test_a_listener_that_raises_is_called_again(
     assert "of the listener's own" in str(record.msg)
 
 
+async def test_a_listener_that_waits_for_what_is_cancelled_is_called_again(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was not the listener that was cancelled: this is logged as any error is."""
+    heard: list[Event] = []
+    done = asyncio.Event()
+
+    async def await_cancelled(event: Event) -> None:
+        heard.append(event)
+        if len(heard) == 3:
+            done.set()
+        other = asyncio.create_task(asyncio.sleep(60))
+        other.cancel()
+        await other
+
+    engine.on("message.accepted", await_cancelled)
+    endpoint_id = (await engine.create_endpoint(URL)).id
+    for number in range(3):
+        await engine.send(endpoint_id, number)
+    async with asyncio.timeout(5):
+        await done.wait()
+    assert any("listener.failed" in str(each.msg) for each in caplog.records)
+
+
+async def test_a_listener_may_close_the_engine(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The two wait for one another: the listener is cut off, and the engine closes."""
+    monkeypatch.setattr("sluicegate.listeners.LISTENERS_END_S", 0.01)
+    async with asyncio.timeout(5), Engine(settings, sender=Answers()) as engine:
+        engine.on("message.accepted", lambda _: engine.aclose())
+        await engine.send((await engine.create_endpoint(URL)).id, 1)
+        assert [event async for event in engine.events("storage.failed")] == []
+
+
 async def test_a_listener_is_told_until_it_is_ended(engine: Engine) -> None:
     """Twice is fine."""
     heard: list[Event] = []

@@ -31,6 +31,9 @@ Listener: TypeAlias = Callable[[Event], object]
 LISTENERS_END_S = 5.0
 """So long may listeners take for what they were told of, when the engine has closed."""
 
+_CUT_END_S = 0.5
+"""So long may one that is cut off take to end."""
+
 
 class Subscriber:
     """One that is told of events until it is closed; how it waits for them is its own affair.
@@ -92,7 +95,8 @@ class Listeners:
 
     def __init__(self, clock: Clock) -> None:
         """Begin with nobody."""
-        self.wanted: AbstractSet[EventName] = frozenset()
+        self._wanted: AbstractSet[EventName] = frozenset()
+        self._is_stale = False
         self._clock = clock
         self._subscribers: dict[int, weakref.ref[Subscriber]] = {}
         self._listening: dict[asyncio.Task[None], EventStream] = {}
@@ -108,7 +112,7 @@ class Listeners:
             subscriber.close()
             return
         number = id(subscriber)
-        self._subscribers[number] = weakref.ref(subscriber, lambda _: self._forget(number))
+        self._subscribers[number] = weakref.ref(subscriber, self._went)
         self._look()
 
     def stream(self, *names: str, room: int) -> EventStream:
@@ -147,31 +151,45 @@ class Listeners:
             _, late = await asyncio.wait(tasks, timeout=LISTENERS_END_S)
             for task in late:
                 task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            if late:  # one that does not end then may itself wait for the engine to close
+                await asyncio.wait(late, timeout=_CUT_END_S)
 
     def _listen(self, stream: EventStream, listener: Listener) -> None:
         task = asyncio.create_task(_call_with_each(stream, listener), name="sluicegate-listener")
         self._listening[task] = stream
         task.add_done_callback(self._listening.pop)
 
-    def _forget(self, number: int) -> None:
-        self._subscribers.pop(number, None)
-        self._look()
+    def _went(self, _: weakref.ref[Subscriber]) -> None:
+        """Look anew before the next event. Called on whichever thread let go of a subscriber."""
+        self._is_stale = True
 
     def _look(self) -> None:
-        """See what is wanted now."""
-        there = [each for ref in self._subscribers.values() if (each := ref()) is not None]
-        self.wanted = frozenset().union(*(each.queue.names for each in there if not each.is_over))
+        """Forget who has ended, and see what is wanted now."""
+        self._is_stale = False
+        there = {
+            number: reference
+            for number, reference in self._subscribers.items()
+            if (each := reference()) is not None and not each.is_over
+        }
+        self._subscribers = there
+        names = (each.queue.names for ref in there.values() if (each := ref()) is not None)
+        self._wanted = frozenset[EventName]().union(*names)
 
     # -- what happens -----------------------------------------------------------------------
 
+    @property
+    def wanted(self) -> AbstractSet[EventName]:
+        """See `Events.wanted`."""
+        if self._is_stale:
+            self._look()
+        return self._wanted
+
     def tell(self, event: Event) -> None:
         """See `Events.tell`."""
-        for number, reference in list(self._subscribers.items()):
+        for reference in self._subscribers.values():
             subscriber = reference()
             if subscriber is None or subscriber.is_over:
-                self._forget(number)
+                self._is_stale = True
             elif event.name in subscriber.queue.names:
                 subscriber.put(event)
 
@@ -203,11 +221,18 @@ class Listeners:
 
 
 async def _call_with_each(stream: EventStream, listener: Listener) -> None:
+    this = asyncio.current_task()
+    assert this is not None
     async for event in stream:
         with guarded(stream, event, listener) as is_for_it:
             answer = listener(event) if is_for_it else None
             if inspect.isawaitable(answer):
-                await answer
+                try:
+                    await answer
+                except asyncio.CancelledError as error:
+                    if this.cancelling():
+                        raise
+                    raise RuntimeError("what the listener waited for was cancelled") from error
 
 
 @contextlib.contextmanager
