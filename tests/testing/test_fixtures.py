@@ -15,6 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "testing-your-program.md"
 
 TESTS = """
 import sys
+import threading
 
 import pytest
 
@@ -25,8 +26,11 @@ sys.addaudithook(lambda event, _: opened.append(event) if event.startswith("sock
 
 
 @pytest.fixture(autouse=True)
-def nothing_opened_yet():
+def nothing_opened_before_and_left_behind():
     opened.clear()
+    yield
+    left = {each.name for each in threading.enumerate()}
+    assert not left & {"sluicegate-engine", "webhook-receiver"}
 
 
 @pytest.fixture
