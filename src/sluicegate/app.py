@@ -8,7 +8,7 @@ from sluicegate.engine.calls import ProjectCalls
 from sluicegate.engine.errors import SettingError
 from sluicegate.engine.events import EVENTS_WAITING, EventName
 from sluicegate.engine.settings import Settings
-from sluicegate.loading import LOADING
+from sluicegate.forks import LOADING
 from sluicegate.outbox.calls import OutboxCalls
 
 if TYPE_CHECKING:  # for annotations: the rest is loaded when an engine is made

@@ -57,6 +57,59 @@ def test_children_under_load_are_told_who_owns_the_file(tmp_path: Path, receiver
     assert (done.stdout, done.stderr, done.returncode) == ("[7, 7, 7, 7] True\n", "", 0)
 
 
+def test_children_under_load_enqueue_beside_their_parent(tmp_path: Path) -> None:
+    """Four children of a parent that delivers and enqueues: what all of them send is there, once.
+
+    What SQLite knew of the parent's locks when it forked must not be what a child goes by.
+    """
+    done = run_program(
+        """
+        owner, engine = SyncEngine(settings()), SyncEngine(settings(), mode="enqueue")
+        accepted = owner.events("message.accepted", room=100_000)
+        endpoint_id = owner.create_endpoint("http://127.0.0.1:9/hook").id
+        owner.pause(endpoint_id)
+        begun, enough = threading.Barrier(4), threading.Event()
+        sent = []
+
+        def send_until_enough():
+            sent.append(engine.send(endpoint_id, 0).message_id)
+            begun.wait(30)
+            while not enough.is_set():
+                sent.append(engine.send(endpoint_id, 0).message_id)
+
+        senders = [threading.Thread(target=send_until_enough) for _ in range(3)]
+        for sender in senders:
+            sender.start()
+        begun.wait(30)
+        reading, writing = os.pipe()
+        children = []
+        for number in range(4):
+            children.append(os.fork())
+            if not children[-1]:
+                try:
+                    for _ in range(3):
+                        message_id = engine.send(endpoint_id, number).message_id
+                        os.write(writing, f"{message_id}\\n".encode())
+                finally:
+                    os._exit(sys.exc_info()[0] is not None)
+        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        enough.set()
+        for sender in senders:
+            sender.join(30)
+        os.close(writing)
+        with os.fdopen(reading) as told:
+            sent += told.read().split()
+        found = [next(accepted).message_id for _ in sent]
+        stored = owner.get_metrics("1h").total_messages
+        print(codes, sorted(found) == sorted(sent), stored == len(set(sent)))
+        engine.close()
+        owner.close()
+        """,
+        tmp_path / "engine.db",
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("[0, 0, 0, 0] True True\n", "", 0)
+
+
 def test_an_engine_that_nobody_has_opened_works_in_a_child(tmp_path: Path) -> None:
     """Made before the fork, first used after it; then the parent is the one that is refused."""
     done = run_program(

@@ -17,7 +17,7 @@ from sluicegate.embedding.errors import CallTimeoutError
 from sluicegate.engine.errors import InvalidRequestError, SettingError, UnavailableError
 from sluicegate.engine.events import EVENTS_WAITING, EventName, EventQueue, event_names
 from sluicegate.engine.settings import Settings
-from sluicegate.loading import LOADING
+from sluicegate.forks import LOADING
 from sluicegate.outbox.calls import OutboxCalls
 
 if TYPE_CHECKING:

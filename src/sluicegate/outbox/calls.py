@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Protocol, overload
 
-from sluicegate.loading import LOADING
+from sluicegate.forks import LOADING
 
 if TYPE_CHECKING:
     from sluicegate.engine.message_rules import MessageRules

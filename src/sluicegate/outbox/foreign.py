@@ -5,7 +5,7 @@ from collections.abc import Callable
 from sluicegate.engine.errors import SettingError
 from sluicegate.engine.ports import Clock
 from sluicegate.engine.settings import Settings
-from sluicegate.loading import LOADING
+from sluicegate.forks import LOADING
 from sluicegate.outbox.source import Source
 from sluicegate.outbox.sqlite_source import SqliteOutbox
 from sluicegate.storage.database_file import real_path

@@ -6,7 +6,7 @@ Whoever has a connection of one has imported it.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from sluicegate.loading import LOADING
+from sluicegate.forks import LOADING
 from sluicegate.outbox.host import commits_by_itself, explained, refuse_autocommit
 from sluicegate.outbox.schema import dialect_of, statements
 from sluicegate.outbox.table import COLUMNS, Row

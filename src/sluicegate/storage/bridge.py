@@ -7,6 +7,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import aiosqlite
 
+from sluicegate.forks import IN_SQLITE
+
 __all__ = ["Connect", "begin", "call", "connect_sqlite"]
 
 _P = ParamSpec("_P")
@@ -58,14 +60,16 @@ def begin(
 ) -> None:
     """Let the connection's thread run `function(db)`, and the loop then `then(result, error)`.
 
-    Calls run one after another, in the order of the calls. Never blocks; on the event loop.
+    Calls run one after another, in the order of the calls; no fork happens during one, so a
+    transaction is one call. Never blocks; on the event loop.
 
     Raises:
         ValueError: the connection is closed.
     """
 
     def run() -> _R:
-        return function(connection._conn)  # noqa: SLF001 - as below
+        with IN_SQLITE:
+            return function(connection._conn)  # noqa: SLF001 - as below
 
     if not connection._running:  # noqa: SLF001 - as below
         raise ValueError("the connection is closed")
@@ -87,6 +91,7 @@ async def call(
     """
 
     def run() -> _R:
-        return function(connection._conn, *args, **kwargs)  # noqa: SLF001 - as in `begin`
+        with IN_SQLITE:
+            return function(connection._conn, *args, **kwargs)  # noqa: SLF001 - as in `begin`
 
     return cast("_R", await connection._execute(run))  # type: ignore[no-untyped-call]  # noqa: SLF001
