@@ -11,11 +11,12 @@ import threading
 __all__ = ["IN_SQLITE", "LOADING"]
 
 LOADING = threading.RLock()
-"""Held by whoever imports within a function: `with LOADING: from … import …`. Any thread.
+"""Held by whoever imports within a function (`with LOADING: from … import …`). Any thread.
 
 To import the public face must cost little, so what an engine is made of, asyncio and SQLite with
 it, is loaded when one is made. A child that is forked while a thread of its parent loads a module
-would wait for that module for ever.
+would wait for that module for ever. Certificates are loaded under it as well: OpenSSL holds a
+lock of its own meanwhile.
 """
 
 

@@ -4,6 +4,7 @@ import ssl
 from functools import cache
 
 from sluicegate.engine.errors import SettingError
+from sluicegate.forks import LOADING
 
 __all__ = ["check_name", "client_context", "tls_fault"]
 
@@ -25,7 +26,8 @@ def client_context(ca_file: str | None) -> ssl.SSLContext:
         return _system_context()
     context = _new_context()
     try:
-        context.load_verify_locations(cafile=ca_file)
+        with LOADING:
+            context.load_verify_locations(cafile=ca_file)
     except OSError as error:  # ssl.SSLError is one
         raise SettingError(
             f"tls_ca_file: {ca_file!r} cannot be used: {error.strerror or error}",
@@ -35,7 +37,8 @@ def client_context(ca_file: str | None) -> ssl.SSLContext:
 
 
 def _new_context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    with LOADING:
+        context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     return context
