@@ -162,6 +162,31 @@ def test_a_child_does_not_keep_the_file_from_those_who_come_after_its_parent(
     assert (done.stdout, done.stderr, done.returncode) == ("[]\n0\n", "", 0)
 
 
+def test_a_child_never_takes_over_what_its_parent_had_open(tmp_path: Path) -> None:
+    """Not even after its parent: SQLite would go by the parent's locks, and lose commits."""
+    done = run_program(
+        """
+        engine = SyncEngine(settings())
+        engine.list_endpoints()
+        go = os.pipe()
+        child = os.fork()
+        if not child:
+            os.read(go[0], 1)
+            try:
+                engine.list_endpoints()
+            except StorageLockedError as error:
+                assert "when it was forked" in str(error), error
+                os._exit(7)
+            os._exit(1)
+        engine.close()
+        os.write(go[1], b".")
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        """,
+        tmp_path / "engine.db",
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("7\n", "", 0)
+
+
 def test_a_child_that_is_forked_while_the_engine_opens_does_not_hang(tmp_path: Path) -> None:
     """Whatever another thread held at that moment is not held in the child."""
     done = run_program(

@@ -52,7 +52,7 @@ class SyncEngine(BlockingCalls, OutboxCalls):
     way and after its last thread; if it is killed, nothing that was accepted is lost.
 
     *Fork.* A child does not use what its parent opened: its first call opens the file anew. As
-    one process owns a file, that raises `StorageLockedError` while the parent has it open. So
+    one process owns a file, that raises `StorageLockedError` if the parent had it open. So
     open it in one process only; the workers of gunicorn or Celery take `mode="enqueue"`, which
     any number of processes may have.
 

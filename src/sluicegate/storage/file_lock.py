@@ -21,6 +21,9 @@ class FileLock:
     could then lock a new file of the same name while the first still holds the old one.
 
     A child of a fork does not hold it: it would, as long as it lives, also when its parent is gone.
+    Nor may it ever take it, if its parent held it at that moment: SQLite would go by locks that
+    only the parent had, and another program that opens the file could delete the log of the child's
+    commits (https://sqlite.org/howtocorrupt.html#_carrying_an_open_database_connection_across_a_fork).
     """
 
     def __init__(self, database: str) -> None:
@@ -37,8 +40,8 @@ class FileLock:
         """Take the lock or fail at once; never waits.
 
         Raises:
-            StorageLockedError: another process (or another storage of this one) has it, or
-                this platform has no `flock`.
+            StorageLockedError: another process (or another storage of this one) has it, the
+                parent had it when this process was forked, or this platform has no `flock`.
         """
         if sys.platform == "win32":
             message = f"cannot lock {self._path}: this platform has no flock; use a POSIX system"
@@ -58,12 +61,25 @@ class FileLock:
                 os.close(fd)
             message = f"cannot lock {self._path}: {error.strerror}"
             raise StorageLockedError(message, details={"file": self._path}) from error
+        if self._database in _parents:
+            os.close(fd)
+            message = (
+                f"{self._database} was open in this process's parent when it was forked: "
+                "open it only after the fork, or in a program that is started anew"
+            )
+            raise StorageLockedError(message, details={"file": self._database})
         os.ftruncate(fd, 0)
         # A full disk must not keep us from starting: the pid is only for the message.
         with contextlib.suppress(OSError):
             os.pwrite(fd, f"{os.getpid()}\n".encode("ascii"), 0)
         self._fd = fd
         _held.add(self)
+
+    def leave_to_parent(self) -> None:
+        """Begin as a child: close its own descriptor, the parent's goes on holding."""
+        if self._fd is not None:
+            _parents.add(self._database)
+        self.release()
 
     def release(self) -> None:
         """Give the lock back. Twice is fine."""
@@ -73,11 +89,13 @@ class FileLock:
 
 
 _held: "weakref.WeakSet[FileLock]" = weakref.WeakSet()
+_parents: set[str] = set()
+"""The databases that were in use when this process was forked."""
 
 
 def _after_fork_in_child() -> None:
     for lock in list(_held):
-        lock.release()  # closes the child's own descriptor: the parent's goes on holding
+        lock.leave_to_parent()
 
 
 if hasattr(os, "register_at_fork"):
