@@ -333,6 +333,13 @@ def test_a_tolerance_that_would_let_anything_pass_is_refused(tolerance_s: object
         verify(NEW, signed(), BODY, tolerance_s, now_s=NOW_S)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("now_s", [float("nan"), float("inf"), float("-inf")])
+def test_a_time_at_which_nothing_would_be_too_old_is_refused(now_s: float) -> None:
+    """No timestamp is more than the tolerance from what is no number."""
+    with pytest.raises(ValueError, match="now_s"):
+        verify(NEW, signed(), BODY, now_s=now_s)
+
+
 @pytest.mark.parametrize("body", [{"event": "order.created"}, None, 5])
 def test_a_body_that_was_parsed_is_refused(body: object) -> None:
     """Written again it would be other bytes."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # for annotations: the rest is loaded when an engine is made
     from sluicegate.listeners import EventStream, Listener, Subscriber
     from sluicegate.modes.life import Life
 
-__all__ = ["Engine", "Mode", "checked_mode"]
+__all__ = ["Engine", "Mode", "checked_mode", "checked_settings"]
 
 Mode = Literal["deliver", "enqueue"]
 """`deliver`: own the file, and deliver. `enqueue`: only send, for the process that owns it."""
@@ -35,6 +35,22 @@ def checked_mode(mode: object) -> Mode:
         if mode == known:
             return cast("Mode", known)
     raise SettingError(f"mode must be deliver or enqueue, not {mode!r}")
+
+
+def checked_settings(settings: object) -> Settings:
+    """Return `settings`, or the defaults for `None`.
+
+    Raises:
+        SettingError: they are something else, such as the path of a database.
+    """
+    if settings is None:
+        return Settings()
+    if not isinstance(settings, Settings):
+        raise SettingError(
+            f'settings must be Settings(...), such as Settings(database="webhooks.db"), and not '
+            f"a {type(settings).__name__}"
+        )
+    return settings
 
 
 class Engine(ProjectCalls, OutboxCalls):
@@ -98,9 +114,10 @@ class Engine(ProjectCalls, OutboxCalls):
             export_files: where the files of exports live.
 
         Raises:
-            SettingError: a setting has a value that is not allowed, or there is no such mode.
+            SettingError: a setting has a value that is not allowed, there is no such mode, or
+                `settings` are no `Settings`.
         """
-        self.settings = settings = settings if settings is not None else Settings()
+        self.settings = settings = checked_settings(settings)
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.random: Random = random if random is not None else SystemRandom()
         with LOADING:

@@ -14,6 +14,7 @@ as Standard Webhooks demands, and prove nothing.
 """
 
 import hmac
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -121,13 +122,15 @@ def verify(
         SigningSecretError: a secret is none: this program's configuration is wrong. It is no
             `VerificationError`, so that it does not look like a forgery.
         TypeError: the body or the headers are something else.
-        ValueError: `tolerance_s` is out of bounds, or text has no UTF-8.
+        ValueError: `tolerance_s` or `now_s` is out of bounds, or text has no UTF-8.
     """
     secrets = _checked_secrets(secret)
     if type(tolerance_s) not in {int, float} or not 0 <= tolerance_s <= _TOLERANCE_MAX_S:
         raise ValueError(
             f"tolerance_s: {tolerance_s!r} is not allowed: seconds from 0 to {_TOLERANCE_MAX_S:.0f}"
         )
+    if now_s is not None and not math.isfinite(now_s):
+        raise ValueError(f"now_s: {now_s!r} is not allowed: seconds since 1970")  # none is too old
     found = _signing_headers(headers)
     is_standard = any(name in found for name in _STANDARD)
     is_own = any(name in found for name in _OWN)

@@ -241,3 +241,25 @@ def test_a_child_that_is_forked_while_the_engine_is_loaded_does_not_hang(tmp_pat
         tmp_path / "engine.db",
     )
     assert (done.stdout, done.stderr, done.returncode) == ("0\n", "", 0)
+
+
+def test_events_of_the_parent_end_in_a_child(tmp_path: Path) -> None:
+    """A child that is forked while events are read would wait for its parent's for ever."""
+    done = run_program(
+        """
+        engine = SyncEngine(settings())
+        events = engine.events("message.accepted")
+        endpoint_id = engine.create_endpoint("http://127.0.0.1:9/hook").id
+        for number in range(2):
+            engine.send(endpoint_id, number)
+        next(events)
+        child = os.fork()
+        if not child:
+            os._exit(len(list(events)))
+        assert os.waitpid(child, 0)[1] == 0
+        assert next(events).name == "message.accepted"
+        engine.close()
+        """,
+        tmp_path / "engine.db",
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,11 +1,14 @@
 """`SyncEngine`: the same engine for programs without an event loop."""
 
 import asyncio
+import copy
 import math
+import pickle
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
+from typing import Any
 
 import pytest
 from tests.embedding.conftest import Receiver
@@ -249,6 +252,64 @@ def test_events_can_be_waited_for(settings: Settings, receiver: Receiver) -> Non
         names = [next(events).name for _ in range(2)]
     assert names == ["message.accepted", "message.succeeded"]
     assert list(events) == []
+
+
+def test_listeners_hear_what_they_were_told_before_the_engine_is_closed(
+    engine: SyncEngine,
+) -> None:
+    """Else the program's end would take it: they are daemon threads. One may close the engine."""
+    go_on, all_sent, heard = threading.Event(), threading.Event(), list[Event]()
+
+    def hear(event: Event) -> None:
+        go_on.wait(30)
+        for thread in threading.enumerate():
+            if thread.name == "sluicegate-engine":
+                thread.join(30)  # slower than the closing
+        heard.append(event)
+
+    def close(_: Event) -> None:
+        all_sent.wait(30)
+        go_on.set()
+        engine.close()
+
+    engine.on("message.accepted", hear)
+    engine.on("message.accepted", close)
+    endpoint_id = engine.create_endpoint(URL).id
+    for number in range(10):
+        engine.send(endpoint_id, number)
+    all_sent.set()
+    engine.close()
+    assert len(heard) == 10
+
+
+@pytest.mark.parametrize("mode", ["deliver", "enqueue"])
+@pytest.mark.parametrize("settings", ["webhooks.db", {"database": "webhooks.db"}])
+def test_settings_that_are_none_are_refused(settings: Any, mode: Any) -> None:
+    """With what to write instead, at once; by the asynchronous engine too."""
+    for kind in (SyncEngine, Engine):
+        with pytest.raises(SettingError, match=r"must be Settings\(\.\.\.\), such as .* not a"):
+            kind(settings, mode=mode)
+
+
+def test_who_has_the_file_is_told(engine: SyncEngine, settings: Settings) -> None:
+    """Two engines of one process are no two processes."""
+    engine.list_endpoints()
+    with pytest.raises(StorageLockedError, match="another engine of this process"):
+        SyncEngine(settings).list_endpoints()
+
+
+@pytest.mark.parametrize("away", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_it_does_not_go_to_another_process(away: Callable[[object], object]) -> None:
+    """As an argument of `multiprocessing`: what to give instead is told."""
+    with pytest.raises(TypeError, match="give its Settings"):
+        away(SyncEngine())
+
+
+def test_a_close_with_a_timeout_that_makes_no_sense_closes_nothing(engine: SyncEngine) -> None:
+    """It says so, and the engine goes on."""
+    with pytest.raises(SettingError, match="timeout_s"):
+        engine.close(timeout_s=-1)
+    assert engine.list_endpoints().items == []
 
 
 def test_events_that_make_no_sense_are_refused(engine: SyncEngine) -> None:

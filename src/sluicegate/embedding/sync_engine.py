@@ -8,9 +8,9 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
-from sluicegate.app import Engine, Mode, checked_mode
+from sluicegate.app import Engine, Mode, checked_mode, checked_settings
 from sluicegate.clock import SystemClock, SystemRandom
 from sluicegate.embedding.blocking import BlockingCalls
 from sluicegate.embedding.errors import CallTimeoutError
@@ -75,10 +75,11 @@ class SyncEngine(BlockingCalls, OutboxCalls):
             timeout_s: how long a call waits when it does not say, more than 0.
 
         Raises:
-            SettingError: `timeout_s` is not a positive number, or there is no such mode.
+            SettingError: `timeout_s` is not a positive number, there is no such mode, or
+                `settings` are no `Settings`.
         """
         self._mode: Mode = checked_mode(mode)
-        self.settings = settings if settings is not None else Settings()
+        self.settings = checked_settings(settings)
         with LOADING:
             from sluicegate.engine.message_rules import MessageRules  # noqa: PLC0415 - if needed
 
@@ -88,6 +89,8 @@ class SyncEngine(BlockingCalls, OutboxCalls):
         self._timeout_s = _checked(timeout_s)
         self._background: Background | None = None
         self._inherited: list[Background] = []
+        self._streams: weakref.WeakSet[SyncEventStream] = weakref.WeakSet()
+        self._listening: list[threading.Thread] = []
         self._closed = False
         self._lock = threading.Lock()
         _engines.add(self)
@@ -106,6 +109,10 @@ class SyncEngine(BlockingCalls, OutboxCalls):
         """Drain, then close everything."""
         self.close()
 
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied, as for another process."""
+        raise TypeError("a SyncEngine cannot be pickled or copied: give its Settings, and make one")
+
     @property
     def failed(self) -> bool:
         """Whether storage can no longer be trusted: end the process and start it anew."""
@@ -119,7 +126,8 @@ class SyncEngine(BlockingCalls, OutboxCalls):
         """Call `listener` with every event of a name, from now on; see `Engine.on`.
 
         Each listener is called on a daemon thread of its own, where it may block and may call
-        this engine. Opens the file, if that was not done yet. A child of a fork has no listeners.
+        this engine. Opens the file, if that was not done yet. When the engine closes, all of them
+        together have 5 seconds for what they were told of. A child of a fork has no listeners.
 
         Args:
             event: one of `EventName`, such as `message.failed`.
@@ -139,16 +147,19 @@ class SyncEngine(BlockingCalls, OutboxCalls):
         stream = self.events(event, room=room)
         from sluicegate.embedding.sync_events import call_with_each  # noqa: PLC0415 - it is loaded
 
-        threading.Thread(
+        thread = threading.Thread(
             target=call_with_each, args=(stream, listener), name="sluicegate-listener", daemon=True
-        ).start()
+        )
+        thread.start()
+        with self._lock:
+            self._listening = [*(each for each in self._listening if each.is_alive()), thread]
         return stream.close
 
     def events(self, *names: EventName | str, room: int = EVENTS_WAITING) -> "SyncEventStream":
         """Return events as they happen, from now on: `for event in engine.events():` blocks.
 
-        What is missed and when it ends is as with `Engine.events`. Opens the file, if that was
-        not done yet.
+        What is missed and when it ends is as with `Engine.events`; in a child of a fork it ends at
+        once. Opens the file, if that was not done yet.
 
         Args:
             *names: of `EventName`; none: all.
@@ -165,6 +176,7 @@ class SyncEngine(BlockingCalls, OutboxCalls):
         async def subscribe(engine: Engine) -> None:
             engine.subscribe(stream)
 
+        self._streams.add(stream)
         self._call(subscribe, None)
         return stream
 
@@ -172,23 +184,30 @@ class SyncEngine(BlockingCalls, OutboxCalls):
         """Start nothing more, give attempts in flight `drain_s` to end, close the file.
 
         Twice is fine, as is before the first call. Calls that others wait for raise
-        `UnavailableError`, as do all later ones.
+        `UnavailableError`, as do all later ones. Then listeners have 5 seconds (`timeout_s`, if
+        that is less) for what they were told of.
 
         Args:
-            timeout_s: how long to wait, in seconds; when not given, until it is closed.
+            timeout_s: how long to wait until it is closed, in seconds; when not given, for ever.
 
         Raises:
             CallTimeoutError: it was not closed in time; the closing goes on.
+            SettingError: `timeout_s` is not a positive number; nothing was done.
             RuntimeError: an event loop runs on this thread.
         """
         _refuse_loop()
+        wait_s = None if timeout_s is None else _checked(timeout_s)
         with self._lock:
             self._closed = True
-            background = self._background
+            background, listening = self._background, self._listening
         if background is not None:
-            if not background.stop(timeout_s=None if timeout_s is None else _checked(timeout_s)):
+            if not background.stop(timeout_s=wait_s):
                 raise CallTimeoutError("not closed in time; the closing goes on")
             atexit.unregister(self.close)
+        if listening:
+            from sluicegate.embedding.sync_events import end_listening  # noqa: PLC0415 - it is loaded
+
+            end_listening(listening, timeout_s=wait_s)
 
     def _call(
         self, call: Callable[[Engine], Coroutine[Any, Any, _T]], timeout_s: float | None
@@ -221,6 +240,9 @@ class SyncEngine(BlockingCalls, OutboxCalls):
             self._inherited.append(self._background)
             self._background = None
             atexit.unregister(self.close)
+        for stream in list(self._streams):
+            stream.leave_to_parent()
+        self._listening = []
         self._lock = threading.Lock()
 
 

@@ -53,7 +53,10 @@ class FileLock:
         except BlockingIOError:
             owner = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(fd)
-            message = f"{self._database} is in use by another process (pid {owner})"
+            who = f"another process (pid {owner})"
+            if owner == str(os.getpid()):
+                who = f"another engine of this process (pid {owner})"
+            message = f"{self._database} is in use by {who}"
             details = {"file": self._database, "pid": owner}
             raise StorageLockedError(message, details=details) from None
         except OSError as error:
