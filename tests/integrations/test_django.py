@@ -138,6 +138,22 @@ def test_the_system_checks_say_what_is_wrong(tmp_path: Path, setting: str, told:
     assert not list(tmp_path.glob("*.db*"))
 
 
+def test_a_command_that_skips_the_checks_says_what_is_wrong(tmp_path: Path) -> None:
+    """As `call_command` does, from a program."""
+    settings = 'INSTALLED_APPS = ["sluicegate.integrations.django"]\nSLUICEGATE = {"drain_s": -1}\n'
+    write_project(tmp_path, settings=settings, views="order = print")
+    done = subprocess.run(
+        [sys.executable, "-m", "django", "sluicegate_deliver", "--skip-checks"],
+        cwd=tmp_path,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "shop_settings", "PYTHONPATH": "."},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "ImproperlyConfigured: SLUICEGATE: drain_s: value -1 is not allowed" in done.stderr
+
+
 @pytest.mark.usefixtures("endpoint_id")
 def test_what_is_written_in_djangos_transaction_is_delivered_by_the_command(
     tmp_path: Path, receiver: Receiver

@@ -391,3 +391,10 @@ async def test_what_a_killed_process_was_told_is_delivered(
     assert set(told) <= set(deliveries.ids)
     assert len(deliveries.ids) == len(set(deliveries.ids))
     assert len(deliveries.ids) <= len(told) + 1  # stored, and killed before it could say so
+
+
+def test_an_inbox_that_cannot_be_opened_is_no_passing_state(settings: Settings) -> None:
+    """As with one that another user must not open: to try again would not help."""
+    Path(f"{settings.database}.inbox").symlink_to("/nowhere/inbox")
+    with pytest.raises(SettingError, match=r"cannot open inbox .*readable and writable"):
+        asyncio.run(Engine(settings, mode="enqueue").__aenter__())

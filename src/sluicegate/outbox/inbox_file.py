@@ -63,10 +63,12 @@ def create(path: str, *, database: str) -> None:
     """Create an empty file, unless there is one, for those who may use the database.
 
     Raises:
-        SettingError: the folder does not exist or must not be written.
+        SettingError: the folder does not exist or must not be written, or the file must not.
     """
     with _creating:
         if exists(path):
+            if not os.access(path, os.R_OK | os.W_OK):  # opens nothing: see above
+                raise _unusable(path, "it must be readable and writable")
             return
         try:
             _create(path, database)

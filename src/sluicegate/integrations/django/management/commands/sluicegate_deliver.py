@@ -29,11 +29,12 @@ class Command(BaseCommand):
         Raises:
             CommandError: another process owns the file, it cannot be opened, storage failed, or a
                 second signal came.
+            ImproperlyConfigured: the setting is missing or wrong, and nobody checked.
         """
         config = apps.get_app_config("sluicegate")
         assert isinstance(config, SluicegateConfig)
         try:
-            asyncio.run(self._deliver(config.settings))
+            asyncio.run(self._deliver(config.engine.settings))
         except asyncio.CancelledError:
             raise CommandError("cut off by a second signal: nothing accepted is lost") from None
         except SluicegateError as error:
