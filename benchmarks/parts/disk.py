@@ -19,6 +19,8 @@ __all__ = ["goals", "measure", "sections"]
 _OLDER_MS = 400 * 86_400_000
 _BATCH = 100
 _LOOK_S = 0.25
+_STILL_S = 2.0
+"""A file that has not changed for so long has been cut."""
 _TIMEOUT_S = 90.0
 
 
@@ -69,13 +71,20 @@ def _checkpointed(database: Path) -> int:
 
 
 def _until_shrunk(database: Path, full_bytes: int) -> tuple[int, float]:
-    """Wait until the file has become shorter; return its length, and how long it took."""
-    began_s = time.monotonic()
-    while (length := database.stat().st_size) >= full_bytes / 2:
+    """Wait until the file gets no shorter; return its length, and how long it took.
+
+    It is cut piece by piece: at first by less than a half, as messages are removed, then by the
+    rest of it.
+    """
+    began_s = changed_s = time.monotonic()
+    length = full_bytes
+    while length >= full_bytes / 2 or time.monotonic() < changed_s + _STILL_S:
         if time.monotonic() > began_s + _TIMEOUT_S:
             raise BenchmarkError(f"the file is still {length:,} bytes long")
         time.sleep(_LOOK_S)
-    return length, time.monotonic() - began_s
+        if (now := database.stat().st_size) != length:
+            length, changed_s = now, time.monotonic()
+    return length, changed_s - began_s
 
 
 def sections(figures: dict[str, Any]) -> Iterator[Section]:
