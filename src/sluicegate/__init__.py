@@ -2,9 +2,10 @@
 
 `Engine`, `SyncEngine`, `Settings` and `verify` are the public face; `sluicegate.engine.errors`
 holds what they raise.
-They are imported when first used: a command that needs neither does not wait for them.
+Each is imported when first used: a command that needs none does not wait for them.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from sluicegate.engine.version import __version__
@@ -18,22 +19,16 @@ if TYPE_CHECKING:
 __all__ = ["Engine", "Settings", "SyncEngine", "__version__", "verify"]
 
 
+_MODULES = {
+    "Engine": "sluicegate.app",
+    "Settings": "sluicegate.engine.settings",
+    "SyncEngine": "sluicegate.embedding",
+    "verify": "sluicegate.verification",
+}
+
+
 def __getattr__(name: str) -> object:
-    if name == "Engine":
-        from sluicegate.app import Engine  # noqa: PLC0415 - loaded by whoever uses it
-
-        return Engine
-    if name == "SyncEngine":
-        from sluicegate.embedding import SyncEngine  # noqa: PLC0415 - loaded by whoever uses it
-
-        return SyncEngine
-    if name == "Settings":
-        from sluicegate.engine.settings import Settings  # noqa: PLC0415 - loaded by whoever uses it
-
-        return Settings
-    if name == "verify":
-        from sluicegate.verification import verify  # noqa: PLC0415 - loaded by whoever uses it
-
-        return verify
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    if name not in _MODULES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(_MODULES[name]), name)
