@@ -121,20 +121,21 @@ class Engine(ProjectCalls, OutboxCalls):
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.random: Random = random if random is not None else SystemRandom()
         with LOADING:
-            from sluicegate.engine.message_rules import MessageRules  # noqa: PLC0415 - if needed
+            from sluicegate.engine.message_rules import MessageRules  # noqa: PLC0415 - see `LOADING`
 
         self._message_rules = MessageRules(clock=self.clock, random=self.random, settings=settings)
         self._life: Life
         if checked_mode(mode) == "enqueue":
             with LOADING:
-                from sluicegate.modes.enqueueing import Enqueueing  # noqa: PLC0415 - if needed
+                from sluicegate.modes.enqueueing import Enqueueing  # noqa: PLC0415 - see `LOADING`
 
             self._life = Enqueueing(settings, clock=self.clock, random=self.random)
         else:
             with LOADING:
-                from sluicegate.modes.delivering import Delivering  # noqa: PLC0415 - if needed
+                from sluicegate.assembly import Assembly  # noqa: PLC0415 - see `LOADING`
+                from sluicegate.modes.delivering import Delivering  # noqa: PLC0415 - see `LOADING`
 
-            self._life = Delivering(
+            parts = Assembly(
                 settings,
                 clock=self.clock,
                 random=self.random,
@@ -143,6 +144,7 @@ class Engine(ProjectCalls, OutboxCalls):
                 resolver=resolver,
                 export_files=export_files,
             )
+            self._life = Delivering(parts)
         self.services = self._life.services
         self.telemetry, self.exposition = self._life.telemetry, self._life.exposition
         self.readiness, self.failed = self._life.readiness, self._life.failed

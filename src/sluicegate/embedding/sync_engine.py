@@ -81,7 +81,7 @@ class SyncEngine(BlockingCalls, OutboxCalls):
         self._mode: Mode = checked_mode(mode)
         self.settings = checked_settings(settings)
         with LOADING:
-            from sluicegate.engine.message_rules import MessageRules  # noqa: PLC0415 - if needed
+            from sluicegate.engine.message_rules import MessageRules  # noqa: PLC0415 - see `LOADING`
 
         self._message_rules = MessageRules(
             clock=SystemClock(), random=SystemRandom(), settings=self.settings
@@ -145,7 +145,7 @@ class SyncEngine(BlockingCalls, OutboxCalls):
             message = "a SyncEngine calls functions; a coroutine function is one for Engine.on"
             raise InvalidRequestError(message, details={"field": "listener"})
         stream = self.events(event, room=room)
-        from sluicegate.embedding.sync_events import call_with_each  # noqa: PLC0415 - it is loaded
+        from sluicegate.embedding.sync_events import call_with_each  # noqa: PLC0415 - loaded by then
 
         thread = threading.Thread(
             target=call_with_each, args=(stream, listener), name="sluicegate-listener", daemon=True
@@ -169,7 +169,7 @@ class SyncEngine(BlockingCalls, OutboxCalls):
             InvalidRequestError: there is no such event, or `room` is out of range.
         """
         with LOADING:
-            from sluicegate.embedding.sync_events import SyncEventStream  # noqa: PLC0415 - if needed
+            from sluicegate.embedding.sync_events import SyncEventStream  # noqa: PLC0415 - see `LOADING`
 
         stream = SyncEventStream(EventQueue(event_names(names), room=room))
 
@@ -205,7 +205,7 @@ class SyncEngine(BlockingCalls, OutboxCalls):
                 raise CallTimeoutError("not closed in time; the closing goes on")
             atexit.unregister(self.close)
         if listening:
-            from sluicegate.embedding.sync_events import end_listening  # noqa: PLC0415 - it is loaded
+            from sluicegate.embedding.sync_events import end_listening  # noqa: PLC0415 - loaded by then
 
             end_listening(listening, timeout_s=wait_s)
 
@@ -225,7 +225,7 @@ class SyncEngine(BlockingCalls, OutboxCalls):
                 if self._background is None:
                     atexit.register(self.close)
                 with LOADING:
-                    from sluicegate.embedding.background import Background  # noqa: PLC0415 - if needed
+                    from sluicegate.embedding.background import Background  # noqa: PLC0415 - see `LOADING`
 
                 self._background = Background(lambda: Engine(self.settings, mode=self._mode))
             return self._background
@@ -257,7 +257,7 @@ def _checked(timeout_s: float) -> float:
 def _refuse_loop() -> None:
     if "asyncio" not in sys.modules:
         return  # then there is none: it is loaded with the first engine
-    import asyncio  # noqa: PLC0415 - it is loaded
+    import asyncio  # noqa: PLC0415 - loaded by then
 
     try:
         asyncio.get_running_loop()

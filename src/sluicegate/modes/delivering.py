@@ -3,10 +3,6 @@
 from contextlib import AsyncExitStack
 
 from sluicegate.assembly import Assembly
-from sluicegate.engine.ports import Clock, Random, Sender, Storage
-from sluicegate.engine.ports.export_files import ExportFiles
-from sluicegate.engine.settings import Settings
-from sluicegate.http.outbound.resolver import PooledResolver
 from sluicegate.modes.life import Life
 
 __all__ = ["Delivering"]
@@ -15,29 +11,10 @@ __all__ = ["Delivering"]
 class Delivering(Life):
     """Opens every part in order, and closes them in the opposite one."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        clock: Clock,
-        random: Random,
-        storage: Storage | None,
-        sender: Sender | None,
-        resolver: PooledResolver | None,
-        export_files: ExportFiles | None,
-    ) -> None:
-        """Put the parts together: see `Engine`."""
+    def __init__(self, parts: Assembly) -> None:
+        """Take what the engine is made of; nothing is opened or started."""
         super().__init__()
-        self._settings = settings
-        self._parts = parts = Assembly(
-            settings,
-            clock=clock,
-            random=random,
-            storage=storage,
-            sender=sender,
-            resolver=resolver,
-            export_files=export_files,
-        )
+        self._parts = parts
         self.services = parts.services
         self.telemetry, self.exposition = parts.telemetry, parts.exposition
 
@@ -55,8 +32,9 @@ class Delivering(Life):
         if parts.exposition is not None:
             parts.storage.on_committed(parts.loop_lag.stir)
         parts.storage.on_fatal(self.fail)
-        created = await parts.services.api_keys.bootstrap(self._settings.bootstrap_api_key)
-        if created is not None and self._settings.bootstrap_api_key is None:
+        given = parts.settings.bootstrap_api_key
+        created = await parts.services.api_keys.bootstrap(given)
+        if created is not None and given is None:
             self.first_key = created.key
         project_id = await parts.storage.default_project()
         assert project_id is not None, "the first start has made one"

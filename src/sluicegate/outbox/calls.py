@@ -53,6 +53,6 @@ class OutboxCalls:
             OutboxError: it is no connection of these.
         """
         with LOADING:
-            from sluicegate.outbox.writing import outbox_of  # noqa: PLC0415 - when it is needed
+            from sluicegate.outbox.writing import outbox_of  # noqa: PLC0415 - see `LOADING`
 
         return outbox_of(connection, self._message_rules)

@@ -59,9 +59,9 @@ def draw(
         PlotError: matplotlib is not installed, or a file cannot be written.
     """
     check_plots()
-    import matplotlib as mpl  # noqa: PLC0415 - optional
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - optional
-    from matplotlib.figure import Figure  # noqa: PLC0415 - optional
+    import matplotlib as mpl  # noqa: PLC0415 - an extra
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - an extra
+    from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
 
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=_INCHES, dpi=_DPI, facecolor="white")
@@ -82,7 +82,7 @@ def check_plots() -> None:
         PlotError: matplotlib is not installed.
     """
     try:
-        import matplotlib as mpl  # noqa: PLC0415 - optional
+        import matplotlib as mpl  # noqa: PLC0415 - an extra
     except ImportError:
         raise PlotError(
             "a picture needs matplotlib, which is not installed: pip install 'sluicegate[plots]'"
@@ -238,7 +238,7 @@ def _head(figure: "Figure", panel: "Axes", scenario: Scenario, sample: Sample) -
     )
     handles, labels = panel.get_legend_handles_labels()
     if scenario.outages:
-        from matplotlib.patches import Patch  # noqa: PLC0415 - optional
+        from matplotlib.patches import Patch  # noqa: PLC0415 - an extra
 
         handles = [*handles, Patch(facecolor=_OUTAGE)]
         labels = [*labels, "outage"]
