@@ -87,11 +87,17 @@ async def call(
 ) -> _R:
     """Run `function(db, …)` on the connection's thread and return what it returns.
 
-    As `begin` does. A cancelled call runs all the same.
+    As `begin` does, to which it is one call. A cancelled one runs all the same.
     """
+    future: asyncio.Future[_R] = asyncio.get_running_loop().create_future()
 
-    def run() -> _R:
-        with IN_SQLITE:
-            return function(connection._conn, *args, **kwargs)  # noqa: SLF001 - as in `begin`
+    def told(result: _R | None, error: BaseException | None) -> None:
+        if future.done():
+            return  # cancelled
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(cast("_R", result))
 
-    return cast("_R", await connection._execute(run))  # type: ignore[no-untyped-call]  # noqa: SLF001
+    begin(connection, lambda db: function(db, *args, **kwargs), told)
+    return await future
