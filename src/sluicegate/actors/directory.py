@@ -197,8 +197,6 @@ class Directory:
         """Hand on what was accepted: the listener of `Storage.on_accepted`."""
         for endpoint_id, arrivals in messages.items():
             self._hint(endpoint_id, arrivals)
-            if (entry := self._entries.get(endpoint_id)) is not None:
-                entry.outstanding.hasten()
 
     def _hint(self, endpoint_id: str, arrivals: Arrivals | None) -> None:
         if self.closing:
@@ -210,6 +208,8 @@ class Directory:
         entry.hear(arrivals, self._arrivals_max)
         if not entry.hinted:
             entry.hinted = entry.outstanding.report(Wake())
+        if arrivals is not None:
+            entry.outstanding.hasten()
 
     def in_flight(self) -> AbstractSet[str]:
         """See `Owners.in_flight`."""

@@ -9,7 +9,7 @@ from sluicegate.actors.messages import Crashed
 from sluicegate.actors.outstanding import Outstanding
 from sluicegate.engine.log import log
 
-__all__ = ["spawn_read", "spawn_write"]
+__all__ = ["Begun", "spawn_read", "spawn_write"]
 
 
 def spawn_read(
