@@ -16,6 +16,7 @@ from sluicegate.engine.moments import from_ms
 from sluicegate.engine.settings import Settings
 from sluicegate.outbox import refusals
 from sluicegate.outbox.doorbell import doorbell_path, ring
+from sluicegate.outbox.foreign import sqlite_path
 from sluicegate.outbox.inbox_file import inbox_path
 from sluicegate.storage.database_file import real_path
 
@@ -24,7 +25,6 @@ __all__ = ["refused"]
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-_SQLITE = "sqlite:///"
 _HEADINGS = ["message", "endpoint", "refused", "code", "reason"]
 _BY_HAND = (
     "not looked into: SELECT * FROM sluicegate_outbox_refused there, and move rows back to"
@@ -54,7 +54,8 @@ def refused() -> None:
 def list_refused(*, flags: Flags, limit: int, as_json: bool) -> None:
     """List what was refused, the latest first, for each outbox."""
     found = [
-        (path, *_asked(refusals.read_refusals, path, limit=limit)) for path in _outboxes(flags)
+        (path, *_asked(refusals.read_refusals, path, limit=limit))
+        for path in _outboxes(_settings(flags))
     ]
     if as_json:
         click.echo(json.dumps([_plain(path, each) for path, shown, _ in found for each in shown]))
@@ -74,10 +75,11 @@ def list_refused(*, flags: Flags, limit: int, as_json: bool) -> None:
 @with_settings
 def retry(*, flags: Flags, ids: tuple[str, ...], everything: bool) -> None:
     """Put messages back, to be taken anew; what is still wrong is refused again."""
-    _settle(flags, ids, refusals.put_back, "put back", everything=everything)
     settings = _settings(flags)
+    unknown = _settle(settings, ids, refusals.put_back, "put back", everything=everything)
     heard = ring(doorbell_path(real_path(settings.database)))
     click.echo("taken now" if heard else "taken when the process that delivers starts", err=True)
+    sys.exit(1 if unknown else 0)
 
 
 @refused.command()
@@ -86,22 +88,24 @@ def retry(*, flags: Flags, ids: tuple[str, ...], everything: bool) -> None:
 @with_settings
 def drop(*, flags: Flags, ids: tuple[str, ...], everything: bool) -> None:
     """Forget messages for ever."""
-    _settle(flags, ids, refusals.drop, "dropped", everything=everything)
+    unknown = _settle(_settings(flags), ids, refusals.drop, "dropped", everything=everything)
+    sys.exit(1 if unknown else 0)
 
 
 def _settle(
-    flags: Flags,
+    settings: Settings,
     ids: tuple[str, ...],
     settle: Callable[[str, Sequence[str] | None], list[str]],
     done: str,
     *,
     everything: bool,
-) -> None:
+) -> list[str]:
+    """Do it to messages and say so; return the ids of those that were not refused."""
     if bool(ids) == everything:
         raise click.UsageError("name messages by their ids, or give --all")
     settled = [
         id_
-        for path in _outboxes(flags)
+        for path in _outboxes(settings)
         for id_ in _asked(settle, path, None if everything else ids)
     ]
     for id_ in settled:
@@ -109,17 +113,16 @@ def _settle(
     unknown = [id_ for id_ in ids if id_ not in settled]
     for id_ in unknown:
         click.echo(f"{printable(id_)} was not refused", err=True)
-    if unknown:
-        sys.exit(1)
+    return unknown
 
 
-def _outboxes(flags: Flags) -> Iterator[str]:
+def _outboxes(settings: Settings) -> Iterator[str]:
     """Return the files to look into: the inbox, and the outboxes of the settings."""
-    settings = _settings(flags)
     yield inbox_path(real_path(settings.database))
     for url in settings.outboxes:
-        if url.startswith(_SQLITE):
-            yield real_path(url.removeprefix(_SQLITE))
+        path = sqlite_path(url)
+        if path is not None:
+            yield path
         else:
             scheme, _, _ = url.partition("://")
             click.echo(f"an outbox in {scheme}: {_BY_HAND}", err=True)

@@ -10,7 +10,7 @@ from sluicegate.outbox.source import Source
 from sluicegate.outbox.sqlite_source import SqliteOutbox
 from sluicegate.storage.database_file import real_path
 
-__all__ = ["foreign_sources"]
+__all__ = ["foreign_sources", "sqlite_path"]
 
 _SQLITE = "sqlite:///"
 
@@ -25,9 +25,9 @@ def foreign_sources(settings: Settings, *, clock: Clock) -> list[Source]:
     taken = {real_path(settings.database)}
     sources: list[Source] = []
     for url in settings.outboxes:
-        is_file = url.startswith(_SQLITE)
-        place = real_path(url.removeprefix(_SQLITE)) if is_file else url
-        make = SqliteOutbox if is_file else _postgresql()
+        path = sqlite_path(url)
+        place = url if path is None else path
+        make = _postgresql() if path is None else SqliteOutbox
         sources.append(make(place, clock=clock, poll_s=settings.outbox_poll_s))
         if place in taken:
             raise SettingError(
@@ -38,10 +38,15 @@ def foreign_sources(settings: Settings, *, clock: Clock) -> list[Source]:
     return sources
 
 
+def sqlite_path(url: str) -> str | None:
+    """Return the real path of the SQLite file that an outbox is in; `None`: it is in no file."""
+    return real_path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
+
+
 def _postgresql() -> Callable[..., Source]:
     try:
         with LOADING:
-            from sluicegate.outbox.postgresql_source import PostgresqlOutbox  # noqa: PLC0415 - extra
+            from sluicegate.outbox.postgresql_source import PostgresqlOutbox  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise SettingError(
             "outboxes: PostgreSQL needs psycopg, `pip install 'sluicegate[outbox-postgresql]'`"

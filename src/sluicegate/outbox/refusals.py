@@ -85,11 +85,10 @@ def _settle(path: str, ids: Sequence[str] | None, *statements: str) -> list[str]
     if not Path(path).exists():
         return []
     with _opened(path) as db, transaction(db):
-        there = [id_ for (id_,) in db.execute(_IDS)]
-        wanted = there if ids is None else [id_ for id_ in there if id_ in set(ids)]
-        for id_ in wanted:
-            for statement in statements:
-                db.execute(statement, (id_,))
+        chosen = None if ids is None else set(ids)
+        wanted = [id_ for (id_,) in db.execute(_IDS) if chosen is None or id_ in chosen]
+        for statement in statements:
+            db.executemany(statement, [(id_,) for id_ in wanted])
     return wanted
 
 
