@@ -221,6 +221,40 @@ async def test_a_message_that_is_deleted_in_flight_ends_as_its_attempt_says(
     assert message.last_error == (None if status == 200 else "message deleted")
 
 
+class HeldPayloads(SqliteStorage):
+    """A storage whose payloads are read, and held up before they are handed over."""
+
+    entered: asyncio.Event
+    held: asyncio.Event
+
+    async def get_payload_by_seq(self, seq: int) -> bytes | None:
+        payload = await super().get_payload_by_seq(seq)
+        self.entered.set()
+        await self.held.wait()
+        return payload
+
+
+async def test_an_attempt_that_has_yet_to_begin_is_not_made_for_what_was_deleted(
+    tmp_path: Path,
+) -> None:
+    """It had its payload from before the delete, which was answered: nothing is sent any more."""
+    async with world_with(HeldPayloads, tmp_path, retry_slow_s=(0.01,)) as world:
+        storage = world.storage
+        assert isinstance(storage, HeldPayloads)
+        storage.entered, storage.held = asyncio.Event(), asyncio.Event()
+        endpoint = await world.endpoint()
+        sent = await retrying(world, endpoint)
+        await storage.entered.wait()
+        assert isinstance(await delete(world, endpoint, sent), Moved)
+        storage.held.set()
+        await world.wait_for_status([sent], "failed_permanent")
+        message = await world.message(sent)
+        assert (message.attempt_count, message.last_error) == (1, "message deleted")
+        await world.wait_for_status(await world.send(endpoint), "succeeded")
+        assert world.sender.ids().count(sent) == 1
+        assert world.directory.in_flight() == set()
+
+
 class HeldResults(SqliteStorage):
     """A storage whose results of attempts are held up; it counts the payloads it is asked for."""
 

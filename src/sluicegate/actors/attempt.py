@@ -145,7 +145,11 @@ async def _request(
         )
         flight.given_up = True
         return None
-    if not may_start():
+
+    def may_post() -> bool:
+        return may_start() and not flight.deleted
+
+    if not may_post():
         flight.outcome = Outcome(kind=OutcomeKind.RECALLED)
         return None
     flight.request_headers = request_headers(
@@ -165,7 +169,7 @@ async def _request(
         headers=flight.request_headers,
         body=payload,
         timeout_s=state.config.timeout_s,
-        may_start=may_start,
+        may_start=may_post,
     )
 
 

@@ -330,10 +330,10 @@ class EndpointActor(AsyncioActor):
         self.suspect = None
 
     def _on_unsent(self, flight: Flight) -> None:
-        """Nothing was sent: a pause came first, storage had trouble, or the payload is gone."""
+        """Nothing was sent: a pause or a delete came first, storage had trouble, or the like."""
         self.suspect, self._changed = None, True
         self._outstanding.remove(flight)
-        if flight.given_up:
+        if flight.given_up or flight.deleted:
             self._window.settle(flight.message)
             return
         self._window.give_back(flight.message)

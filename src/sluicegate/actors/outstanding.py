@@ -55,7 +55,7 @@ class Flight:
         self.crash: BaseException | None = None
         """A bug of ours that ended it."""
         self.deleted = False
-        """The message was deleted meanwhile: nothing is repeated."""
+        """The message was deleted meanwhile: nothing begins to be sent, and nothing is repeated."""
         self.given_up = False
         """Its payload is gone: the message was given up, and nothing was sent."""
         self.posting = False
