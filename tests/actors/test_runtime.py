@@ -198,8 +198,8 @@ async def test_the_loop_turns_between_batches() -> None:
     assert sizes == [actor.batch + 1, actor.batch, actor.batch]
 
 
-async def test_after_batch_runs_once_for_each_batch() -> None:
-    """After its messages; never without any."""
+async def test_after_batch_runs_once_for_the_start_and_for_each_batch() -> None:
+    """After `on_start` and after its messages; otherwise never without any."""
 
     class Pumping(Recorder):
         batch: ClassVar[int] = 2
@@ -210,14 +210,32 @@ async def test_after_batch_runs_once_for_each_batch() -> None:
     ref = Pumping.start()
     actor = actor_of(ref)
     await asyncio.sleep(0)
-    assert actor.seen == ["on_start"]
+    assert actor.seen == ["on_start", "after_batch"]
     for number in range(3):
         ref.tell(number)
     await ref.ask("ask", block=False)
     await asyncio.sleep(0)
-    assert actor.seen[1:] == [0, 1, "after_batch", 2, "ask", "after_batch"]
+    assert actor.seen[2:] == [0, 1, "after_batch", 2, "ask", "after_batch"]
     await ref.stop(block=False)
     assert actor.seen[-1] == "on_stop", "a dead actor is not pumped"
+
+
+async def test_an_actor_ends_itself_after_a_batch_without_another_turn() -> None:
+    """Nothing that is sent to it later is taken, and who asks is told that nobody did it."""
+
+    class Ending(Recorder):
+        def after_batch(self) -> None:
+            if "last" in self.seen:
+                self.end()
+
+    ref = Ending.start()
+    actor = actor_of(ref)
+    ref.tell("last")
+    await asyncio.sleep(0)
+    assert actor.seen == ["on_start", "last", "on_stop"]
+    assert not ref.is_alive()
+    with pytest.raises(pykka.ActorDeadError):
+        ref.tell("late")
 
 
 async def test_an_answer_may_come_later_while_the_mailbox_goes_on() -> None:

@@ -9,8 +9,9 @@ with group commits. So it costs one read whether one endpoint comes or sixty-fou
 come the first of them are delivered to at once, and what waits in line costs its name.
 
 There is room for `ACTORS_MAX` actors, or for four times as many as attempts may be in flight.
-When three quarters are taken, an actor that has nothing to do goes at once; while others wait in
-line for want of room, one that has had a turn begins no further attempt, goes when those in
+When three quarters are taken, by actors or by those in line, an actor that has nothing to do goes
+at once, and whoever comes next has its memory while that is still in the caches; while others
+wait in line for want of room, one that has had a turn begins no further attempt, goes when those in
 flight are recorded, and stands at the back of the line if more waits for it. Hence everybody has
 a turn, whatever the number of endpoints and of what waits for each.
 
@@ -77,7 +78,7 @@ class Admission:
     @property
     def crowded(self) -> bool:
         """Whether actors that have nothing to do should go."""
-        return len(self._actors) * 4 > self._actors_max * 3
+        return (len(self._actors) + len(self._line)) * 4 > self._actors_max * 3
 
     @property
     def others_wait(self) -> bool:

@@ -32,7 +32,6 @@ from sluicegate.actors.messages import (
     Command,
     Delete,
     DeleteMessages,
-    Loaded,
     Pause,
     Reconfigure,
     RemoveSigningKey,
@@ -243,9 +242,7 @@ class Directory:
 
     def _admitted(self, admitted: Admitted) -> None:
         endpoint_id, head = admitted.endpoint_id, admitted.head
-        entry = self._activate(endpoint_id, head, admitted.window)
-        if head is not None:
-            entry.outstanding.report(Loaded(head.state, head))
+        self._activate(endpoint_id, head, admitted.window)
         if admitted.again:
             self._hint(endpoint_id, None)
 
@@ -256,11 +253,16 @@ class Directory:
         self._admission.withdraw(endpoint_id)
         outstanding = Outstanding(self._in_flight, now_s=self._parts.clock.monotonic_s())
         entry = self._entries[endpoint_id] = Entry(outstanding)
-        self._start(endpoint_id, entry, window=window, is_told=head is not None)
+        self._start(endpoint_id, entry, window=window, head=head)
         return entry
 
     def _start(
-        self, endpoint_id: str, entry: Entry, *, window: int | None = None, is_told: bool = False
+        self,
+        endpoint_id: str,
+        entry: Entry,
+        *,
+        window: int | None = None,
+        head: Head | None = None,
     ) -> AsyncioActorRef[EndpointActor]:
         actor = EndpointActor.start(
             endpoint_id,
@@ -268,7 +270,7 @@ class Directory:
             outstanding=entry.outstanding,
             home=self,
             window=self._admission.window if window is None else window,
-            is_told=is_told,
+            head=head,
         )
         entry.outstanding.actor = actor
         entry.take()  # it will read what is stored until now

@@ -78,7 +78,7 @@ class EndpointActor(AsyncioActor):
         outstanding: Outstanding,
         home: Home,
         window: int,
-        is_told: bool,
+        head: Head | None,
     ) -> None:
         """Create the actor.
 
@@ -88,7 +88,7 @@ class EndpointActor(AsyncioActor):
             outstanding: attempts and writes under way, perhaps of a predecessor that crashed.
             home: who is told when it retires.
             window: how many messages of each order it holds.
-            is_told: it will be told its state; else it reads it.
+            head: what was read of it just now; without it, it reads its state itself.
         """
         # The directory bounds the commands; the actor's own reports must always find room.
         super().__init__(urn=endpoint_id, mailbox_max=parts.settings.mailbox_max + 1024)
@@ -107,7 +107,7 @@ class EndpointActor(AsyncioActor):
         self._reading: asyncio.Task[None] | None = None
         self._timer = OneTimer(self._tick)
         self._repose = Repose(parts.settings.actor_idle_s)
-        self._is_told = is_told
+        self._head = head
         self._had_turn = False
         self._changed = False
         """Something has happened that may let an attempt start, or the actor retire."""
@@ -115,8 +115,12 @@ class EndpointActor(AsyncioActor):
     # -- life -------------------------------------------------------------------------------
 
     def on_start(self) -> None:
-        """Read the endpoint's state, once every write of a predecessor has ended."""
-        if not self._is_told:
+        """Take in what was read; or read the state once every write of a predecessor has ended."""
+        head, self._head = self._head, None
+        if head is not None:
+            self._changed = True
+            self._on_loaded(head.state, head)
+        else:
             storage, in_vain = self._parts.storage, self._commands.abandon
             self._reading = begin_read_of_state(
                 storage, self.endpoint_id, self._outstanding, in_vain=in_vain
@@ -147,7 +151,9 @@ class EndpointActor(AsyncioActor):
     def on_receive(self, message: object) -> object:
         """Handle one message; see `sluicegate.actors.messages`."""
         # An attempt's end makes room when its result is recorded, or at once by what it shows.
-        self._changed |= type(message) is not AttemptFinished or self._turn.held_back
+        self._changed |= type(message) is not AttemptFinished or (
+            self._turn.held_back and not self._window.is_empty
+        )
         match message:
             case Recorded():
                 self._on_recorded(message)
@@ -162,7 +168,7 @@ class EndpointActor(AsyncioActor):
             case WindowLoaded():
                 self._on_window_loaded(message)
             case Loaded():
-                self._on_loaded(message.state, message.head)
+                self._on_loaded(message.state, None)
             case SlotGranted() | Tick():
                 pass  # what may start now is seen after the batch
             case Crashed():
@@ -382,7 +388,7 @@ class EndpointActor(AsyncioActor):
                 if gives_way and self._may_start():
                     wake_ms = due_ms(self._window, self._parts.clock.steady_ms())
                 self._home.retired(self.endpoint_id, wake_ms)
-                self.stop()
+                self.end()
                 return
             retire_at = now + _TROUBLE_S  # a sweep is under way
         moments = [at for at in (wake_at, retire_at) if at is not None]

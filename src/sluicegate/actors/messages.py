@@ -21,7 +21,7 @@ from sluicegate.engine.model import (
     WaitingMessage,
 )
 from sluicegate.engine.operations import Moved, ReplayKind
-from sluicegate.engine.ports import Head, SigningKeyRow
+from sluicegate.engine.ports import SigningKeyRow
 
 __all__ = [
     "COMMANDS",
@@ -143,8 +143,6 @@ class Loaded(_Record, frozen=True):
 
     state: EndpointState | None
     """`None`: there is no such endpoint."""
-    head: Head | None = None
-    """What of its backlog was read with it."""
 
 
 class CommandDone(_Record, frozen=True, gc=True):

@@ -136,7 +136,17 @@ class AsyncioActor(pykka.Actor):
     # -- for subclasses -------------------------------------------------------------------
 
     def after_batch(self) -> None:
-        """Run after each batch of messages, on the loop. What it raises ends the actor."""
+        """Run after `on_start` and each batch of messages, on the loop.
+
+        What it raises ends the actor.
+        """
+
+    def end(self) -> None:
+        """Stop now, on the loop; what is in the mailbox is not handled any more.
+
+        For `after_batch`: `stop` would be one more turn of the loop.
+        """
+        self._stop()
 
     def is_callers_error(self, _exc: Exception, /) -> bool:
         """Return whether an exception raised while answering an ask leaves the actor sound.
@@ -183,7 +193,7 @@ class AsyncioActor(pykka.Actor):
             return  # scheduled before a hastened drain began what is being waited for
         self.actor_inbox.draining = True
         if not self._started:
-            self._started = True
+            self._started = self._unpumped = True
             try:
                 self.on_start()
             except BaseException as exc:  # noqa: BLE001 - nothing may get past the outermost handler

@@ -328,6 +328,12 @@ class Window:
         order.join(rows, by_seq, without=touched, flying=flying)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits, here or in storage."""
+        orders = (self._queued, self._due, self._in_order)
+        return not self._late and not any(order.rows or order.more for order in orders)
+
+    @property
     def rows(self) -> int:
         """How many rows are in memory."""
         return sum(len(order.rows) for order in (self._queued, self._due, self._in_order))

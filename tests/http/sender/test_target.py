@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluicegate.http.outbound.target import InvalidTargetError, target_of
+from sluicegate.http.outbound.target import InvalidTargetError, as_written, target_of
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,31 @@ def test_a_url_leads_to_one_place(url: str, key: tuple[bool, str, int], head: by
     target = target_of(url)
     assert target.key == key
     assert target.head == head
+
+
+_NEARLY_PLAIN = st.from_regex(
+    r"https?://[a-z0-9]([a-z0-9.-]{0,6}[a-z0-9])?(:(80|443|[0-9]{1,5}))?(/[a-zA-Z0-9._~!$&'()*+,;=:@/%?#-]{0,12})?",
+    fullmatch=True,
+)
+
+
+@given(url=_NEARLY_PLAIN)
+def test_a_plain_url_is_read_as_the_library_reads_it(url: str) -> None:
+    """Most are taken apart without it."""
+    try:
+        read = as_written(url)
+        port = read.port
+    except ValueError:
+        with pytest.raises(InvalidTargetError):
+            target_of(url)
+        return
+    if read.raw_user is not None or read.raw_host is None:
+        return
+    target = target_of(url)
+    host = read.raw_host.rstrip(".") + "." if read.raw_host.endswith("..") else read.raw_host
+    assert target.key == (read.scheme == "https", host, port)
+    head = f"POST {read.raw_path_qs} HTTP/1.1\r\nHost: {read.host_port_subcomponent}\r\n"
+    assert target.head == head.encode()
 
 
 @given(rest=st.text(max_size=40))

@@ -8,6 +8,14 @@ __all__ = ["InvalidTargetError", "Target", "as_written", "target_of"]
 
 _RFC_3986 = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]++|%[0-9A-Fa-f]{2})++")
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
+_PLAIN = re.compile(
+    r"(?P<scheme>https?)://"
+    r"(?P<authority>(?P<host>[a-z0-9]+(?:(?:\.|-+)[a-z0-9]+)*)(?::(?P<port>[1-9][0-9]{0,4}))?)"
+    r"(?P<path>/[A-Za-z0-9\-._~!$&'()*+,;=:@/]*(?:\?[A-Za-z0-9\-._~!$&'()*+,;=:@/?]+)?)"
+)
+"""A URL with nothing in it that is read otherwise than it is written: as nearly all are."""
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_PORT_MAX = 65535
 
 
 class InvalidTargetError(ValueError):
@@ -58,6 +66,19 @@ def target_of(url: str) -> Target:
     Raises:
         InvalidTargetError: it is no such URL, or has credentials, which would be sent.
     """
+    plain = _PLAIN.fullmatch(url)
+    if plain is None:
+        return _parsed(url)
+    scheme, authority, host, digits, path = plain.groups()
+    default = _DEFAULT_PORTS[scheme]
+    port = default if digits is None else int(digits)
+    if port > _PORT_MAX:
+        return _parsed(url)  # which says what is wrong
+    authority = host if port == default else authority
+    return _target(scheme, host, port, path=path, authority=authority)
+
+
+def _parsed(url: str) -> Target:
     try:
         parsed = as_written(url)
         host, port, authority = parsed.raw_host, parsed.port, parsed.host_port_subcomponent
@@ -73,9 +94,9 @@ def target_of(url: str) -> Target:
     host = host.lower()
     if host.endswith(".."):
         host = host.rstrip(".") + "."
-    return Target(
-        secure=parsed.scheme == "https",
-        host=host,
-        port=port,
-        head=f"POST {path} HTTP/1.1\r\nHost: {authority}\r\n".encode(),
-    )
+    return _target(parsed.scheme, host, port, path=path, authority=authority)
+
+
+def _target(scheme: str, host: str, port: int, *, path: str, authority: str) -> Target:
+    head = f"POST {path} HTTP/1.1\r\nHost: {authority}\r\n".encode()
+    return Target(secure=scheme == "https", host=host, port=port, head=head)
