@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # for annotations: the rest is loaded when an engine is made
     from sluicegate.http.outbound.resolver import PooledResolver
     from sluicegate.listeners import EventStream, Listener, Subscriber
     from sluicegate.modes.life import Life
+    from sluicegate.turns.pacer import Pacer
 
 __all__ = ["Engine", "Mode", "checked_mode", "checked_settings"]
 
@@ -98,6 +99,7 @@ class Engine(ProjectCalls, OutboxCalls):
         sender: "Sender | None" = None,
         resolver: "PooledResolver | None" = None,
         export_files: "ExportFiles | None" = None,
+        pacer: "Pacer | None" = None,
     ) -> None:
         """Put the parts together; nothing is opened or started.
 
@@ -112,6 +114,7 @@ class Engine(ProjectCalls, OutboxCalls):
             sender: posts the requests.
             resolver: looks up host names.
             export_files: where the files of exports live.
+            pacer: where what comes in floods waits in line, shared with `storage` if one is given.
 
         Raises:
             SettingError: a setting has a value that is not allowed, there is no such mode, or
@@ -143,6 +146,7 @@ class Engine(ProjectCalls, OutboxCalls):
                 sender=sender,
                 resolver=resolver,
                 export_files=export_files,
+                pacer=pacer,
             )
             self._life = Delivering(parts)
         self.services = self._life.services
@@ -153,6 +157,11 @@ class Engine(ProjectCalls, OutboxCalls):
     @property
     def _parts(self) -> "Assembly":
         return self._life.parts
+
+    @property
+    def pacer(self) -> "Pacer":
+        """Where what comes in floods waits in line; for who serves sends."""
+        return self._parts.pacer
 
     # -- events -----------------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ from sluicegate.telemetry.counting import Counting
 from sluicegate.telemetry.exposition import Exposition
 from sluicegate.telemetry.gauges import Live, SlotsRead
 from sluicegate.telemetry.loop_lag import LoopLag
+from sluicegate.turns.pacer import Pacer
 
 __all__ = ["Assembly"]
 
@@ -46,6 +47,7 @@ class Assembly:
         settings: as given.
         clock: as given.
         random: chance.
+        pacer: where what comes in floods waits in line.
         telemetry: is told what happens.
         exposition: tells it to Prometheus; `None` when the setting `metrics` is off.
         listeners: those who are told of events.
@@ -70,11 +72,13 @@ class Assembly:
         sender: Sender | None,
         resolver: PooledResolver | None,
         export_files: ExportFiles | None,
+        pacer: Pacer | None,
     ) -> None:
         """Put the parts together: see `Engine`."""
         self.settings = settings
         self.clock = clock
         self.random = random
+        self.pacer = Pacer() if pacer is None else pacer
         self.exposition: Exposition | None = None
         counting = Counting() if settings.metrics else None
         self.telemetry: Telemetry = counting if counting is not None else NoTelemetry()
@@ -107,6 +111,7 @@ class Assembly:
                 settings=settings,
                 user_agent=f"Sluicegate/{__version__}",
                 telemetry=self.telemetry,
+                pacer=self.pacer,
                 events=self.listeners,
             )
         )
@@ -197,6 +202,7 @@ class Assembly:
             clock=self.clock,
             pending_bytes_max=settings.pending_bytes_max,
             window_payload_bytes_max=settings.window_payload_bytes_max,
+            pacer=self.pacer,
         )
 
     def _expose(self, counting: Counting) -> Exposition:

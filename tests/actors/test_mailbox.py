@@ -8,6 +8,7 @@ import pykka
 import pytest
 
 from sluicegate.actors.mailbox import Envelope, Mailbox, MailboxFullError, StopFlag, StopMessage
+from sluicegate.turns.pacer import Pacer
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,12 @@ def put(box: Mailbox, *messages: object) -> None:
     """Put messages that nobody waits for."""
     for message in messages:
         box.put(Envelope(message))
+
+
+async def take_turns(count: int) -> None:
+    """Let the loop take so many turns."""
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 def drained(box: Mailbox) -> list[object]:
@@ -142,6 +149,52 @@ async def test_much_mail_schedules_one_drain() -> None:
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert batches == [[Urgent(1), "before", "a", "b"], ["c", "d"]]
+
+
+async def test_only_data_waits_in_line() -> None:
+    """What is control goes past, and takes along the data that waits; one drain is for all."""
+    line = Pacer(a_turn=1).actors
+    box = mailbox()
+    batches: list[list[object]] = []
+
+    def drain() -> None:
+        batches.append(drained(box))
+        box.rest()
+
+    for _ in range(3):
+        line.add(lambda: None)
+    box.open(asyncio.get_running_loop(), drain, line=line)
+    put(box, "a", "b")
+    await take_turns(3)
+    assert batches == []
+    await take_turns(1)
+    assert batches == [["a", "b"]]
+    for _ in range(3):
+        line.add(lambda: None)
+    put(box, "c")
+    put(box, Urgent(1))
+    await take_turns(1)
+    assert batches[1:] == [[Urgent(1), "c"]]
+    await take_turns(9)
+    assert batches[2:] == [[]]  # the one that was in line finds nothing
+
+
+async def test_what_a_drain_has_left_waits_in_line_again() -> None:
+    """Or an actor with much mail would hold up the others."""
+    line = Pacer(a_turn=1).actors
+    box = mailbox()
+    handled: list[object] = []
+
+    def drain() -> None:
+        handled.append(box.get().message)
+        if len(handled) == 1:
+            line.add(lambda: handled.append("another"))
+        box.rest()
+
+    box.open(asyncio.get_running_loop(), drain, line=line)
+    put(box, "a", "b")
+    await take_turns(3)
+    assert handled == ["a", "another", "b"]
 
 
 async def test_rest_comes_back_while_there_is_mail() -> None:

@@ -21,6 +21,7 @@ PATIENCE_S = 60
 LAUNCH = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 os.execv(sys.executable, [sys.executable, "-m", "sluicegate", *sys.argv[1:]])
 """
 
@@ -28,8 +29,8 @@ os.execv(sys.executable, [sys.executable, "-m", "sluicegate", *sys.argv[1:]])
 def command(*arguments: str) -> list[str]:
     """Return the command line of `sluicegate` with `arguments`, run by this interpreter.
 
-    Ctrl-C means there what it means at a terminal, also when the tests run in the background,
-    where it is ignored, and a child inherits that.
+    Ctrl-C and the end of a session mean there what they mean at a terminal, also when the tests
+    run in the background, where they may be ignored, and a child inherits that.
     """
     return [sys.executable, "-I", "-S", "-c", LAUNCH, *arguments]
 

@@ -23,6 +23,7 @@ from sluicegate.engine.model import (
 from sluicegate.engine.outcome import Outcome, OutcomeKind
 from sluicegate.engine.ports import EndpointRow, NoTelemetry, SigningKeyRow, StorageFault
 from sluicegate.storage import Connect, SecretBox, SqliteStorage, connect_sqlite
+from sluicegate.turns.pacer import Pacer
 
 START_MS = 1_780_000_000_000
 PROJECT = "proj_" + "1" * 32
@@ -100,6 +101,7 @@ class Place:
         connect: Connect = connect_sqlite,
         pending_bytes_max: int = 1 << 26,
         reserve_bytes: int = 1 << 16,
+        pacer: Pacer | None = None,
     ) -> SqliteStorage:
         """Return a storage on the file; it is closed at the end of the test."""
 
@@ -115,6 +117,7 @@ class Place:
             pending_bytes_max=pending_bytes_max,
             reserve_bytes=reserve_bytes,
             connect=watched,
+            pacer=pacer,
         )
         storage.report_to(self.faults)
         self._storages.append(storage)
@@ -125,11 +128,15 @@ class Place:
         return SecretBox.for_database(str(self.path), secret_key=None, random=self.chance)
 
     async def opened(
-        self, *, connect: Connect = connect_sqlite, pending_bytes_max: int = 1 << 26
+        self,
+        *,
+        connect: Connect = connect_sqlite,
+        pending_bytes_max: int = 1 << 26,
+        pacer: Pacer | None = None,
     ) -> SqliteStorage:
         """Return an open storage with the project in it."""
         self.connections.clear()
-        storage = self.storage(connect=connect, pending_bytes_max=pending_bytes_max)
+        storage = self.storage(connect=connect, pending_bytes_max=pending_bytes_max, pacer=pacer)
         await storage.open()
         if await storage.default_project() is None:
             await storage.create_project(PROJECT, "first", created_at_ms=START_MS)

@@ -1,13 +1,16 @@
 """One writer, many writes in one transaction, and what happens when one of them fails."""
 
 import asyncio
+import contextlib
 import hashlib
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import aiosqlite
 import pytest
+from tests.turns.held import held_sends
 
 from sluicegate.engine.errors import (
     AlreadyPausedError,
@@ -23,6 +26,12 @@ from sluicegate.storage.bridge import call
 
 if TYPE_CHECKING:
     from tests.storage.conftest import Place
+
+
+async def take_turns(count: int) -> None:
+    """Let the loop take so many turns."""
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 async def test_those_who_wait_together_commit_together(place: "Place") -> None:
@@ -97,18 +106,80 @@ async def test_a_refusal_is_its_callers_alone(place: "Place") -> None:
     row = place.endpoint_row()
     await storage.create_endpoint(row)
     before = storage.commits
-    twin, paused, again, accepted = await asyncio.gather(
+    twin, paused, again = await asyncio.gather(
         storage.create_endpoint(place.endpoint_row(row.config.url)),
         storage.pause(row.id, reason=PauseReason.MANUAL, at_ms=1),
         storage.pause(row.id, reason=PauseReason.MANUAL, at_ms=2),
-        storage.append([place.message(row.id)]),
         return_exceptions=True,
     )
     assert isinstance(twin, DuplicateUrlError)
     assert not isinstance(paused, BaseException)
     assert isinstance(again, AlreadyPausedError)
-    assert isinstance(accepted, list)
     assert storage.commits - before == 1
+
+
+async def test_a_command_is_committed_without_the_sends_that_wait(place: "Place") -> None:
+    """It does not wait until they are stored; but two do not go before them one after the other."""
+    storage = await place.opened()
+    first, second = [await place.endpoint(storage) for _ in range(2)]
+    before, gate = storage.commits, threading.Event()
+    blocked = asyncio.ensure_future(call(place.connections[0], lambda _db: gate.wait(20)))
+    try:
+        writes: list[asyncio.Future[Any]] = [
+            asyncio.ensure_future(place.send(storage, first)) for _ in range(8)
+        ]
+        pause = partial(storage.pause, reason=PauseReason.MANUAL, at_ms=1)
+        writes.append(asyncio.ensure_future(pause(first)))
+        await take_turns(3)  # its commit has begun
+        writes.append(asyncio.ensure_future(pause(second)))
+        await take_turns(3)
+    finally:
+        gate.set()
+    await asyncio.gather(blocked, *writes)
+    assert storage.commits - before == 2
+
+
+async def test_sends_wait_in_line_for_commit_and_answer_and_commands_do_not(
+    place: "Place",
+) -> None:
+    """Many at once would be a long turn of the loop; but after a commit a few wait no longer."""
+    pacer, line = held_sends()
+    storage = await place.opened(pacer=pacer)
+    endpoint = await place.endpoint(storage)
+    before, committed = storage.commits, asyncio.Event()
+    sends = [asyncio.ensure_future(place.send(storage, endpoint)) for _ in range(10)]
+    async with asyncio.timeout(10):
+        await storage.pause(endpoint, reason=PauseReason.MANUAL, at_ms=1)
+        assert storage.commits - before == 1
+        storage.on_committed(committed.set)
+        line.move()
+        await committed.wait()
+        await take_turns(3)
+        answered = sum(send.done() for send in sends)
+        assert 0 < answered < 10
+        assert len(line.pieces) == 10 - answered
+        line.move()
+        await asyncio.gather(*sends)
+    assert storage.commits - before == 2
+
+
+async def test_a_write_that_becomes_urgent_takes_the_place_of_one_in_line(place: "Place") -> None:
+    """The sends' commit, when its turn comes, finds that it was made, and makes no other."""
+    pacer, line = held_sends()
+    storage = await place.opened(pacer=pacer)
+    endpoint = await place.endpoint(storage)
+    before = storage.commits
+    send = asyncio.ensure_future(place.send(storage, endpoint))
+    await take_turns(2)
+    async with asyncio.timeout(10):
+        for at_ms in (1, 2):
+            with contextlib.suppress(AlreadyPausedError):
+                await storage.pause(endpoint, reason=PauseReason.MANUAL, at_ms=at_ms)
+        await send
+        committed = storage.commits
+        line.move()
+        await take_turns(3)
+    assert storage.commits == committed <= before + 2
 
 
 async def test_of_many_pauses_exactly_one_is_first(place: "Place") -> None:

@@ -55,6 +55,8 @@ __all__ = ["Directory"]
 
 _A = TypeVar("_A")
 
+_WOKEN_AT_ONCE = 4
+"""So many actors go to work in the turn in which a commit ends; the others wait in line."""
 _REPLAYED_AT_ONCE = 250
 _DELETED_AT_ONCE = 25
 """Messages of one command: so long may a pause, or a message of another endpoint, wait for it.
@@ -194,8 +196,17 @@ class Directory:
 
     def accepted(self, messages: Mapping[str, Arrivals]) -> None:
         """Hand on what was accepted: the listener of `Storage.on_accepted`."""
+        at_once = 0 if self._parts.pacer.actors.is_busy else _WOKEN_AT_ONCE
         for endpoint_id, arrivals in messages.items():
             self._hint(endpoint_id, arrivals)
+            if at_once:
+                at_once -= 1
+                self._hasten(endpoint_id)
+
+    def _hasten(self, endpoint_id: str) -> None:
+        entry = self._entries.get(endpoint_id)
+        if entry is not None:
+            entry.outstanding.hasten()
 
     def _hint(self, endpoint_id: str, arrivals: Arrivals | None) -> None:
         if self.closing:
@@ -207,8 +218,6 @@ class Directory:
         entry.hear(arrivals, self._arrivals_max)
         if not entry.hinted:
             entry.hinted = entry.outstanding.report(Wake())
-        if arrivals is not None:
-            entry.outstanding.hasten()
 
     def in_flight(self) -> AbstractSet[str]:
         """See `Owners.in_flight`."""
@@ -231,7 +240,8 @@ class Directory:
             answer.add_done_callback(entry.answered)  # also when the asker has gone away
             entry.outstanding.hasten()
             try:
-                return await answer
+                with self._parts.pacer.haste():
+                    return await answer
             except AnswerLostError:
                 msg = "the endpoint's actor was restarted; the command may have been carried out"
                 raise UnavailableError(msg) from None
@@ -271,6 +281,7 @@ class Directory:
             home=self,
             window=self._admission.window if window is None else window,
             head=head,
+            line=self._parts.pacer.actors,
         )
         entry.outstanding.actor = actor
         entry.take()  # it will read what is stored until now

@@ -1,12 +1,14 @@
 """Where an actor's messages wait: two bounded lanes, and one scheduled drain while there is mail.
 
 The mailbox keeps no task, no thread and no timer. A message put into an idle mailbox makes the
-loop call the actor's drain once, soon; while a drain is scheduled or running, a put only appends.
-`hasten` does not wait for that call, which then finds nothing.
+loop call the actor's drain once: soon if it is control, else when a `Line` has come to it, if there
+is one. While such a drain is scheduled or running, a put only appends. `hasten` does not wait for
+that call, which then finds nothing.
 """
 
 import asyncio
 import contextvars
+import functools
 import queue
 import threading
 from collections import deque
@@ -22,8 +24,12 @@ from pykka._envelope import Envelope
 
 from sluicegate.actors.future import running_loop
 from sluicegate.engine.errors import UnavailableError
+from sluicegate.turns.pacer import Line
 
 __all__ = ["Envelope", "Mailbox", "MailboxFullError", "StopFlag", "StopMessage"]
+
+_IN_LINE, _SOON = 1, 2
+"""When a scheduled drain comes: in its turn, or past all who wait for theirs."""
 
 StopMessage = pykka.messages._ActorStop  # noqa: SLF001 - what `ActorRef.stop` sends has no public name
 
@@ -72,6 +78,7 @@ class Mailbox:
         "_data",
         "_drain",
         "_limit",
+        "_line",
         "_lock",
         "_loop",
         "_scheduled",
@@ -93,7 +100,8 @@ class Mailbox:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._context: contextvars.Context | None = None
         self._drain: Callable[[], None] | None = None
-        self._scheduled = False
+        self._line: Line | None = None
+        self._scheduled = 0
         self._stopping = False
         self._closed = False
         self.draining = False
@@ -101,21 +109,27 @@ class Mailbox:
         # Re-entrant: a signal handler or a finalizer may send while this thread sends.
         self._lock = threading.RLock()
 
-    def open(self, loop: asyncio.AbstractEventLoop, drain: Callable[[], None]) -> None:
+    def open(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        drain: Callable[[], None],
+        *,
+        line: Line | None = None,
+    ) -> None:
         """Schedule the first drain, and from now on one whenever mail comes. Any thread.
 
         Args:
             loop: where drains run, in a copy of the context of this call.
             drain: called with nothing; it must `get` until it has enough and then `rest`.
+            line: where a drain waits while there is only data; it is that loop's.
 
         Raises:
             pykka.ActorDeadError: the loop is closed.
         """
         with self._lock:
-            self._loop, self._drain = loop, drain
+            self._loop, self._drain, self._line = loop, drain, line
             self._context = contextvars.copy_context()
             self._schedule()
-            self._scheduled = True
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
@@ -154,9 +168,8 @@ class Mailbox:
                 lane = deque()
             elif len(lane) >= self._limit and kind is not StopMessage:
                 raise MailboxFullError
-            if self._drain is not None and not self._scheduled:
-                self._schedule()
-                self._scheduled = True
+            if self._drain is not None and self._scheduled < (_SOON if control else _IN_LINE):
+                self._schedule(control=control)
             lane.append(envelope)
             self._stopping |= kind is StopMessage
             if control:
@@ -193,15 +206,15 @@ class Mailbox:
         with self._lock:
             if self.empty():
                 self._control = self._data = None
-                self._scheduled = False
+                self._scheduled = 0
             else:
-                self._schedule()
+                self._schedule(control=bool(self._control))
 
     def again(self) -> None:
         """Schedule another drain, mail or not, in place of `rest`. Does nothing once closed."""
         with self._lock:
             if not self.closed:
-                self._schedule()
+                self._schedule(control=True)
 
     def close(self) -> list[Envelope[Any]]:
         """Take nothing any more; return what waited, control before data."""
@@ -211,17 +224,23 @@ class Mailbox:
             self._closed = True
         return left
 
-    def _schedule(self) -> None:
-        loop, drain = self._loop, self._drain
-        if loop is None or drain is None:
+    def _schedule(self, *, control: bool = False) -> None:
+        loop, drain, context = self._loop, self._drain, self._context
+        if loop is None or drain is None or context is None:
             return
         if running_loop() is loop:
-            loop.call_soon(drain, context=self._context)
+            if self._line is None or control:
+                loop.call_soon(drain, context=context)
+                self._scheduled = _SOON
+            else:
+                self._line.add(functools.partial(context.run, drain))
+                self._scheduled = _IN_LINE
             return
         try:
-            loop.call_soon_threadsafe(drain, context=self._context)
+            loop.call_soon_threadsafe(drain, context=context)
         except RuntimeError as exc:
             if not loop.is_closed():
                 raise
             msg = "the actor's event loop is closed"
             raise pykka.ActorDeadError(msg) from exc
+        self._scheduled = _SOON

@@ -15,6 +15,7 @@ from sluicegate.engine.ports import (
 )
 from sluicegate.engine.schedule import RetrySchedule
 from sluicegate.engine.settings import Settings
+from sluicegate.turns.pacer import Pacer
 
 __all__ = ["Parts"]
 
@@ -31,4 +32,5 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     user_agent: str
     telemetry: Telemetry = NoTelemetry()
+    pacer: Pacer = msgspec.field(default_factory=Pacer)
     events: Events = NoEvents()

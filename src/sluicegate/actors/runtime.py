@@ -31,6 +31,7 @@ from sluicegate.actors.later import Later, reply, reply_error
 from sluicegate.actors.mailbox import Envelope, Mailbox, StopFlag, StopMessage
 from sluicegate.actors.ref import AsyncioActorRef
 from sluicegate.engine.log import log
+from sluicegate.turns.pacer import Line
 
 __all__ = ["AsyncioActor", "Later"]
 
@@ -64,6 +65,7 @@ class AsyncioActor(pykka.Actor):
         cls,
         *args: Any,  # noqa: ANN401 - Pykka's signature
         loop: asyncio.AbstractEventLoop | None = None,
+        line: Line | None = None,
         **kwargs: Any,  # noqa: ANN401 - Pykka's signature
     ) -> AsyncioActorRef[Self]:
         """Construct an actor and let it run. Any thread; never blocks.
@@ -73,6 +75,7 @@ class AsyncioActor(pykka.Actor):
         Args:
             *args: for the constructor.
             loop: where to run; the running loop when not given.
+            line: where it waits while nothing of `control_types` is in its mailbox.
             **kwargs: for the constructor.
 
         Raises:
@@ -82,7 +85,7 @@ class AsyncioActor(pykka.Actor):
         if loop is None:
             loop = asyncio.get_running_loop()
         actor = cls(*args, **kwargs)
-        actor.actor_inbox.open(loop, actor._drain)
+        actor.actor_inbox.open(loop, actor._drain, line=line)
         return actor.actor_ref
 
     def __init__(

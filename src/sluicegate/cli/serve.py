@@ -77,6 +77,7 @@ async def listening(
     runner = create_runner(
         app,
         random=engine.random,
+        pacer=engine.pacer,
         connections_max=settings.connections_max,
         shutdown_timeout_s=_REQUESTS_GRACE_S,
     )

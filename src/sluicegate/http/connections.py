@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from http import HTTPStatus
+from typing import NamedTuple
 
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
@@ -15,10 +17,20 @@ from sluicegate.http.answers import failure, whole
 from sluicegate.http.middleware import Entrance, stamp
 from sluicegate.http.open_connections import OpenConnections
 from sluicegate.http.whole_requests import WholeRequest, WholeRequests, WholeRoutes, written
+from sluicegate.turns.pacer import Pacer
 
-__all__ = ["WHOLE", "JsonRunner"]
+__all__ = ["WHOLE", "JsonRunner", "WholeHandler"]
 
-WHOLE = web.AppKey("whole", WholeRoutes[Entrance])
+
+class WholeHandler(NamedTuple):
+    """What answers requests that come in one piece."""
+
+    entrance: Entrance
+    in_line: bool
+    """Each waits for its turn (see `Pacer`)."""
+
+
+WHOLE = web.AppKey("whole", WholeRoutes[WholeHandler])
 """What answers requests that come in one piece."""
 
 
@@ -31,32 +43,41 @@ class JsonRunner(web.AppRunner):
     Args:
         app: what answers the requests that can be parsed.
         random: makes the request ids.
+        pacer: where requests wait that come in floods.
         connections_max: how many connections may be open.
         head_s: seconds that the head of a request may take to arrive, from its first byte or,
             of the first request, from the connection on.
         shutdown_timeout_s: what requests in progress get at `cleanup`.
     """
 
-    __slots__ = ("_connections", "_head_s", "_random")
+    __slots__ = ("_connections", "_head_s", "_pacer", "_random")
 
     def __init__(
         self,
         app: web.Application,
         *,
         random: Random,
+        pacer: Pacer,
         connections_max: int,
         head_s: float,
         shutdown_timeout_s: float,
     ) -> None:
         super().__init__(app, access_log=None, shutdown_timeout=shutdown_timeout_s)
         self._random = random
+        self._pacer = pacer
         self._connections = OpenConnections(connections_max)
         self._head_s = head_s
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
-        routes = self.app.get(WHOLE, WholeRoutes())
-        return _JsonServer(server, routes, self._random, self._connections, self._head_s)
+        return _JsonServer(
+            server,
+            routes=self.app.get(WHOLE, WholeRoutes()),
+            random=self._random,
+            pacer=self._pacer,
+            connections=self._connections,
+            head_s=self._head_s,
+        )
 
 
 class _JsonServer(web.Server):
@@ -65,27 +86,22 @@ class _JsonServer(web.Server):
     def __init__(
         self,
         server: web.Server,
-        routes: WholeRoutes[Entrance],
+        *,
+        routes: WholeRoutes[WholeHandler],
         random: Random,
+        pacer: Pacer,
         connections: OpenConnections,
         head_s: float,
     ) -> None:
         vars(self).update(vars(server))
-        self._routes = routes
-        self._random = random
-        self._open_connections = connections
-        self._head_s = head_s
+        self.routes = routes
+        self.random = random
+        self.pacer = pacer
+        self.open_connections = connections
+        self.head_s = head_s
 
     def __call__(self) -> web.RequestHandler:
-        return _JsonConnection(
-            self,
-            self._routes,
-            self._random,
-            self._open_connections,
-            self._head_s,
-            loop=self._loop,
-            **self._kwargs,
-        )
+        return _JsonConnection(self, loop=self._loop, **self._kwargs)
 
 
 class _JsonConnection(web.RequestHandler):
@@ -102,33 +118,30 @@ class _JsonConnection(web.RequestHandler):
         "_head_late",
         "_head_s",
         "_open_connections",
+        "_pacer",
         "_random",
         "_routes",
+        "_taken",
         "_whole",
         "_whole_requests",
     )
 
-    def __init__(
-        self,
-        server: web.Server,
-        routes: WholeRoutes[Entrance],
-        random: Random,
-        connections: OpenConnections,
-        head_s: float,
-        **settings: object,
-    ) -> None:
+    def __init__(self, server: _JsonServer, **settings: object) -> None:
         super().__init__(server, **settings)  # type: ignore[arg-type]  # aiohttp's own, passed on
-        self._routes = routes
-        self._random = random
-        self._open_connections = connections
-        self._head_s = head_s
+        self._routes = server.routes
+        self._random = server.random
+        self._pacer = server.pacer
+        self._open_connections = server.open_connections
+        self._head_s = server.head_s
         self._head_late: asyncio.TimerHandle | None = None
         self._answering = False
         self._free = True
         """aiohttp has answered all that it was given, and goes on to wait for more."""
         self._whole_requests = WholeRequests()
+        self._taken = False
+        """A request that came in one piece is being answered, or waits for its turn."""
         self._whole: asyncio.Task[None] | None = None
-        """Answers a request that came in one piece."""
+        """Answers it."""
         self._behind = b""
         """What came meanwhile."""
 
@@ -146,7 +159,7 @@ class _JsonConnection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take what was sent; between two requests it begins the next one's head."""
-        if self._whole is not None:
+        if self._taken:
             self._behind += data
             self._pause_transport_reading()
             return
@@ -156,7 +169,13 @@ class _JsonConnection(web.RequestHandler):
                 handler = self._routes.find(request)
                 if handler is not None:
                     self._begin_answer()
-                    self._whole = self._loop.create_task(self._answer_whole(request, handler))
+                    self._taken = True
+                    if handler.in_line:
+                        self._pacer.sends.add(partial(self._begin_whole, request, handler.entrance))
+                    else:
+                        self._pacer.begin_haste()
+                        answering = self._begin_whole(request, handler.entrance)
+                        answering.add_done_callback(lambda _: self._pacer.end_haste())
                     return
             self._free = False
         super().data_received(data)
@@ -164,11 +183,15 @@ class _JsonConnection(web.RequestHandler):
         if data and not (self._answering or self._messages) and self._head_late is None:
             self._await_head()
 
-    async def _answer_whole(self, request: WholeRequest, handler: Entrance) -> None:
+    def _begin_whole(self, request: WholeRequest, entrance: Entrance) -> asyncio.Task[None]:
+        self._whole = self._loop.create_task(self._answer_whole(request, entrance))
+        return self._whole
+
+    async def _answer_whole(self, request: WholeRequest, entrance: Entrance) -> None:
         """Answer a request that came in one piece, as aiohttp does the others."""
         keep_alive = False
         try:
-            answer = whole(await handler(request))
+            answer = whole(await entrance(request))
             keep_alive = not (answer.is_last or self._close)
             if self.transport is not None:
                 self.transport.write(written(answer, keep_alive=keep_alive))
@@ -179,7 +202,7 @@ class _JsonConnection(web.RequestHandler):
             log.error("request.crashed", exc_info=error)
             keep_alive = False
         finally:
-            self._whole = None
+            self._whole, self._taken = None, False
             self._end_answer()
             if not keep_alive:
                 self.force_close()
@@ -198,13 +221,15 @@ class _JsonConnection(web.RequestHandler):
 
     def _process_keepalive(self) -> None:
         """Close the connection if it has been idle for too long."""
-        if self._whole is not None:
+        if self._taken:
             self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         super()._process_keepalive()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's signature
         """End; a request in progress gets `timeout` seconds."""
         self.close()  # again: one just made did not wait for a request yet when all were told
+        if self._taken and self._whole is None:
+            await self._pacer.sends.caught_up()
         if self._whole is not None:
             await asyncio.wait([self._whole], timeout=timeout)
             if self._whole is not None:

@@ -24,13 +24,14 @@ from sluicegate.http.api.sending import SendHandlers
 from sluicegate.http.api.signing_keys import SigningKeyHandlers
 from sluicegate.http.auth import Authentication
 from sluicegate.http.bodies import Bodies, check_expectation
-from sluicegate.http.connections import WHOLE, JsonRunner
-from sluicegate.http.middleware import Entrance, Gate
+from sluicegate.http.connections import WHOLE, JsonRunner, WholeHandler
+from sluicegate.http.middleware import Gate
 from sluicegate.http.openapi.document import build_document
 from sluicegate.http.openapi.schemas import Json
 from sluicegate.http.per_minute import PerMinute
 from sluicegate.http.reading import Reading
 from sluicegate.http.whole_requests import WholeRoutes
+from sluicegate.turns.pacer import Pacer
 
 __all__ = ["create_app", "create_runner", "describe"]
 
@@ -82,7 +83,7 @@ def create_app(
         services, settings=settings, readiness=readiness, exposition=exposition, reading=reading
     )
     methods: dict[str, list[str]] = {}
-    whole: WholeRoutes[Entrance] = WholeRoutes()
+    whole: WholeRoutes[WholeHandler] = WholeRoutes()
     for route in table:
         handler = gate.handler(route)
         # aiohttp's own idea of a variable part has no braces in it.
@@ -91,7 +92,8 @@ def create_app(
             app.router.add_route(method, path, handler, expect_handler=check_expectation)
             methods.setdefault(path, []).append(method)
         if route.method == "POST":
-            whole.add(route.method, route.path, gate.entrance(route))
+            handler_ = WholeHandler(gate.entrance(route), in_line=route.in_line)
+            whole.add(route.method, route.path, handler_)
     app[WHOLE] = whole
     for path, known in methods.items():
         refusal = gate.other_methods(known)
@@ -145,6 +147,7 @@ def create_runner(
     app: web.Application,
     *,
     random: Random,
+    pacer: Pacer | None = None,
     connections_max: int = 1000,
     head_s: float = 15.0,
     shutdown_timeout_s: float = 5.0,
@@ -154,6 +157,7 @@ def create_runner(
     Args:
         app: made by `create_app`.
         random: makes the ids of requests that never reach the application.
+        pacer: where sends wait in line; the engine's that they go to, or else one of its own.
         connections_max: connections at once; beyond it the one that is idle longest is closed.
         head_s: seconds that the head of a request may take to arrive.
         shutdown_timeout_s: seconds that requests in progress get at `cleanup`.
@@ -161,6 +165,7 @@ def create_runner(
     return JsonRunner(
         app,
         random=random,
+        pacer=Pacer() if pacer is None else pacer,
         connections_max=connections_max,
         head_s=head_s,
         shutdown_timeout_s=shutdown_timeout_s,

@@ -21,6 +21,7 @@ from sluicegate.simulation.network import Network
 from sluicegate.simulation.threads import VirtualThreads
 from sluicegate.simulation.world import SeededRandom, VirtualClock, WallClock
 from sluicegate.storage import LocalExportFiles, SecretBox, SqliteStorage
+from sluicegate.turns.pacer import Pacer
 
 __all__ = ["API_PORT", "EngineProcess", "World"]
 
@@ -61,6 +62,7 @@ class EngineProcess:
         clock = VirtualClock(world.loop, world.wall)
         chance = SeededRandom(f"{world.seed}:engine:{life.number}", world.wall)
         settings = msgspec.structs.replace(settings, database=world.disk.database)
+        pacer = Pacer()
         storage = SqliteStorage(
             settings.database,
             secret_box=SecretBox.for_database(
@@ -72,6 +74,7 @@ class EngineProcess:
             reserve_bytes=_RESERVE_BYTES,
             connect=world.disk.connect,
             free_bytes=world.disk.free_bytes,
+            pacer=pacer,
         )
         resolver = PooledResolver(
             settings,
@@ -109,6 +112,7 @@ class EngineProcess:
                 free_bytes_min=settings.exports_free_bytes_min,
                 free_bytes=world.disk.free_bytes,
             ),
+            pacer=pacer,
         )
 
     async def open(self, *, http: bool) -> None:
@@ -142,6 +146,7 @@ class EngineProcess:
         runner = self._runner = create_runner(
             app,
             random=self.engine.random,
+            pacer=self.engine.pacer,
             connections_max=self.engine.settings.connections_max,
         )
         await runner.setup()

@@ -24,6 +24,7 @@ from sluicegate.storage.retention_storage import SqliteRetentionStorage
 from sluicegate.storage.secret_box import SecretBox
 from sluicegate.storage.session import Session
 from sluicegate.storage.writer import Writer
+from sluicegate.turns.pacer import Pacer
 
 __all__ = ["SqliteStorage"]
 
@@ -59,6 +60,7 @@ class SqliteStorage(
         reserve_bytes: int = RESERVE_BYTES,
         connect: Connect = connect_sqlite,
         free_bytes: FreeBytes = free_bytes,
+        pacer: Pacer | None = None,
     ) -> None:
         """Take what it needs; nothing is opened yet.
 
@@ -72,6 +74,7 @@ class SqliteStorage(
             reserve_bytes: disk space put aside for the results of attempts.
             connect: makes a connection to a database file.
             free_bytes: tells how much room there is on the disk.
+            pacer: where sends wait in line; shared with what makes them.
         """
         self._box = secret_box
         self._window_payload_bytes_max = window_payload_bytes_max
@@ -88,6 +91,7 @@ class SqliteStorage(
         )
         self._clock = clock
         self._telemetry: Telemetry = NoTelemetry()
+        self._line = (Pacer() if pacer is None else pacer).sends
         self._pending_bytes_max = pending_bytes_max
         self._opening = asyncio.Lock()  # what is being opened is closed when it is open
         self._closing: asyncio.Task[None] | None = None
@@ -121,6 +125,7 @@ class SqliteStorage(
                 accepted=self._tell_accepted,
                 committed=self._tell_committed,
                 fatal=self._tell_fatal,
+                line=self._line,
             )
 
     async def close(self) -> None:

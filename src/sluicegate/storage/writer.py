@@ -15,6 +15,7 @@ from sluicegate.engine.ports import Clock, OnAccepted, StorageFault, Telemetry
 from sluicegate.storage.bridge import begin
 from sluicegate.storage.transactions import Committed, Transactions
 from sluicegate.storage.writes import Write
+from sluicegate.turns.pacer import Line
 
 __all__ = ["COMPANY", "PATIENCE_S", "Writer"]
 
@@ -24,6 +25,10 @@ PATIENCE_S = 0.01
 """So long does a write that nobody waits for wait for company."""
 COMPANY = 32
 """So many writes are company enough."""
+_ROUNDS = 2
+"""So often does the sends' commit let those in line go first, while there is little company."""
+_TOLD_AT_ONCE = 4
+"""So many answers are given in the turn in which a commit ends; the others wait in line."""
 _FAILED = "storage has failed"
 _BATCH_ROWS_MAX = 1_000
 _BATCH_BYTES_MAX = 16 << 20
@@ -36,6 +41,7 @@ class _Waiting(msgspec.Struct, frozen=True):
     future: asyncio.Future[Any]
     rows: int
     size_bytes: int
+    urgent: bool
 
 
 class Writer:
@@ -44,6 +50,8 @@ class Writer:
     Lives on one event loop; the transactions run on the connection's thread. While one commits,
     the next gathers. There are two queues, each in order: what takes on no new messages goes
     first, so that neither a pause nor the result of an attempt waits behind a flood of sends.
+    What is urgent is committed without them, and told at once. The sends' commit waits in line
+    behind sends that have arrived already, and their answers wait in line too.
 
     What nobody waits for (the result of an attempt that holds nothing up) waits for company: until
     there are `COMPANY` of its kind, or something in its queue that somebody waits for, and for
@@ -62,6 +70,7 @@ class Writer:
         committed: Callable[[], None],
         fatal: Callable[[BaseException], None],
         telemetry: Telemetry,
+        line: Line,
     ) -> None:
         """Be ready to commit.
 
@@ -75,6 +84,7 @@ class Writer:
             committed: called after each commit.
             fatal: called once when nothing may be written any more.
             telemetry: is told of each commit.
+            line: where what is not urgent waits in line, behind what makes it.
         """
         self._connection = connection
         self._transactions = transactions
@@ -84,6 +94,7 @@ class Writer:
         self._committed = committed
         self._fatal = fatal
         self._telemetry = telemetry
+        self._line = line
         self._first: deque[_Waiting] = deque()
         self._appends: deque[_Waiting] = deque()
         self._pending_bytes = 0
@@ -93,6 +104,14 @@ class Writer:
         self._refusal: str | None = None
         self._busy = False
         """A commit is under way, or about to begin."""
+        self._in_line = False
+        """It is about to begin when its turn has come."""
+        self._has_place = False
+        """Its place in line is still to come, even if it is not needed any more."""
+        self._asked = False
+        """Something in the first queue has somebody who waits for nothing else."""
+        self._passed_over = False
+        """The last commit left the sends waiting."""
         self._rested = asyncio.Event()
 
     @property
@@ -108,6 +127,7 @@ class Writer:
         Raises:
             UnavailableError: the disk is full, or the writer has closed or failed.
         """
+        self._asked = True
         return await self.begin(write)
 
     def begin(self, write: Write[_R], *, urgent: bool = True) -> "asyncio.Future[_R]":
@@ -115,7 +135,7 @@ class Writer:
 
         Args:
             write: what to do.
-            urgent: whether it is committed at once, or waits for others for a while.
+            urgent: whether it is committed and told at once, or waits for others for a while.
         """
         return self._queue(self._first, write, rows=1, size_bytes=0, urgent=urgent)
 
@@ -136,7 +156,9 @@ class Writer:
         room_bytes = self._pending_bytes_max - self._pending_bytes
         if size_bytes > room_bytes and self._pending_bytes:
             raise UnavailableError("too much waits to be written")
-        return await self._queue(self._appends, write, rows=rows, size_bytes=size_bytes)
+        return await self._queue(
+            self._appends, write, rows=rows, size_bytes=size_bytes, urgent=False
+        )
 
     def _queue(
         self,
@@ -145,14 +167,14 @@ class Writer:
         *,
         rows: int,
         size_bytes: int,
-        urgent: bool = True,
+        urgent: bool,
     ) -> "asyncio.Future[_R]":
         loop = asyncio.get_running_loop()
         future: asyncio.Future[_R] = loop.create_future()
         if self._refusal is not None:
             future.set_exception(UnavailableError(self._refusal))
             return future
-        queue.append(_Waiting(write, future, rows, size_bytes))
+        queue.append(_Waiting(write, future, rows, size_bytes, urgent))
         self._pending_bytes += size_bytes
         if queue is self._appends:
             self._commit_soon()
@@ -168,11 +190,33 @@ class Writer:
         self._commit_soon()
 
     def _commit_soon(self) -> None:
-        """Begin a commit when what else this turn of the loop brings is there, if none is on."""
-        if not self._busy:
-            self._busy = True
-            self._rested.clear()
+        """See to it that a commit begins: in its turn if only sends wait, else after this turn."""
+        if self._busy and not (self._first_is_due and self._in_line):
+            return
+        self._busy = True
+        self._rested.clear()
+        if self._first_is_due:
+            self._in_line = False
             asyncio.get_running_loop().call_soon(self._commit)
+        else:
+            self._line_up(rounds=_ROUNDS)
+
+    def _line_up(self, *, rounds: int) -> None:
+        """Let a commit begin when what is before it in line is done, perhaps a few times."""
+        self._in_line = True
+        if not self._has_place:
+            self._has_place = True
+            self._line.add(partial(self._commit_in_turn, rounds - 1))
+
+    def _commit_in_turn(self, rounds: int) -> None:
+        self._has_place = False
+        if not self._in_line:
+            return  # it has begun, as something urgent came
+        if rounds and self._line.is_busy and len(self._appends) < COMPANY:
+            self._line_up(rounds=rounds)
+        else:
+            self._in_line = False
+            self._commit()
 
     async def close(self) -> None:
         """Commit what waits, refuse the rest, and end. Twice is fine."""
@@ -180,12 +224,19 @@ class Writer:
             self._refusal = "shutting down"
         self._hurry()
         await self._rested.wait()
+        await self._line.caught_up()
 
     def _take_batch(self) -> list[_Waiting]:
         """Take the next writes off the queues; none only when none is due."""
         batch: list[_Waiting] = []
         rows = size_bytes = 0
-        for queue in (self._first, self._appends) if self._first_is_due else (self._appends,):
+        queues = (self._first, self._appends) if self._first_is_due else (self._appends,)
+        # A command has a commit of its own, but not two before the sends have had theirs.
+        self._passed_over = self._asked and not self._passed_over
+        if self._passed_over:
+            queues = (self._first,)
+        self._asked = False
+        for queue in queues:
             while queue and rows < _BATCH_ROWS_MAX and size_bytes < _BATCH_BYTES_MAX:
                 waiting = queue.popleft()
                 rows += waiting.rows
@@ -236,7 +287,10 @@ class Writer:
             self._fail(bug)
         finally:
             self._answer(batch, done.results)
-        self._commit()
+        if self._appends and not self._first_is_due:
+            self._line_up(rounds=_ROUNDS)
+        else:
+            self._commit()
 
     def _tell(self, done: Committed, *, writes: int, committed: bool, began_s: float) -> None:
         for fault in done.faults:
@@ -255,14 +309,15 @@ class Writer:
             self._committed()
 
     def _answer(self, batch: list[_Waiting], results: list[object]) -> None:
+        """Tell what is urgent now, and the first of the rest; the others in their turn."""
+        at_once = 0 if self._line.is_busy else _TOLD_AT_ONCE
         for waiting, result in zip(batch, results, strict=True):
             self._pending_bytes -= waiting.size_bytes
-            if waiting.future.done():
-                continue
-            if isinstance(result, SluicegateError):
-                waiting.future.set_exception(result)
+            if waiting.urgent or at_once:
+                at_once -= not waiting.urgent
+                _complete(waiting.future, result)
             else:
-                waiting.future.set_result(result)
+                self._line.add(partial(_complete, waiting.future, result))
 
     def _fail(self, error: BaseException) -> None:
         """Refuse everything from now on, and say so once."""
@@ -278,3 +333,12 @@ class Writer:
             batch = list(queue)
             queue.clear()
             self._answer(batch, [UnavailableError(reason) for _ in batch])
+
+
+def _complete(future: asyncio.Future[Any], result: object) -> None:
+    if future.done():
+        return  # cancelled
+    if isinstance(result, SluicegateError):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

@@ -23,6 +23,7 @@ from sluicegate.engine.settings import Settings
 from sluicegate.http.outbound.resolver import PooledResolver
 from sluicegate.http.server import create_app, create_runner
 from sluicegate.storage import SecretBox, SqliteStorage
+from sluicegate.turns.pacer import Pacer
 
 WAIT_S = 20.0
 PUBLIC = "93.184.216.34"
@@ -244,6 +245,7 @@ async def running_api(
     *,
     storage_type: type[SqliteStorage] = SqliteStorage,
     head_s: float = 15.0,
+    pacer: Pacer | None = None,
     **settings: Any,
 ) -> AsyncIterator[Api]:
     """Run a server on loopback while the context lasts."""
@@ -254,10 +256,17 @@ async def running_api(
         secret_box=SecretBox.for_database(chosen.database, secret_key=None, random=random),
         clock=clock,
         pending_bytes_max=chosen.pending_bytes_max,
+        pacer=pacer,
     )
     resolver = PooledResolver(chosen, clock=clock, getaddrinfo=look_up)
     async with Engine(
-        chosen, clock=clock, random=random, storage=storage, sender=receiver, resolver=resolver
+        chosen,
+        clock=clock,
+        random=random,
+        storage=storage,
+        sender=receiver,
+        resolver=resolver,
+        pacer=pacer,
     ) as engine:
         app = create_app(
             engine.services,
@@ -271,6 +280,7 @@ async def running_api(
         runner = create_runner(
             app,
             random=random,
+            pacer=pacer,
             connections_max=chosen.connections_max,
             head_s=head_s,
             shutdown_timeout_s=1,

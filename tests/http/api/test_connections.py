@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from tests.turns.held import HeldLine, held_sends
 
 from sluicegate.clock import SystemRandom
 from sluicegate.http.server import create_runner
+from sluicegate.turns.pacer import Pacer
 
-from .harness import WAIT_S, running_api
+from .harness import WAIT_S, Answer, running_api
 
 HALF = b"GET /healthz HTTP/1.1\r\nHost: a\r\nA"
 ASKED = {
@@ -101,6 +103,60 @@ async def test_beyond_the_limit_who_never_asked_goes_first(tmp_path: Path, asked
         await fourth.ask(asked)
         await first.is_closed()
         await second.ask(asked)
+
+
+async def is_done(send: "asyncio.Future[Answer]", line: HeldLine) -> Answer:
+    """Let the line move until a send is answered."""
+    async with asyncio.timeout(WAIT_S):
+        while not send.done():
+            line.move()
+            await asyncio.sleep(0)
+        return await send
+
+
+async def test_a_command_goes_past_the_sends_that_wait_in_line(tmp_path: Path) -> None:
+    """It is answered whatever they do; and they, when their turn has come."""
+    pacer, line = held_sends()
+    async with running_api(tmp_path, pacer=pacer) as api:
+        endpoint = await api.endpoint(paused=False)
+        send = asyncio.ensure_future(api.send(endpoint_id=endpoint, payload=1))
+        await asyncio.wait_for(line.arrived.wait(), WAIT_S)
+        (await api.post(f"/v1/endpoints/{endpoint}/pause")).data  # noqa: B018 - checks it
+        assert len(line.pieces) == 1
+        assert (await is_done(send, line)).status == 202
+
+
+async def test_turns_are_short_until_a_command_is_answered(tmp_path: Path) -> None:
+    """From the moment in which it is read on, and no longer."""
+    told: list[str] = []
+
+    class Told(Pacer):
+        def begin_haste(self) -> None:
+            told.append("begin")
+
+        def end_haste(self) -> None:
+            told.append("end")
+
+    async with running_api(tmp_path, pacer=Told()) as api:
+        endpoint = await api.endpoint(paused=False)
+        told.clear()
+        await api.send(endpoint_id=endpoint, payload=1)
+        assert told == []
+        await api.post(f"/v1/endpoints/{endpoint}/pause")
+        assert told == ["begin", "begin", "end", "end"]  # its connection, and its endpoint's owner
+
+
+async def test_a_send_that_waits_in_line_at_the_end_is_answered(tmp_path: Path) -> None:
+    """As one is whose turn had come: it was taken."""
+    pacer, line = held_sends()
+    async with running_api(tmp_path, pacer=pacer) as api:
+        endpoint = await api.endpoint()
+        send = asyncio.ensure_future(api.send(endpoint_id=endpoint, payload=1))
+        await asyncio.wait_for(line.arrived.wait(), WAIT_S)
+        ending = asyncio.ensure_future(api.runner.cleanup())
+        await asyncio.sleep(0.05)  # it has told every connection
+        assert (await is_done(send, line)).status == 202
+        await ending
 
 
 @pytest.mark.parametrize("turns", range(4))

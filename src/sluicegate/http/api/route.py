@@ -71,5 +71,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Contract codes that it may answer beside those that every route may (`INTERNAL_ERROR`),
     and every route that needs a key (`UNAUTHORIZED`, `RATE_LIMITED`, `RATE_LIMIT_EXCEEDED`,
     `UNAVAILABLE`)."""
+    in_line: bool = False
+    """Comes in floods: such requests are answered some a turn of the loop (see `Pacer`), and others
+    go past them."""
     listed: bool = True
     """Whether `/openapi.json` speaks of it: not of what only browsers ask for."""

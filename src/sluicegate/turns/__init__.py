@@ -1,0 +1,1 @@
+"""Turns of the event loop, and how they are shared out."""
