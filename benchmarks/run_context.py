@@ -11,7 +11,7 @@ import trustme
 from ours import DATABASE, Server, serving
 from rounds import Rounds
 from steps import Steps
-from stored import Owner, make_database
+from stored import FIRST_STORED, Owner, make_database
 from subjects import Floor, Relay
 from workers import Cores, Worker
 
@@ -133,7 +133,9 @@ class Run:
             yield floor
 
     @contextlib.contextmanager
-    def serving(self, owners: Sequence[Owner] = (), **settings: object) -> Iterator[Server]:
+    def serving(
+        self, owners: Sequence[Owner] = (), *, first: int = FIRST_STORED, **settings: object
+    ) -> Iterator[Server]:
         """Run a server of ours, which trusts the sink, and check its database when all is done.
 
         Every message that its ledger counts as accepted must then be delivered and recorded, or
@@ -141,10 +143,11 @@ class Run:
 
         Args:
             owners: endpoints that the database holds at the start, with messages that wait.
+            first: the number of the first of these messages.
             settings: those that are not the defaults.
         """
         place = self.new_folder()
-        stored_ids = make_database(place / DATABASE, owners) if owners else []
+        stored_ids = make_database(place / DATABASE, owners, first=first) if owners else []
         settings["tls_ca_file"] = self.folder / _CA
         with serving(place, core=self.cores.subject, settings=settings) as server:
             server.stored_ids = stored_ids

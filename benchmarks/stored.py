@@ -9,8 +9,9 @@ import asyncio
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -42,28 +43,33 @@ class Owner(NamedTuple):
 
 
 def make_database(
-    path: Path, owners: Sequence[Owner], *, payload_bytes: int = PAYLOAD_BYTES
+    path: Path,
+    owners: Sequence[Owner],
+    *,
+    payload_bytes: int = PAYLOAD_BYTES,
+    first: int = FIRST_STORED,
 ) -> list[str]:
     """Make a database with endpoints and messages that wait for them, and the usual API key.
 
-    The messages are numbered from `FIRST_STORED`, the first of each endpoint before any second,
-    each payload as `wire.payload` makes it.
+    The messages are numbered from `first` on, the first of each endpoint before any second, each
+    payload as `wire.payload` makes it.
 
     Args:
         path: of the file, which must not be there.
         owners: the endpoints.
         payload_bytes: how long each payload is.
+        first: the number of the first message.
 
     Returns:
         The endpoints' ids, in the order of `owners`.
     """
-    ids = asyncio.run(_begin(path, owners, payload_bytes))
+    ids = asyncio.run(_begin(path, owners, payload(first, payload_bytes)))
     if any(owner.waiting for owner in owners):
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             for pragma in _UNSAFE:  # and quick: nobody else has the file yet
                 db.execute(f"PRAGMA {pragma}")
             db.execute("BEGIN")
-            _multiply(db, ids, owners, payload_bytes)
+            _multiply(db, ids, owners, partial(_numbered, first, payload_bytes))
             _let_go(db, ids, owners)
             db.execute("COMMIT")
             db.execute("PRAGMA journal_mode = WAL")
@@ -72,7 +78,11 @@ def make_database(
     return ids
 
 
-async def _begin(path: Path, owners: Sequence[Owner], payload_bytes: int) -> list[str]:
+def _numbered(first: int, payload_bytes: int, at: int) -> bytes:
+    return payload(first + at, payload_bytes)
+
+
+async def _begin(path: Path, owners: Sequence[Owner], first_payload: bytes) -> list[str]:
     """Store the endpoints, and the first message if there is to be any; return their ids."""
     settings = Settings(database=str(path), dev=True, bootstrap_api_key=API_KEY, metrics=False)
     ids: list[str] = []
@@ -81,11 +91,11 @@ async def _begin(path: Path, owners: Sequence[Owner], payload_bytes: int) -> lis
         while some := list(islice(left, _AT_ONCE)):
             made = await asyncio.gather(*(engine.create_endpoint(url=owner.url) for owner in some))
             ids += [endpoint.id for endpoint in made]
-        first = next((at for at, owner in enumerate(owners) if owner.waiting), None)
-        paused = {at for at, owner in enumerate(owners) if owner.paused or at == first}
+        first_owner = next((at for at, owner in enumerate(owners) if owner.waiting), None)
+        paused = {at for at, owner in enumerate(owners) if owner.paused or at == first_owner}
         await asyncio.gather(*(engine.pause(ids[at]) for at in paused))
-        if first is not None:
-            await engine.send(ids[first], payload(FIRST_STORED, payload_bytes))
+        if first_owner is not None:
+            await engine.send(ids[first_owner], first_payload)
     return ids
 
 
@@ -99,7 +109,10 @@ def _let_go(db: sqlite3.Connection, ids: Sequence[str], owners: Sequence[Owner])
 
 
 def _multiply(
-    db: sqlite3.Connection, ids: Sequence[str], owners: Sequence[Owner], payload_bytes: int
+    db: sqlite3.Connection,
+    ids: Sequence[str],
+    owners: Sequence[Owner],
+    payload_of: Callable[[int], bytes],
 ) -> None:
     """Store copies of the only message, as many as each endpoint is to have, and count them."""
     nos = dict(db.execute("SELECT id, no FROM endpoints"))
@@ -113,7 +126,7 @@ def _multiply(
     base = int.from_bytes(id_)
     copies = islice(enumerate(_by_turns(waiting)), 1, None)  # the first is there
     while some := list(islice(copies, _COPIED_AT_ONCE)):
-        texts = [(seq + at, payload(FIRST_STORED + at, payload_bytes)) for at, _ in some]
+        texts = [(seq + at, payload_of(at)) for at, _ in some]
         rows = (
             (seq + at, (base + at).to_bytes(16), no, hashlib.sha256(text).digest())
             for (at, no), (_, text) in zip(some, texts, strict=True)

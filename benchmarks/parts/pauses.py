@@ -1,7 +1,8 @@
 """How long a pause and a resume take, idle and under load, with nothing waiting and with a million.
 
-Two servers at a time: one has an endpoint for which nothing waits, the other one for which a
-million messages do; what is compared is done in turn.
+Two servers: one has an endpoint for which nothing waits, the other one for which a million messages
+do; what is compared is done in turn. On an idle machine a third one, with some thousand messages,
+tells what the backlog costs from what the messages cost that begin to flow with each resume.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ __all__ = ["goals", "measure", "sections"]
 
 _ACTIVE = 1000
 """Endpoints that the load goes to."""
+_FEW_PER_ROUND = 25
+"""How many messages wait where few do, for each resume: more than begin to flow with it."""
 _BOOK = "stored"
 _SPARE = 10.0
 """How many times as many messages may be sent beside pauses as the measured rate asks for."""
@@ -42,11 +45,11 @@ class _Side:
 
     @classmethod
     @contextmanager
-    def started(cls, run: Run, *, waiting: int) -> Iterator["_Side"]:
-        """Run its server; so many messages wait for the paused endpoint."""
+    def started(cls, run: Run, *, waiting: int, first: int = FIRST_STORED) -> Iterator["_Side"]:
+        """Run its server; so many messages wait for the paused endpoint, numbered from `first`."""
         owners = [Owner(f"{run.sink_url}/{number}") for number in range(_ACTIVE)]
         owners.append(Owner(f"{run.sink_url}/paused", waiting=waiting, paused=True))
-        with run.serving(owners) as server:
+        with run.serving(owners, first=first) as server:
             yield cls(run, server)
 
     def warm_up(self) -> float:
@@ -64,29 +67,37 @@ class _Side:
 def measure(run: Run) -> dict[str, Any]:
     """Measure answers, then first attempts; check what flowed of the messages that waited."""
     waiting, count = run.sized((1_000_000, 200), quick=(20_000, 30))
-    book = {"first": FIRST_STORED, "count": waiting + count, "payload_bytes": PAYLOAD_BYTES}
+    few_waiting = _FEW_PER_ROUND * count
+    numbers = waiting + count + few_waiting
+    book = {"first": FIRST_STORED, "count": numbers, "payload_bytes": PAYLOAD_BYTES}
     run.sink.do({"do": "open", "book": _BOOK, **book}, timeout_s=5)
     run.steps.say(f"pauses, storing {waiting:,} messages")
-    with _Side.started(run, waiting=waiting) as many, _Side.started(run, waiting=0) as none:
+    few_first = FIRST_STORED + waiting + count
+    with (
+        _Side.started(run, waiting=waiting) as many,
+        _Side.started(run, waiting=0) as none,
+        _Side.started(run, waiting=few_waiting, first=few_first) as few,
+    ):
         run.steps.say("pauses, idle")
         for _ in range(count):
-            none.idle.resume_and_pause()
-            many.idle.resume_and_pause()
+            for side in (none, few, many):
+                side.idle.resume_and_pause()
         run.steps.say("first attempts, idle")
         for number in range(count):
             none.send_one(FIRST_STORED + waiting + number)
             none.first.resume_and_pause()
             many.first.resume_and_pause()
         half, full = _under_load(run, none, many)
-        left = [side.api.call("GET", side.path)["counts"]["paused"] for side in (none, many)]
+        left = [side.api.call("GET", side.path)["counts"]["paused"] for side in (none, few, many)]
         came = run.sink.do({"do": "report", "book": _BOOK, "timeout_s": 0}, timeout_s=5)
-    flowed = waiting + count - sum(left)
+    flowed = numbers - sum(left)
     if came["received"] != flowed or came["duplicates"] or came["signed"] != flowed:
         run.faults.append(f"of {flowed} that waited and were let go, the sink has {came}")
     answers = {
         "half_load": half,
         "full_load": full,
         "idle_none": none.idle,
+        "idle_few": few.idle,
         "idle_many": many.idle,
         "loaded_none": none.loaded,
         "loaded_many": many.loaded,
@@ -94,8 +105,10 @@ def measure(run: Run) -> dict[str, Any]:
     figures = {name: each.summary() for name, each in answers.items()}
     return figures | {
         "waiting": waiting,
+        "few_waiting": few_waiting,
         "flowed": flowed,
-        "idle_ratio": ratios(figures["idle_many"], figures["idle_none"]),
+        "idle_ratio": ratios(figures["idle_many"], figures["idle_few"]),
+        "flow_ratio": ratios(figures["idle_few"], figures["idle_none"]),
         "loaded_ratio": ratios(figures["loaded_many"], figures["loaded_none"]),
         "first_none": none.first.summary(),
         "first_many": many.first.summary(),
@@ -124,18 +137,21 @@ def _under_load(run: Run, none: _Side, many: _Side) -> tuple[Answers, Answers]:
 
 def sections(figures: dict[str, Any]) -> Iterator[Section]:
     """Tell the times."""
-    many = f"{figures['waiting']:,} waiting"
+    many, few = (f"{figures[name]:,} waiting" for name in ("waiting", "few_waiting"))
     rows = [
         _answers(f"one of {_ACTIVE:,} active, half load", figures["half_load"]),
         _answers(f"one of {_ACTIVE:,} active, full load", figures["full_load"]),
     ]
-    for text, key in (("idle", "idle"), ("full load", "loaded")):
-        ratio = figures[f"{key}_ratio"]
-        rows += [
-            _answers(f"{text}, none waiting", figures[f"{key}_none"]),
-            _answers(f"{text}, {many}", figures[f"{key}_many"]),
-            ("ratio, many to none", *_pairs(ratio["pause"], ratio["resume"]), ""),
-        ]
+    rows += [
+        _answers("idle, none waiting", figures["idle_none"]),
+        _answers(f"idle, {few}", figures["idle_few"]),
+        _ratio("ratio, few to none", figures["flow_ratio"]),
+        _answers(f"idle, {many}", figures["idle_many"]),
+        _ratio("ratio, many to few", figures["idle_ratio"]),
+        _answers("full load, none waiting", figures["loaded_none"]),
+        _answers(f"full load, {many}", figures["loaded_many"]),
+        _ratio("ratio, many to none", figures["loaded_ratio"]),
+    ]
     yield Section(
         "Pause and resume answered",
         ("", "pause p50 ms", "p99 ms", "resume p50 ms", "p99 ms", "answers"),
@@ -144,7 +160,9 @@ def sections(figures: dict[str, Any]) -> Iterator[Section]:
         f"{_ACTIVE:,} endpoints. In the first two rows one after the other of these is paused and "
         "resumed; in the others one that nothing else is sent to, on a server where nothing waits "
         f"and on one where {figures['waiting']:,} messages wait for it, in turn: it is resumed and "
-        "paused at once. Nothing here is discarded or remarked when other programs took the core.",
+        "paused at once. With each resume some messages begin to flow, and the pause waits until "
+        f"they are on their way; what that costs, a server with {figures['few_waiting']:,} tells. "
+        "Nothing here is discarded or remarked when other programs took the core.",
     )
     yield Section(
         "From resume to the first attempt",
@@ -165,6 +183,10 @@ def sections(figures: dict[str, Any]) -> Iterator[Section]:
 
 def _answers(name: str, each: dict[str, Any]) -> tuple[str, ...]:
     return (name, *_pairs(each["pause_ms"], each["resume_ms"]), f"{each['count']:,}")
+
+
+def _ratio(name: str, ratio: dict[str, dict[str, float]]) -> tuple[str, ...]:
+    return (name, *_pairs(ratio["pause"], ratio["resume"]), "")
 
 
 def _pairs(*pairs: dict[str, float]) -> list[str]:
