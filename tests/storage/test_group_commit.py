@@ -182,6 +182,26 @@ async def test_a_write_that_becomes_urgent_takes_the_place_of_one_in_line(place:
     assert storage.commits == committed <= before + 2
 
 
+async def test_a_command_that_is_refused_at_the_end_leaves_nobody_waiting(place: "Place") -> None:
+    """The sends that wait are committed and answered: no commit is kept for it."""
+    storage = await place.opened()
+    endpoint = await place.endpoint(storage)
+    gate = threading.Event()
+    blocked = asyncio.ensure_future(call(place.connections[0], lambda _db: gate.wait(20)))
+    try:
+        first = asyncio.ensure_future(place.send(storage, endpoint))
+        await take_turns(3)  # its commit has begun
+        second = asyncio.ensure_future(place.send(storage, endpoint))
+        closing = asyncio.ensure_future(storage.close())
+        await take_turns(3)
+        with pytest.raises(UnavailableError):
+            await storage.pause(endpoint, reason=PauseReason.MANUAL, at_ms=1)
+    finally:
+        gate.set()
+    async with asyncio.timeout(10):
+        await asyncio.gather(blocked, first, second, closing)
+
+
 async def test_of_many_pauses_exactly_one_is_first(place: "Place") -> None:
     """Whatever transactions they share."""
     storage = await place.opened()

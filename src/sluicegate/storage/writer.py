@@ -48,15 +48,15 @@ class Writer:
     """Queues writes and commits them, many at a time, until it is closed or fails.
 
     Lives on one event loop; the transactions run on the connection's thread. While one commits,
-    the next gathers. There are two queues, each in order: what takes on no new messages goes
-    first, so that neither a pause nor the result of an attempt waits behind a flood of sends.
-    What is urgent is committed without them, and told at once. The sends' commit waits in line
-    behind sends that have arrived already, and their answers wait in line too.
+    the next gathers. There are three queues, each in order: what is urgent goes first and is told
+    at once, so that neither a pause nor the next attempt waits behind a flood of sends; a command
+    has a commit of its own. The sends' commit waits in line behind sends that have arrived already,
+    and their answers wait in line too.
 
     What nobody waits for (the result of an attempt that holds nothing up) waits for company: until
-    there are `COMPANY` of its kind, or something in its queue that somebody waits for, and for
-    `PATIENCE_S` at most. Ten results stored together cost a third of ten that are stored one by
-    one, and whoever sends would wait for it.
+    there are `COMPANY` of its kind, or an urgent one, and for `PATIENCE_S` at most. Ten results
+    stored together cost a third of ten that are stored one by one, and whoever sends would wait
+    for it.
     """
 
     def __init__(
@@ -95,11 +95,11 @@ class Writer:
         self._fatal = fatal
         self._telemetry = telemetry
         self._line = line
-        self._first: deque[_Waiting] = deque()
+        self._urgent: deque[_Waiting] = deque()
+        self._patient: deque[_Waiting] = deque()
         self._appends: deque[_Waiting] = deque()
         self._pending_bytes = 0
-        self._first_is_due = False
-        """Something in the first queue waits no longer, and so nothing in it does."""
+        self._patience_is_over = False
         self._patience: asyncio.TimerHandle | None = None
         self._refusal: str | None = None
         self._busy = False
@@ -109,9 +109,9 @@ class Writer:
         self._has_place = False
         """Its place in line is still to come, even if it is not needed any more."""
         self._asked = False
-        """Something in the first queue has somebody who waits for nothing else."""
+        """A command is among what is urgent: somebody waits for it and nothing else."""
         self._passed_over = False
-        """The last commit left the sends waiting."""
+        """The last commit was a command's, and left all others waiting."""
         self._rested = asyncio.Event()
 
     @property
@@ -137,7 +137,8 @@ class Writer:
             write: what to do.
             urgent: whether it is committed and told at once, or waits for others for a while.
         """
-        return self._queue(self._first, write, rows=1, size_bytes=0, urgent=urgent)
+        queue = self._urgent if urgent else self._patient
+        return self._queue(queue, write, rows=1, size_bytes=0)
 
     async def append(self, write: Write[_R], *, rows: int, size_bytes: int) -> _R:
         """Commit a write that takes on messages; return its result.
@@ -156,9 +157,7 @@ class Writer:
         room_bytes = self._pending_bytes_max - self._pending_bytes
         if size_bytes > room_bytes and self._pending_bytes:
             raise UnavailableError("too much waits to be written")
-        return await self._queue(
-            self._appends, write, rows=rows, size_bytes=size_bytes, urgent=False
-        )
+        return await self._queue(self._appends, write, rows=rows, size_bytes=size_bytes)
 
     def _queue(
         self,
@@ -167,35 +166,39 @@ class Writer:
         *,
         rows: int,
         size_bytes: int,
-        urgent: bool,
     ) -> "asyncio.Future[_R]":
         loop = asyncio.get_running_loop()
         future: asyncio.Future[_R] = loop.create_future()
         if self._refusal is not None:
             future.set_exception(UnavailableError(self._refusal))
             return future
-        queue.append(_Waiting(write, future, rows, size_bytes, urgent))
+        queue.append(_Waiting(write, future, rows, size_bytes, queue is self._urgent))
         self._pending_bytes += size_bytes
-        if queue is self._appends:
+        if queue is not self._patient:
             self._commit_soon()
-        elif urgent or len(queue) >= COMPANY:
-            self._hurry()
+        elif len(queue) >= COMPANY:
+            self._end_patience()
         elif self._patience is None:
-            self._patience = loop.call_later(PATIENCE_S, self._hurry)
+            self._patience = loop.call_later(PATIENCE_S, self._end_patience)
         return future
 
-    def _hurry(self) -> None:
-        """Let the next commit take the first queue."""
-        self._first_is_due = True
+    def _end_patience(self) -> None:
+        """Let the next commit take what nobody waits for, too."""
+        self._patience_is_over = True
         self._commit_soon()
+
+    @property
+    def _in_haste(self) -> bool:
+        """Whether something waits for more than its turn."""
+        return bool(self._urgent) or self._patience_is_over
 
     def _commit_soon(self) -> None:
         """See to it that a commit begins: in its turn if only sends wait, else after this turn."""
-        if self._busy and not (self._first_is_due and self._in_line):
+        if self._busy and not (self._in_line and self._in_haste):
             return
         self._busy = True
         self._rested.clear()
-        if self._first_is_due:
+        if self._in_haste:
             self._in_line = False
             asyncio.get_running_loop().call_soon(self._commit)
         else:
@@ -222,7 +225,7 @@ class Writer:
         """Commit what waits, refuse the rest, and end. Twice is fine."""
         if self._refusal is None:
             self._refusal = "shutting down"
-        self._hurry()
+        self._end_patience()
         await self._rested.wait()
         await self._line.caught_up()
 
@@ -230,20 +233,23 @@ class Writer:
         """Take the next writes off the queues; none only when none is due."""
         batch: list[_Waiting] = []
         rows = size_bytes = 0
-        queues = (self._first, self._appends) if self._first_is_due else (self._appends,)
-        # A command has a commit of its own, but not two before the sends have had theirs.
-        self._passed_over = self._asked and not self._passed_over
-        if self._passed_over:
-            queues = (self._first,)
+        # A command has a commit of its own, but not two before the others have had theirs.
+        self._passed_over = self._asked and bool(self._urgent) and not self._passed_over
         self._asked = False
+        if self._passed_over:
+            queues = [self._urgent]
+        elif self._in_haste:
+            queues = [self._urgent, self._patient, self._appends]
+        else:
+            queues = [self._appends]
         for queue in queues:
             while queue and rows < _BATCH_ROWS_MAX and size_bytes < _BATCH_BYTES_MAX:
                 waiting = queue.popleft()
                 rows += waiting.rows
                 size_bytes += waiting.size_bytes
                 batch.append(waiting)
-        if not self._first:
-            self._first_is_due = False
+        if not self._patient:
+            self._patience_is_over = False
             if self._patience is not None:
                 self._patience.cancel()
                 self._patience = None
@@ -287,7 +293,7 @@ class Writer:
             self._fail(bug)
         finally:
             self._answer(batch, done.results)
-        if self._appends and not self._first_is_due:
+        if self._appends and not self._in_haste:
             self._line_up(rounds=_ROUNDS)
         else:
             self._commit()
@@ -329,7 +335,7 @@ class Writer:
 
     def _refuse_waiting(self, reason: str) -> None:
         self._refusal = reason
-        for queue in (self._first, self._appends):
+        for queue in (self._urgent, self._patient, self._appends):
             batch = list(queue)
             queue.clear()
             self._answer(batch, [UnavailableError(reason) for _ in batch])
