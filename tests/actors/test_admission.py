@@ -181,3 +181,19 @@ async def test_attempts_in_flight_leave_room_for_those_that_wait(tmp_path: Path)
     parts = World(tmp_path, in_flight_max=20_000, in_flight_late_max=30_000).parts()
     line = admission.Admission(parts, actors=range(120_000), admitted=lambda *_: None)
     assert not line.crowded
+
+
+async def test_who_stands_in_line_counts_as_there_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Actors that have nothing to do make room before it is wanted, while more are to come."""
+    monkeypatch.setattr(admission, "ACTORS_MAX", 8)
+    monkeypatch.setattr(admission, "_PER_FLIGHT", 0)
+    line = admission.Admission(World(tmp_path).parts(), actors=range(2), admitted=lambda *_: None)
+    for number in range(4):
+        line.ask(str(number))
+        assert not line.crowded
+    line.ask("the seventh")
+    assert line.crowded
+    line.cancel()
+    assert not line.crowded

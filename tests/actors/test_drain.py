@@ -18,7 +18,7 @@ from sluicegate.engine.ports import Request
 
 from .bugs import BugError
 from .held import Gate, HeldPauses, take_turns
-from .world import PROJECT, WAIT_S, World, answered
+from .world import PROJECT, WAIT_S, World, answered, until
 
 
 async def test_a_drain_gives_attempts_in_flight_their_time_and_starts_no_more(
@@ -158,6 +158,30 @@ async def test_a_closed_directory_keeps_no_actor_alive(world: World) -> None:
     gc.collect()
     left = [each for each in gc.get_objects() if isinstance(each, EndpointActor)]
     assert not [each for each in left if each.endpoint_id in endpoints]
+
+
+async def test_an_actor_that_retires_is_freed_at_once(tmp_path: Path) -> None:
+    """Nothing of it refers back to it: a crowd leaves nothing for the garbage collection."""
+    async with World(tmp_path, actor_idle_s=0.0) as world:
+        endpoint = await world.endpoint()
+        gate = Gate(world)
+        await world.send(endpoint)
+        await world.sender.wait_for_count(1)
+        entry = world.directory._entries[endpoint]  # noqa: SLF001 - a test looks inside
+        ref = entry.outstanding.actor
+        assert ref is not None
+        actor = ref._actor_weakref  # noqa: SLF001 - a test looks inside
+        world.sender.posts.clear()
+        gc.disable()
+        try:
+            gate.opened.set()
+
+            async def it_is_gone() -> bool:
+                return actor() is None
+
+            await until(it_is_gone)
+        finally:
+            gc.enable()
 
 
 async def test_a_command_under_way_at_the_end_is_answered(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ A command does not stand in line. The more actors there are, the less of its bac
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Sized
-from itertools import islice
 from typing import NamedTuple
 
 from sluicegate.actors.parts import Parts
@@ -70,7 +70,7 @@ class Admission:
         self._admitted = admitted
         in_flight_max = parts.settings.in_flight_max + parts.settings.in_flight_late_max
         self._actors_max = max(ACTORS_MAX, _PER_FLIGHT * in_flight_max)
-        self._line: dict[str, None] = {}
+        self._line: OrderedDict[str, None] = OrderedDict()  # whose first item is found at once
         self._group: dict[str, bool] = {}
         """What is being read, and whether there was further work meanwhile."""
         self._task: asyncio.Task[None] | None = None
@@ -125,9 +125,7 @@ class Admission:
 
     async def _read_group(self, size: int) -> None:
         window = self.window
-        ids = list(islice(self._line, size))
-        for each in ids:
-            del self._line[each]
+        ids = [self._line.popitem(last=False)[0] for _ in range(min(size, len(self._line)))]
         self._group = dict.fromkeys(ids, False)
         heads: dict[str, Head] | None = None
         try:

@@ -13,6 +13,7 @@ carried out one at a time, in order; a second `Pause` waits for the first one's 
 """
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -103,9 +104,10 @@ class EndpointActor(AsyncioActor):
         self._window = Window(window)
         self._bucket = outstanding.bucket
         self._commands = CommandQueue()
-        self._turn = Turn(parts.slots, self._slot_granted)
+        # Nothing of it refers back to it: so it is freed as it goes, without a look for garbage.
+        self._turn = Turn(parts.slots, partial(outstanding.report, SlotGranted()))
         self._reading: asyncio.Task[None] | None = None
-        self._timer = OneTimer(self._tick)
+        self._timer = OneTimer(partial(outstanding.report, Tick()))
         self._repose = Repose(parts.settings.actor_idle_s)
         self._head = head
         self._had_turn = False
@@ -310,9 +312,6 @@ class EndpointActor(AsyncioActor):
         self._had_turn = self._had_turn or bool(self._outstanding.flights)
         self._rest(state, wake_ms, gives_way=gives_way)
 
-    def _slot_granted(self) -> None:
-        self._outstanding.report(SlotGranted())
-
     def _on_attempt_finished(self, flight: Flight) -> None:
         if self.state is None or flight.settling or not self._outstanding.holds(flight):
             return  # `_on_loaded` looks at every flight
@@ -393,6 +392,3 @@ class EndpointActor(AsyncioActor):
             retire_at = now + _TROUBLE_S  # a sweep is under way
         moments = [at for at in (wake_at, retire_at) if at is not None]
         self._timer.set(min(moments, default=None), self.actor_inbox.context)
-
-    def _tick(self) -> None:
-        self._outstanding.report(Tick())

@@ -5,12 +5,14 @@ longest of those that may have it, and who then goes to the back if it wants mor
 with a million waiting gets one slot a turn, as does an endpoint with one.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TypeAlias
 
 __all__ = ["Pool"]
 
-_Line: TypeAlias = dict[Hashable, tuple[int, Callable[[], None]]]
+_Line: TypeAlias = OrderedDict[Hashable, tuple[int, Callable[[], None]]]
+"""In a plain dict, what was removed before the first item must be passed over to find it."""
 
 
 class Pool:
@@ -27,8 +29,8 @@ class Pool:
         """How many are taken."""
         self._half = max(1, size // 2)
         self._held_half = 0
-        self._whole_line: _Line = {}
-        self._half_line: _Line = {}
+        self._whole_line: _Line = OrderedDict()
+        self._half_line: _Line = OrderedDict()
         self._tickets = 0
 
     @property
@@ -66,8 +68,7 @@ class Pool:
         self.held -= 1
         self._held_half -= half
         while (self._whole_line or self._half_line) and (line := self._next()) is not None:
-            who = next(iter(line))
-            _, grant = line.pop(who)
+            _, (_, grant) = line.popitem(last=False)
             self.held += 1
             self._held_half += line is self._half_line
             grant()

@@ -115,7 +115,7 @@ class Turn:
         "_slots",
     )
 
-    def __init__(self, slots: Slots, grant: Callable[[], None]) -> None:
+    def __init__(self, slots: Slots, grant: Callable[[], object]) -> None:
         """Take part; `grant` is called when its turn comes, or when it should ask again."""
         self._slots = slots
         self._grant = grant

@@ -12,7 +12,7 @@ class OneTimer:
 
     __slots__ = ("_at", "_callback", "_handle")
 
-    def __init__(self, callback: Callable[[], None]) -> None:
+    def __init__(self, callback: Callable[[], object]) -> None:
         """Create it unset; `callback` runs on the loop each time it fires."""
         self._callback = callback
         self._at = 0.0

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable
+from itertools import islice
 
 import msgspec
 
@@ -59,7 +60,9 @@ class MessageFacts(msgspec.Struct, array_like=True, gc=False):
 
 _DECODER = msgspec.json.Decoder(list[MessageFacts])
 _KNOWN_MAX = 8_192
-"""Of so many messages, the latest, are the facts kept: most results come soon."""
+"""Of so many messages are the facts kept: most results come soon."""
+_KEPT = 6_144
+"""Of so many, the latest, when they are too many."""
 
 
 class Recordings:
@@ -118,8 +121,9 @@ class Recordings:
             if status is not MessageStatus.PENDING_RETRY:
                 self._facts.pop(seq, None)
         self._attempts, self._moves = {}, []
-        while len(self._facts) > _KNOWN_MAX:
-            del self._facts[next(iter(self._facts))]
+        if len(self._facts) > _KNOWN_MAX:  # many at once: a dict's first item is a search
+            for seq in list(islice(self._facts, len(self._facts) - _KEPT)):
+                del self._facts[seq]
 
     def forget(self) -> None:
         """Forget what is known of messages: somebody else may change them."""

@@ -12,6 +12,7 @@ that said 2xx has the message, and must not be sent it again because the rest wa
 
 import asyncio
 import ssl
+from collections import OrderedDict
 
 from sluicegate.engine.addresses import AddressPolicy
 from sluicegate.engine.errors import UnavailableError
@@ -78,7 +79,7 @@ class LeanSender:
             tls=tls if tls is not None else client_context(settings.tls_ca_file),
             connect_timeout_s=settings.connect_timeout_s,
         )
-        self._targets: dict[str, Target] = {}
+        self._targets: OrderedDict[str, Target] = OrderedDict()
         self._pool: Pool | None = None
         self._closed = False
 
@@ -157,7 +158,7 @@ class LeanSender:
     def _remember(self, url: str) -> Target:
         target = target_of(url)
         if len(self._targets) >= _TARGETS_MAX:
-            del self._targets[next(iter(self._targets))]
+            self._targets.popitem(last=False)  # in a plain dict its first item is a search
         self._targets[url] = target
         return target
 
