@@ -54,7 +54,8 @@ def assert_no_walk(steps: list[str]) -> None:
         waiting.LOAD_QUEUED,
         waiting.LOAD_RETRIES_DUE,
         waiting.LOAD_RETRIES_IN_ORDER,
-        heads.LOAD_HEADS.replace("ORDER BY k.no DESC", ""),
+        heads.QUEUED,
+        heads.DUE,
     ],
 )
 def test_the_delivery_loop_reads_in_the_order_of_an_index(db: sqlite3.Connection, sql: str) -> None:

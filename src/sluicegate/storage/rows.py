@@ -22,6 +22,7 @@ __all__ = [
     "read_live_endpoint_no",
     "read_state",
     "waiting_seqs",
+    "with_dashes",
 ]
 
 _encoder = msgspec.json.Encoder()
@@ -43,7 +44,11 @@ def id_blob(text: str) -> bytes | None:
 
 def id_text(blob: bytes) -> str:
     """Return a UUID's 16 bytes as lower-case text with dashes."""
-    text = blob.hex()
+    return with_dashes(blob.hex())
+
+
+def with_dashes(text: str) -> str:
+    """Return a UUID's 32 hexadecimal digits with its dashes."""
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 

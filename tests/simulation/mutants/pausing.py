@@ -91,9 +91,8 @@ def a_restart_forgets_the_pause(patch: Patch) -> None:
         state = load(db, endpoint_id, box=box)
         return state and msgspec.structs.replace(state, paused=False, pause_reason=None)
 
-    together = heads.LOAD_HEADS.replace("e.paused_at_ms IS NULL AND ", "")
     patch.replace(waiting, "read_state", unpaused)
-    patch.replace(heads, "LOAD_HEADS", together.replace("e.pause_reason", "NULL"))
+    patch.replace(heads, "ENDPOINTS", heads.ENDPOINTS.replace("e.pause_reason", "NULL"))
 
 
 @planted(promise=_PAUSED)
