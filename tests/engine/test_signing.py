@@ -106,6 +106,20 @@ def test_the_sha256_form_is_keyed_with_the_secrets_whole_text(
         assert signature == f"sha256={mac.hexdigest()}"
 
 
+@given(key=st.binary(min_size=24, max_size=64), body=st.binary())
+def test_a_key_signs_its_later_messages_as_its_first(key: bytes, body: bytes) -> None:
+    """It is worked in when it is used again; keys have 24 to 64 bytes, their texts up to 94."""
+    secret = "whsec_" + base64.b64encode(key).decode()
+    text = hmac.digest(secret.encode(), b"1." + body, "sha256").hex()
+    standard = base64.b64encode(hmac.digest(key, b"m.1." + body, "sha256")).decode()
+    for _ in range(3):
+        headers = dict(
+            signature_headers(message_id="m", timestamp_s=1, body=body, secrets=[secret])
+        )
+        assert headers["X-Webhook-Signature"] == f"sha256={text}"
+        assert headers["webhook-signature"] == f"v1,{standard}"
+
+
 def test_a_known_delivery_has_these_signatures() -> None:
     """Fixed values, so that no change of ours and of the oracle's together goes unseen."""
     headers = dict(

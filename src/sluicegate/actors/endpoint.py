@@ -56,6 +56,7 @@ from sluicegate.engine.ports import Head
 
 __all__ = ["EndpointActor"]
 
+_GRANTED, _TICK = SlotGranted(), Tick()
 _TROUBLE_S = 1.0
 """How long to leave storage alone after it could not answer."""
 
@@ -105,9 +106,9 @@ class EndpointActor(AsyncioActor):
         self._bucket = outstanding.bucket
         self._commands = CommandQueue()
         # Nothing of it refers back to it: so it is freed as it goes, without a look for garbage.
-        self._turn = Turn(parts.slots, partial(outstanding.report, SlotGranted()))
+        self._turn = Turn(parts.slots, partial(outstanding.report, _GRANTED))
         self._reading: asyncio.Task[None] | None = None
-        self._timer = OneTimer(partial(outstanding.report, Tick()))
+        self._timer = OneTimer(partial(outstanding.report, _TICK))
         self._repose = Repose(parts.settings.actor_idle_s)
         self._head = head
         self._had_turn = False
@@ -130,19 +131,22 @@ class EndpointActor(AsyncioActor):
 
     def on_stop(self) -> None:
         """Let go of the timer, the line for slots, and whoever still waits for an answer."""
-        self._let_go(self._farewell or UnavailableError("the engine is shutting down"))
+        self._let_go()
+        if not self._commands.idle:
+            error = self._farewell or UnavailableError("the engine is shutting down")
+            self._commands.abandon(error)
 
     def on_failure(self, *_exc_info: object) -> None:
         """Answer whoever waits; the supervisor restarts the endpoint from storage."""
-        self._let_go(UnavailableError("the endpoint's actor was restarted, try again"))
+        self._let_go()
+        self._commands.abandon(UnavailableError("the endpoint's actor was restarted, try again"))
 
-    def _let_go(self, error: SluicegateError) -> None:
+    def _let_go(self) -> None:
         self._retired = True
         self._timer.cancel()
         if self._reading is not None:
             self._reading.cancel()
         self._turn.leave()
-        self._commands.abandon(error)
 
     def is_callers_error(self, exc: Exception, /) -> bool:
         """Whether an exception of a handler belongs to the asker; any other is our bug."""

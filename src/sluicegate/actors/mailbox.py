@@ -115,6 +115,7 @@ class Mailbox:
         drain: Callable[[], None],
         *,
         line: Line | None = None,
+        here: bool = False,
     ) -> None:
         """Schedule the first drain, and from now on one whenever mail comes. Any thread.
 
@@ -122,6 +123,7 @@ class Mailbox:
             loop: where drains run, in a copy of the context of this call.
             drain: called with nothing; it must `get` until it has enough and then `rest`.
             line: where a drain waits while there is only data; it is that loop's.
+            here: as for `put`.
 
         Raises:
             pykka.ActorDeadError: the loop is closed.
@@ -129,7 +131,7 @@ class Mailbox:
         with self._lock:
             self._loop, self._drain, self._line = loop, drain, line
             self._context = contextvars.copy_context()
-            self._schedule()
+            self._schedule(here=here)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
@@ -146,11 +148,16 @@ class Mailbox:
         """The context in which the actor runs: a copy of the one that it was started in."""
         return self._context
 
-    def put(self, envelope: Envelope[Any], /) -> None:
+    def put(self, envelope: Envelope[Any], /, *, here: bool = False) -> None:
         """Add a message. Never blocks; any thread.
 
         A stop is always taken: what cannot be stopped because it is busy could not be stopped
         when it matters.
+
+        Args:
+            envelope: the message.
+            here: this is known to be the loop's thread; else it is asked, which costs a call of
+                the kernel (until Python 3.12).
 
         Raises:
             MailboxFullError: its lane is full.
@@ -169,7 +176,7 @@ class Mailbox:
             elif len(lane) >= self._limit and kind is not StopMessage:
                 raise MailboxFullError
             if self._drain is not None and self._scheduled < (_SOON if control else _IN_LINE):
-                self._schedule(control=control)
+                self._schedule(here=here, control=control)
             lane.append(envelope)
             self._stopping |= kind is StopMessage
             if control:
@@ -192,10 +199,15 @@ class Mailbox:
         Raises:
             queue.Empty: there is none.
         """
-        lane = self._control or self._data
-        if not lane:
+        envelope = self.take()
+        if envelope is None:
             raise queue.Empty
-        return lane.popleft()
+        return envelope
+
+    def take(self) -> Envelope[Any] | None:
+        """Remove and return the next message as `get` does; `None` when there is none."""
+        lane = self._control or self._data
+        return lane.popleft() if lane else None
 
     def empty(self) -> bool:
         """Return whether nothing waits. Never blocks."""
@@ -208,13 +220,13 @@ class Mailbox:
                 self._control = self._data = None
                 self._scheduled = 0
             else:
-                self._schedule(control=bool(self._control))
+                self._schedule(here=True, control=bool(self._control))
 
     def again(self) -> None:
         """Schedule another drain, mail or not, in place of `rest`. Does nothing once closed."""
         with self._lock:
             if not self.closed:
-                self._schedule(control=True)
+                self._schedule(here=True, control=True)
 
     def close(self) -> list[Envelope[Any]]:
         """Take nothing any more; return what waited, control before data."""
@@ -224,11 +236,11 @@ class Mailbox:
             self._closed = True
         return left
 
-    def _schedule(self, *, control: bool = False) -> None:
+    def _schedule(self, *, here: bool, control: bool = False) -> None:
         loop, drain, context = self._loop, self._drain, self._context
         if loop is None or drain is None or context is None:
             return
-        if running_loop() is loop:
+        if here or running_loop() is loop:
             if self._line is None or control:
                 loop.call_soon(drain, context=context)
                 self._scheduled = _SOON

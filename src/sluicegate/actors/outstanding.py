@@ -127,7 +127,7 @@ class Outstanding:
         if self.actor is None:
             return False
         try:
-            self.actor.tell(message)
+            self.actor.report(message)
         except ActorDeadError:
             return False
         return True

@@ -36,6 +36,16 @@ class AsyncioActorRef(pykka.ActorRef[A]):
         self._check_alive()
         self.actor_inbox.put(Envelope(message))
 
+    def report(self, message: object) -> None:
+        """Send `message` from the actor's own loop, as `tell` does from anywhere.
+
+        Raises:
+            pykka.ActorDeadError: the actor has stopped, or its loop is closed.
+            MailboxFullError: too many messages wait already; this one was not taken.
+        """
+        self._check_alive()
+        self.actor_inbox.put(Envelope(message), here=True)
+
     @overload
     def ask(
         self, message: object, *, block: Literal[False], timeout: float | None = None

@@ -18,7 +18,6 @@ import asyncio
 import functools
 import inspect
 import itertools
-import queue
 import threading
 from collections.abc import Callable, Coroutine
 from types import TracebackType
@@ -82,10 +81,9 @@ class AsyncioActor(pykka.Actor):
             RuntimeError: no loop was given and none runs in this thread.
             pykka.ActorDeadError: the loop is closed.
         """
-        if loop is None:
-            loop = asyncio.get_running_loop()
+        home = asyncio.get_running_loop() if loop is None else loop
         actor = cls(*args, **kwargs)
-        actor.actor_inbox.open(loop, actor._drain, line=line)
+        actor.actor_inbox.open(home, actor._drain, line=line, here=loop is None)
         return actor.actor_ref
 
     def __init__(
@@ -213,9 +211,8 @@ class AsyncioActor(pykka.Actor):
         for _ in range(self.batch):
             if self.actor_stopped.is_set():
                 break
-            try:
-                envelope = inbox.get()
-            except queue.Empty:
+            envelope = inbox.take()
+            if envelope is None:
                 break
             self._unpumped = True
             self._handle(envelope)

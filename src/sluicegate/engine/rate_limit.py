@@ -73,10 +73,13 @@ class TokenBucket:
             burst: as in `__init__`.
             now_s: the monotonic clock.
         """
+        capacity = _capacity(rate_per_s, burst)
+        if rate_per_s == self._rate and capacity == self._capacity:
+            return
         had_limit = self._rate > 0
         self._fill(now_s)
         self._rate = rate_per_s
-        self._capacity = _capacity(rate_per_s, burst)
+        self._capacity = capacity
         self._level = min(self._level, self._capacity) if had_limit else self._capacity
 
     def _fill(self, now_s: float) -> None:
