@@ -84,6 +84,38 @@ async def test_what_comes_while_a_group_is_read_is_read_together(tmp_path: Path)
         assert storage.reads == [1, 64, 15]
 
 
+class WatchedHeads(HeldHeads):
+    """Also notes who of those that were let in had yet to begin when it was asked for more."""
+
+    world: World
+    waiting: list[str]
+
+    async def load_heads(self, endpoint_ids: Sequence[str], *, limit: int) -> dict[str, Head]:
+        for endpoint_id, entry in self.world.directory._entries.items():  # noqa: SLF001 - a test looks inside
+            ref = entry.outstanding.actor
+            actor = None if ref is None else ref._actor_weakref()  # noqa: SLF001 - as above
+            if actor is not None and not actor._started:  # noqa: SLF001 - as above
+                self.waiting.append(endpoint_id)
+        return await super().load_heads(endpoint_ids, limit=limit)
+
+
+async def test_the_next_group_is_read_when_the_actors_of_this_one_have_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else reading, which is quick, would fill the memory with actors that wait for their turn."""
+    monkeypatch.setattr(admission, "_GROUP_MAX", 2)
+    world, storage = world_that_holds(tmp_path)
+    storage.__class__ = WatchedHeads
+    assert isinstance(storage, WatchedHeads)
+    storage.world, storage.waiting = world, []
+    async with world:
+        sent = [(await world.send(await world.endpoint()))[0] for _ in range(6)]
+        storage.held.set()
+        await world.wait_for_status(sent, "succeeded")
+    assert storage.reads == [1, 2, 2, 1]
+    assert storage.waiting == []
+
+
 async def test_a_pause_while_the_head_is_read_holds(tmp_path: Path) -> None:
     """What was read before the pause was carried out is not believed."""
     world, storage = world_that_holds(tmp_path)

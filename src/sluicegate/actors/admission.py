@@ -6,7 +6,8 @@ Theory of operation
 Work for an endpoint that has no actor puts it in a line. The head of the line is read as one
 group, states and heads of backlogs together; while a group is read the next one gathers, as
 with group commits. So it costs one read whether one endpoint comes or sixty-four, however many
-come the first of them are delivered to at once, and what waits in line costs its name.
+come the first of them are delivered to at once, and what waits in line costs its name. The next
+group is not read before the actors of this one have begun: else they would gather.
 
 There is room for `ACTORS_MAX` actors, or for four times as many as attempts may be in flight.
 When three quarters are taken, by actors or by those in line, an actor that has nothing to do goes
@@ -120,6 +121,7 @@ class Admission:
         try:
             while self._line and (room := self._actors_max - len(self._actors)) > 0:
                 await self._read_group(min(room, _GROUP_MAX))
+                await self._parts.pacer.actors.caught_up()
         finally:
             self._task = None
 
