@@ -51,7 +51,7 @@ async def test_a_pause_goes_before_a_flood_of_sends(place: "Place") -> None:
     storage = await place.opened()
     endpoint = await place.endpoint(storage)
     flood = [
-        asyncio.create_task(storage.append([place.message(endpoint) for _ in range(100)]))
+        asyncio.ensure_future(storage.append([place.message(endpoint) for _ in range(100)]))
         for _ in range(100)
     ]
     await asyncio.sleep(0)

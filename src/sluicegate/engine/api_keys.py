@@ -26,7 +26,7 @@ from sluicegate.engine.model import ApiKey, CreatedApiKey, Principal
 from sluicegate.engine.moments import from_ms, to_ms
 from sluicegate.engine.ports import ApiKeyRow, Clock, Random, Storage
 
-__all__ = ["ACTORS_MAX", "LABEL", "ApiKeys"]
+__all__ = ["ACTORS_MAX", "LABEL", "ApiKeys", "sha256_of"]
 
 ACTORS_MAX = 100
 """Ids in one look-up."""
@@ -157,6 +157,16 @@ class ApiKeys:
             }
         self._used_at_ms.pop(key_id, None)
 
+    def known(self, key_sha256: bytes) -> Principal | None:
+        """Return whom a key stands for, if that can be told without waiting.
+
+        `None` says nothing of the key: `authenticate` knows.
+
+        Args:
+            key_sha256: of the key: see `sha256_of`.
+        """
+        return None if self._flush_is_due else self._fresh(key_sha256)
+
     async def authenticate(self, key: str) -> Principal:
         """Return whom a key stands for.
 
@@ -166,16 +176,15 @@ class ApiKeys:
         Raises:
             UnauthorizedError: no such key, or not any more.
         """
-        digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
-        known, now_s = self._known.get(digest), self._clock.monotonic_s()
-        if known is None or known.until_s <= now_s:
+        digest = sha256_of(key)
+        principal = self._fresh(digest)
+        if principal is None:
             if not _is_possible(key):
                 raise UnauthorizedError
-            known = await self._find(digest)
-        self._used_at_ms[known.principal.api_key_id] = self._clock.wall_ms()
-        if now_s - self._flushed_at_s >= _FLUSH_EVERY_S:
+            principal = await self._find(digest)
+        if self._flush_is_due:
             await self.flush()
-        return known.principal
+        return principal
 
     async def flush(self) -> None:
         """Record when keys were last used. A failure is logged, and the record kept for later."""
@@ -193,19 +202,31 @@ class ApiKeys:
         """Record what is not recorded yet. Storage must still be open."""
         await self.flush()
 
-    async def _find(self, digest: bytes) -> _Known:
+    @property
+    def _flush_is_due(self) -> bool:
+        return self._clock.monotonic_s() - self._flushed_at_s >= _FLUSH_EVERY_S
+
+    def _fresh(self, digest: bytes) -> Principal | None:
+        """Return whom a key stands for if storage was asked lately; it is used now."""
+        known = self._known.get(digest)
+        if known is None or known.until_s <= self._clock.monotonic_s():
+            return None
+        self._used_at_ms[known.principal.api_key_id] = self._clock.wall_ms()
+        return known.principal
+
+    async def _find(self, digest: bytes) -> Principal:
         deletions = self._deletions
         principal = await self._storage.find_api_key(digest)
         if principal is None:
             self._known.pop(digest, None)
             raise UnauthorizedError
-        known = _Known(principal, self._clock.monotonic_s() + _CACHED_S)
         if deletions == self._deletions:  # else what was read may be older than a deletion
             self._known.pop(digest, None)
-            self._known[digest] = known
+            self._known[digest] = _Known(principal, self._clock.monotonic_s() + _CACHED_S)
             if len(self._known) > _CACHED_MAX:
                 del self._known[next(iter(self._known))]
-        return known
+        self._used_at_ms[principal.api_key_id] = self._clock.wall_ms()
+        return principal
 
     async def _store(self, project_id: str, key: str, *, label: str | None) -> CreatedApiKey:
         row = ApiKeyRow(
@@ -232,6 +253,11 @@ class ApiKeys:
         ):
             return key
         return msgspec.structs.replace(key, last_used_at=from_ms(used_at_ms))
+
+
+def sha256_of(key: str) -> bytes:
+    """Return what a key is found by."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
 def _is_possible(key: str) -> bool:

@@ -96,7 +96,8 @@ class MessageRules:
     def _message(
         self, project_id: str, draft: MessageDraft, *, message_id: str, accepted_at_ms: int
     ) -> NewMessage:
-        _require_endpoint_id(draft.endpoint_id)
+        if not is_endpoint_id(draft.endpoint_id):
+            raise _no_endpoint(draft.endpoint_id)
         payload = self._checked_payload(draft.payload)
         headers: dict[str, str] = {}
         if given := bounds.headers_of(draft.headers):
@@ -147,14 +148,11 @@ class MessageRules:
         return text
 
 
-def _require_endpoint_id(endpoint_id: object) -> None:
-    """Let well-formed ids pass. A malformed one is unknown if it begins as ids do."""
-    if isinstance(endpoint_id, str):
-        if is_endpoint_id(endpoint_id):
-            return
-        if endpoint_id.startswith("ep_"):
-            raise EndpointNotFoundError
-    raise bad_endpoint_id()
+def _no_endpoint(endpoint_id: object) -> SluicegateError:
+    """Return why a malformed id is refused: it is an unknown one if it begins as ids do."""
+    if isinstance(endpoint_id, str) and endpoint_id.startswith("ep_"):
+        return EndpointNotFoundError()
+    return bad_endpoint_id()
 
 
 def _check_idempotency_key(key: object) -> None:

@@ -1,6 +1,6 @@
 """The use cases of messages: send, read, list."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
 
 from sluicegate.engine import bounds
@@ -17,7 +17,7 @@ from sluicegate.engine.pages import Page, position_of
 from sluicegate.engine.ports import Clock, LogQuery, Owners, Random, Storage
 from sluicegate.engine.settings import Settings
 
-__all__ = ["LOGS_LISTED_MAX", "Messages"]
+__all__ = ["LOGS_LISTED_MAX", "Messages", "only"]
 
 LOGS_LISTED_MAX = 500
 """Log entries on one page."""
@@ -51,10 +51,19 @@ class Messages:
             IdempotencyMismatchError: the key stands for another payload.
             UnavailableError: the message was not stored; try again later.
         """
-        [answer] = await self._storage.append([self._rules.checked(project_id, draft)])
-        if isinstance(answer, SluicegateError):
-            raise answer
-        return answer
+        return only(await self.begin_send(project_id, draft))
+
+    def begin_send(
+        self, project_id: str, draft: MessageDraft
+    ) -> Awaitable[list[Accepted | SluicegateError]]:
+        """Check a message at once and begin to accept it, as `send` does.
+
+        For who waits without a coroutine. What is awaited has one slot: see `only`.
+
+        Raises:
+            SluicegateError: what `send` raises of a message that cannot be accepted as it is.
+        """
+        return self._storage.append([self._rules.checked(project_id, draft)])
 
     async def send_batch(
         self, project_id: str, drafts: Sequence[MessageDraft | SluicegateError]
@@ -199,3 +208,15 @@ class Messages:
         items, position = await self._storage.list_logs(query, in_flight=self._owners.in_flight())
         following = None if position is None else encode_cursor("logs", filters, position)
         return Page(items, following)
+
+
+def only(answers: list[Accepted | SluicegateError]) -> Accepted:
+    """Return what became of a message that was sent by itself.
+
+    Raises:
+        SluicegateError: it was not accepted.
+    """
+    [answer] = answers
+    if isinstance(answer, SluicegateError):
+        raise answer
+    return answer

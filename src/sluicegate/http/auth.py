@@ -4,11 +4,12 @@ from ipaddress import IPv6Address, ip_address
 
 from aiohttp import hdrs
 
-from sluicegate.engine.api_keys import ApiKeys
+from sluicegate.engine.api_keys import ApiKeys, sha256_of
 from sluicegate.engine.errors import RateLimitedError, UnauthorizedError
 from sluicegate.engine.model import Principal
 from sluicegate.http.calls import HttpRequest
 from sluicegate.http.per_minute import PerMinute
+from sluicegate.http.whole_requests import WholeRequest
 
 __all__ = ["Authentication"]
 
@@ -23,6 +24,15 @@ class Authentication:
     def __init__(self, api_keys: ApiKeys, failures: PerMinute) -> None:
         self._api_keys = api_keys
         self._failures = failures
+
+    def known(self, request: HttpRequest) -> Principal | None:
+        """Return whom the request's key stands for, if that can be told without waiting.
+
+        `None` says nothing of the key: `principal` knows.
+        """
+        if isinstance(request, WholeRequest):
+            return self._api_keys.known(request.once(_key_sha256))
+        return self._api_keys.known(_key_sha256(request))
 
     async def principal(self, request: HttpRequest) -> Principal:
         """Return whom the request's key stands for.
@@ -41,13 +51,16 @@ class Authentication:
 
 
 def _bearer_key(request: HttpRequest) -> str:
-    values = request.headers.getall(hdrs.AUTHORIZATION, [])
+    """Return the key; "", which is none, if there is not one header with one of this scheme."""
+    values = request.headers.getall(hdrs.AUTHORIZATION, ())
     if len(values) != 1:
-        raise UnauthorizedError
+        return ""
     scheme, _, key = values[0].partition(" ")
-    if scheme.lower() != "bearer":
-        raise UnauthorizedError
-    return key.strip(" ")
+    return key.strip(" ") if scheme.lower() == "bearer" else ""
+
+
+def _key_sha256(request: HttpRequest) -> bytes:
+    return sha256_of(_bearer_key(request))
 
 
 def _client(address: str | None) -> str:

@@ -84,6 +84,26 @@ class Bodies:
             check_json(text)
             return decoded(text, decoder)
 
+    def of_whole(
+        self, request: WholeRequest, *, bytes_max: int, too_large: Callable[[], SluicegateError]
+    ) -> bytes:
+        """Return a body that is there already; its bytes count until the request is answered.
+
+        Args:
+            request: whose body was not asked for before.
+            bytes_max: as in `of`.
+            too_large: as in `of`.
+
+        Raises:
+            UnavailableError: too many bytes of other requests are in memory.
+        """
+        body = request.body
+        request.let_go = partial(self.let_go, len(body))
+        self.hold(len(body))
+        if len(body) > bytes_max:
+            raise too_large()
+        return body
+
     def hold(self, size: int) -> None:
         """Count bytes that are now in memory.
 
@@ -126,6 +146,11 @@ class Body:
     async def __aenter__(self) -> bytes:
         """Read it; see `Bodies.of`."""
         request = self._request
+        if isinstance(request, WholeRequest):  # which has no `Content-Encoding` but `identity`
+            return self._bodies.of_whole(
+                request, bytes_max=self._bytes_max, too_large=self._too_large
+            )
+        assert isinstance(request, web.Request)
         encodings = request.headers.getall(hdrs.CONTENT_ENCODING, ())
         if encodings and any(each.strip().lower() != "identity" for each in encodings):
             raise InvalidRequestError(
@@ -133,9 +158,6 @@ class Body:
                 details={"header": "Content-Encoding"},
             )
         try:
-            if isinstance(request, WholeRequest):
-                return self._taken(request.body)
-            assert isinstance(request, web.Request)
             return await self._read(request)
         except BaseException:
             self._bodies.let_go(self._held)

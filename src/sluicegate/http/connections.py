@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from typing import NamedTuple
@@ -13,10 +14,12 @@ from sluicegate.engine.errors import InvalidRequestError, SluicegateError
 from sluicegate.engine.ids import new_request_id
 from sluicegate.engine.log import log
 from sluicegate.engine.ports import Random
-from sluicegate.http.answers import failure, whole
+from sluicegate.http.answers import Reply, failure, whole
+from sluicegate.http.coming import Coming
 from sluicegate.http.middleware import Entrance, stamp
 from sluicegate.http.open_connections import OpenConnections
-from sluicegate.http.whole_requests import WholeRequest, WholeRequests, WholeRoutes, written
+from sluicegate.http.whole_reading import WholeRequests
+from sluicegate.http.whole_requests import WholeRequest, WholeRoutes, written
 from sluicegate.turns.pacer import Pacer
 
 __all__ = ["WHOLE", "JsonRunner", "WholeHandler"]
@@ -115,14 +118,16 @@ class _JsonConnection(web.RequestHandler):
         "_answering",
         "_behind",
         "_free",
+        "_hasty",
         "_head_late",
         "_head_s",
         "_open_connections",
         "_pacer",
         "_random",
         "_routes",
-        "_taken",
+        "_task",
         "_whole",
+        "_whole_ended",
         "_whole_requests",
     )
 
@@ -138,10 +143,14 @@ class _JsonConnection(web.RequestHandler):
         self._free = True
         """aiohttp has answered all that it was given, and goes on to wait for more."""
         self._whole_requests = WholeRequests()
-        self._taken = False
-        """A request that came in one piece is being answered, or waits for its turn."""
-        self._whole: asyncio.Task[None] | None = None
-        """Answers it."""
+        self._whole: WholeRequest | None = None
+        """A request that came in one piece and is being answered, or waits for its turn."""
+        self._whole_ended: asyncio.Event | None = None
+        """Set when that is answered, if `shutdown` waits for it."""
+        self._hasty = False
+        """It goes past those in line."""
+        self._task: asyncio.Task[None] | None = None
+        """Answers it, if it needs a task."""
         self._behind = b""
         """What came meanwhile."""
 
@@ -159,7 +168,7 @@ class _JsonConnection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take what was sent; between two requests it begins the next one's head."""
-        if self._taken:
+        if self._whole is not None:
             self._behind += data
             self._pause_transport_reading()
             return
@@ -168,14 +177,14 @@ class _JsonConnection(web.RequestHandler):
             if request is not None and self._free:
                 handler = self._routes.find(request)
                 if handler is not None:
+                    self._whole = request
                     self._begin_answer()
-                    self._taken = True
                     if handler.in_line:
                         self._pacer.sends.add(partial(self._begin_whole, request, handler.entrance))
                     else:
+                        self._hasty = True
                         self._pacer.begin_haste()
-                        answering = self._begin_whole(request, handler.entrance)
-                        answering.add_done_callback(lambda _: self._pacer.end_haste())
+                        self._begin_whole(request, handler.entrance)
                     return
             self._free = False
         super().data_received(data)
@@ -183,29 +192,65 @@ class _JsonConnection(web.RequestHandler):
         if data and not (self._answering or self._messages) and self._head_late is None:
             self._await_head()
 
-    def _begin_whole(self, request: WholeRequest, entrance: Entrance) -> asyncio.Task[None]:
-        self._whole = self._loop.create_task(self._answer_whole(request, entrance))
-        return self._whole
-
-    async def _answer_whole(self, request: WholeRequest, entrance: Entrance) -> None:
+    def _begin_whole(self, request: WholeRequest, entrance: Entrance) -> None:
         """Answer a request that came in one piece, as aiohttp does the others."""
-        keep_alive = False
+        if self._whole is not request:
+            return  # given up before its turn came
         try:
-            answer = whole(await entrance(request))
+            coming = entrance(request)
+        except Exception as error:  # noqa: BLE001 - see `_crash_whole`
+            self._crash_whole(error)
+            return
+        if isinstance(coming, Coming):
+            coming.tell(self._answer_whole)
+        else:
+            self._task = self._loop.create_task(self._await_whole(coming))
+
+    async def _await_whole(self, coming: Awaitable[Reply]) -> None:
+        try:
+            reply = await coming
+        except Exception as error:  # noqa: BLE001 - see `_crash_whole`
+            self._crash_whole(error)
+        else:
+            self._answer_whole(lambda: reply)
+
+    def _answer_whole(self, result: Callable[[], Reply]) -> None:
+        try:
+            answer = whole(result())
             keep_alive = not (answer.is_last or self._close)
             if self.transport is not None:
                 self.transport.write(written(answer, keep_alive=keep_alive))
-                await self._drain_helper()
-        except ConnectionError:
-            log.debug("request.client_gone")
-        except Exception as error:  # noqa: BLE001 - a bug of ours ends this connection and no other
-            log.error("request.crashed", exc_info=error)
-            keep_alive = False
-        finally:
-            self._whole, self._taken = None, False
-            self._end_answer()
-            if not keep_alive:
-                self.force_close()
+        except Exception as error:  # noqa: BLE001 - see `_crash_whole`
+            self._crash_whole(error)
+            return
+        if keep_alive and self.writing_paused:
+            self._task = self._loop.create_task(self._drain_whole())
+        else:
+            self._end_whole(keep_alive=keep_alive)
+
+    async def _drain_whole(self) -> None:
+        """Wait until the client has taken what was written before it."""
+        with suppress(ConnectionError):
+            await self._drain_helper()
+        self._end_whole(keep_alive=True)
+
+    def _crash_whole(self, error: Exception) -> None:
+        """Let a bug of ours end this connection and no other."""
+        log.error("request.crashed", exc_info=error)
+        self._end_whole(keep_alive=False)
+
+    def _end_whole(self, *, keep_alive: bool) -> None:
+        request, self._whole, self._task = self._whole, None, None
+        if request is not None and request.let_go is not None:
+            request.let_go()
+        if self._hasty:
+            self._hasty = False
+            self._pacer.end_haste()
+        self._end_answer()
+        if self._whole_ended is not None:
+            self._whole_ended.set()
+        if not keep_alive:
+            self.force_close()
         if not self._force_close:
             self._go_on()
 
@@ -221,19 +266,22 @@ class _JsonConnection(web.RequestHandler):
 
     def _process_keepalive(self) -> None:
         """Close the connection if it has been idle for too long."""
-        if self._taken:
+        if self._whole is not None:
             self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         super()._process_keepalive()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's signature
         """End; a request in progress gets `timeout` seconds."""
         self.close()  # again: one just made did not wait for a request yet when all were told
-        if self._taken and self._whole is None:
-            await self._pacer.sends.caught_up()
         if self._whole is not None:
-            await asyncio.wait([self._whole], timeout=timeout)
-            if self._whole is not None:
-                self._whole.cancel()
+            self._whole_ended = asyncio.Event()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._whole_ended.wait()
+        if self._task is not None:
+            self._task.cancel()
+        if self._whole is not None:
+            self._end_whole(keep_alive=False)
         await super().shutdown(timeout)
 
     async def _handle_request(

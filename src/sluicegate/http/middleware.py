@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from logging import DEBUG
 
+import msgspec
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
@@ -28,6 +29,7 @@ from sluicegate.http.api.health import DRAINING_RETRY_AFTER_S, Readiness
 from sluicegate.http.api.route import Route
 from sluicegate.http.auth import Authentication
 from sluicegate.http.calls import Call, HttpRequest
+from sluicegate.http.coming import Coming
 from sluicegate.http.errors import status_of
 from sluicegate.http.per_minute import PerMinute
 
@@ -43,6 +45,22 @@ def stamp(response: Reply, request_id: str) -> None:
     headers = response.headers
     headers["X-Request-Id"] = request_id
     headers["Server"] = "Sluicegate"
+
+
+class _Visit(msgspec.Struct, frozen=True):
+    """A request between its coming and its answer."""
+
+    request: HttpRequest
+    route: Route | None
+    allowed: Sequence[str]
+    """If there is no route: the methods that the path has."""
+    request_id: str
+    started_s: float
+
+    @property
+    def template(self) -> str | None:
+        """The route's path."""
+        return None if self.route is None else self.route.path
 
 
 class Gate:
@@ -67,15 +85,11 @@ class Gate:
 
     def entrance(self, route: Route) -> Entrance:
         """Return what answers the requests of a route."""
-        return partial(self._answer, route=route)
+        return partial(self._enter, route)
 
     def handler(self, route: Route) -> Handler:
         """Return the same as an aiohttp handler."""
-
-        async def enter(request: web.Request) -> web.StreamResponse:
-            return _response(await self._answer(request, route))
-
-        return enter
+        return self._handler(route)
 
     def other_methods(self, known: Iterable[str]) -> Handler:
         """Return the aiohttp handler of the methods that a path does not have.
@@ -83,76 +97,98 @@ class Gate:
         aiohttp would go on to the next path that fits: `GET /v1/messages/delete-all` would ask
         for a message of that name.
         """
-        allowed = sorted({*known, "OPTIONS"})
-
-        async def enter(request: web.Request) -> web.StreamResponse:
-            return _response(await self._answer(request, None, allowed))
-
-        return enter
+        return self._handler(None, sorted({*known, "OPTIONS"}))
 
     def unmatched(self) -> Middleware:
         """Return an aiohttp middleware that answers what matches no path."""
+        no_route = self._handler(None)
 
         @web.middleware
         async def enter(request: web.Request, handler: Handler) -> web.StreamResponse:
             if request.match_info.http_exception is None:
                 return await handler(request)
-            return _response(await self._answer(request, None))
+            return await no_route(request)
 
         return enter
 
-    async def _answer(
-        self, request: HttpRequest, route: Route | None, allowed: Sequence[str] = ()
-    ) -> Reply:
-        response: Reply
-        request_id = new_request_id(self._random)
-        started_s = self._clock.monotonic_s()
+    def _handler(self, route: Route | None, allowed: Sequence[str] = ()) -> Handler:
+        async def enter(request: web.Request) -> web.StreamResponse:
+            reply = await self._enter(route, request, allowed)
+            return reply.as_response() if isinstance(reply, Answer) else reply
+
+        return enter
+
+    def _enter(
+        self, route: Route | None, request: HttpRequest, allowed: Sequence[str] = ()
+    ) -> Awaitable[Reply]:
+        visit = _Visit(
+            request, route, allowed, new_request_id(self._random), self._clock.monotonic_s()
+        )
         try:
-            response = await self._handled(request, route, request_id, allowed)
-        except SluicegateError as error:
-            if status_of(error) == 500:  # noqa: PLR2004 - a code that clients should not see
-                _log_crash(request, route, request_id)
-            response = failure(request_id, error)
-        except Exception:  # noqa: BLE001 - the outermost handler: a bug of ours answers 500
-            _log_crash(request, route, request_id)
-            response = failure(request_id, SluicegateError())
-        stamp(response, request_id)
+            coming = self._begun(visit)
+        except Exception as error:  # noqa: BLE001 - the outermost handler: see `_refusal`
+            return _there(self._left(visit, _refusal(visit, error)))
+        if isinstance(coming, Coming):
+            return coming.through(partial(self._came, visit))
+        return self._awaited(visit, coming)
+
+    def _begun(self, visit: _Visit) -> Awaitable[Reply]:
+        route, principal = visit.route, None
+        if route.auth if route is not None else _is_private(visit.request.path):
+            principal = self._authentication.known(visit.request)
+            if principal is None:
+                return self._unknown(visit)
+        return self._let_in(visit, principal)
+
+    async def _unknown(self, visit: _Visit) -> Reply:
+        principal = await self._authentication.principal(visit.request)
+        return await self._let_in(visit, principal)
+
+    def _let_in(self, visit: _Visit, principal: Principal | None) -> Awaitable[Reply]:
+        if principal is not None:
+            retry_after_s = self._project_rate.take(principal.project_id)
+            if retry_after_s:
+                raise RateLimitExceededError(retry_after_s=retry_after_s)
+        route = visit.route
+        if route is None:
+            return _no_route(visit)
+        if visit.request.method not in _READS and not self._readiness.ready:
+            raise UnavailableError("shutting down", retry_after_s=DRAINING_RETRY_AFTER_S)
+        return route.handler(Call(visit.request, visit.request_id, principal))
+
+    async def _awaited(self, visit: _Visit, coming: Awaitable[Reply]) -> Reply:
+        try:
+            reply = await coming
+        except Exception as error:  # noqa: BLE001 - the outermost handler: see `_refusal`
+            reply = _refusal(visit, error)
+        return self._left(visit, reply)
+
+    def _came(self, visit: _Visit, result: Callable[[], Reply]) -> Reply:
+        try:
+            reply = result()
+        except Exception as error:  # noqa: BLE001 - the outermost handler: see `_refusal`
+            reply = _refusal(visit, error)
+        return self._left(visit, reply)
+
+    def _left(self, visit: _Visit, reply: Reply) -> Reply:
+        stamp(reply, visit.request_id)
         if not self._readiness.ready:
-            response.force_close()
-        duration_s = self._clock.monotonic_s() - started_s
-        template = route.path if route is not None else None
+            reply.force_close()
+        duration_s = self._clock.monotonic_s() - visit.started_s
+        method, template = visit.request.method, visit.template
         self._telemetry.request_finished(
-            method=request.method, route=template, status=response.status, duration_s=duration_s
+            method=method, route=template, status=reply.status, duration_s=duration_s
         )
         if log.isEnabledFor(DEBUG):
             log.debug(
                 "request.finished",
-                request_id=request_id,
-                method=request.method,
+                request_id=visit.request_id,
+                method=method,
                 route=template,
-                status=response.status,
+                status=reply.status,
                 duration_ms=round(duration_s * 1000, 3),
             )
-        return response
-
-    async def _handled(
-        self,
-        request: HttpRequest,
-        route: Route | None,
-        request_id: str,
-        allowed: Sequence[str],
-    ) -> Reply:
-        principal: Principal | None = None
-        if route.auth if route is not None else _is_private(request.path):
-            principal = await self._authentication.principal(request)
-            retry_after_s = self._project_rate.take(principal.project_id)
-            if retry_after_s:
-                raise RateLimitExceededError(retry_after_s=retry_after_s)
-        if route is None:
-            return _no_route(request, allowed)
-        if request.method not in _READS and not self._readiness.ready:
-            raise UnavailableError("shutting down", retry_after_s=DRAINING_RETRY_AFTER_S)
-        return await route.handler(Call(request, request_id, principal))
+        return reply
 
 
 def _is_private(path: str) -> bool:
@@ -160,25 +196,29 @@ def _is_private(path: str) -> bool:
     return path == "/v1" or path.startswith("/v1/")
 
 
-def _response(reply: Reply) -> web.StreamResponse:
-    return reply.as_response() if isinstance(reply, Answer) else reply
+async def _there(reply: Reply) -> Reply:
+    return reply
 
 
-def _no_route(request: HttpRequest, allowed: Sequence[str]) -> Answer:
-    if not allowed:
+async def _no_route(visit: _Visit) -> Answer:
+    if not visit.allowed:
         raise NotFoundError("no such route")
-    if request.method == "OPTIONS":
-        return empty({hdrs.ALLOW: ", ".join(allowed)})
+    if visit.request.method == "OPTIONS":
+        return empty({hdrs.ALLOW: ", ".join(visit.allowed)})
     raise MethodNotAllowedError(
-        f"{request.method} is not allowed here", details={"allowed": list(allowed)}
+        f"{visit.request.method} is not allowed here", details={"allowed": list(visit.allowed)}
     )
 
 
-def _log_crash(request: HttpRequest, route: Route | None, request_id: str) -> None:
-    log.error(
-        "request.crashed",
-        request_id=request_id,
-        method=request.method,
-        route=route.path if route is not None else None,
-        exc_info=True,
-    )
+def _refusal(visit: _Visit, error: Exception) -> Answer:
+    """Return what is answered to an error; a bug of ours is logged, and answered with 500."""
+    refused = error if isinstance(error, SluicegateError) else SluicegateError()
+    if status_of(refused) == 500:  # noqa: PLR2004 - a code that clients should not see
+        log.error(
+            "request.crashed",
+            request_id=visit.request_id,
+            method=visit.request.method,
+            route=visit.template,
+            exc_info=error,
+        )
+    return failure(visit.request_id, refused)

@@ -23,16 +23,21 @@ class Reading:
         """Begin without a thread."""
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="sluicegate-reading")
 
+    @staticmethod
+    def is_short(size_bytes: int) -> bool:
+        """Say whether a body of this length is read on the loop: up to 64 KiB."""
+        return size_bytes <= _AT_ONCE_BYTES_MAX
+
     async def run(self, size_bytes: int, read: Callable[[], T]) -> T:
         """Return what `read` returns, or raise what it raises.
 
         Cancelled, it is finished all the same once it has begun; its result is thrown away.
 
         Args:
-            size_bytes: the length of the body; up to 64 KiB is read on the loop.
+            size_bytes: the length of the body: see `is_short`.
             read: uses nothing that others change.
         """
-        if size_bytes <= _AT_ONCE_BYTES_MAX:
+        if self.is_short(size_bytes):
             return read()
         return await asyncio.get_running_loop().run_in_executor(self._executor, read)
 

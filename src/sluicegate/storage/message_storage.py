@@ -1,6 +1,6 @@
 """Taking messages and telling of them, on SQLite."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from collections.abc import Set as AbstractSet
 
 from sluicegate.engine.errors import SluicegateError
@@ -19,9 +19,9 @@ _ROW_BYTES = 512
 class SqliteMessageStorage(Access):
     """Implements `sluicegate.engine.ports.message_storage.MessageStorage`."""
 
-    async def append(self, messages: Sequence[NewMessage]) -> list[Accepted | SluicegateError]:
-        """Store messages in one commit, in order; each slot answers for itself."""
-        return await self._writing.append(
+    def append(self, messages: Sequence[NewMessage]) -> Awaitable[list[Accepted | SluicegateError]]:
+        """Begin to store messages in one commit, in order; each slot answers for itself."""
+        return self._writing.append(
             Append(messages, self._window_payload_bytes_max),
             rows=len(messages),
             size_bytes=queue_bytes(messages),

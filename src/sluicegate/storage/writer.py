@@ -140,24 +140,24 @@ class Writer:
         queue = self._urgent if urgent else self._patient
         return self._queue(queue, write, rows=1, size_bytes=0)
 
-    async def append(self, write: Write[_R], *, rows: int, size_bytes: int) -> _R:
-        """Commit a write that takes on messages; return its result.
+    def append(self, write: Write[_R], *, rows: int, size_bytes: int) -> "asyncio.Future[_R]":
+        """Queue a write that takes on messages; the future tells its end, as that of `begin`.
 
-        If the caller is cancelled the write is committed all the same.
+        It fails with `UnavailableError` if too much waits, the disk is full, or the writer has
+        closed or failed. If it is cancelled the write is committed all the same.
 
         Args:
             write: what to do.
             rows: how many messages it takes on.
             size_bytes: how much memory they hold while they wait.
-
-        Raises:
-            UnavailableError: too much waits, the disk is full, or the writer has closed or failed.
         """
         # One that is larger than the budget all by itself gets in when nothing else waits.
         room_bytes = self._pending_bytes_max - self._pending_bytes
         if size_bytes > room_bytes and self._pending_bytes:
-            raise UnavailableError("too much waits to be written")
-        return await self._queue(self._appends, write, rows=rows, size_bytes=size_bytes)
+            refused: asyncio.Future[_R] = asyncio.get_running_loop().create_future()
+            refused.set_exception(UnavailableError("too much waits to be written"))
+            return refused
+        return self._queue(self._appends, write, rows=rows, size_bytes=size_bytes)
 
     def _queue(
         self,

@@ -164,7 +164,7 @@ async def test_a_cancelled_caller_leaves_its_messages_stored(bench: "Bench") -> 
     heard = asyncio.Event()
     bench.storage.on_accepted(lambda _ids: heard.set())
     message = bench.message(endpoint)
-    caller = asyncio.create_task(bench.storage.append([message]))
+    caller = asyncio.ensure_future(bench.storage.append([message]))
     await asyncio.sleep(0)
     caller.cancel()
     await asyncio.wait([caller])

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from sluicegate.engine.errors import SluicegateError
 from sluicegate.engine.model import Accepted, NewMessage
 from sluicegate.http.answers import Answer, whole
-from sluicegate.http.whole_requests import WholeRequests, written
+from sluicegate.http.whole_reading import WholeRequests
+from sluicegate.http.whole_requests import WholeRequest, written
 from sluicegate.storage import SqliteStorage
 
 from .harness import WAIT_S, Api, running_api
@@ -242,8 +243,11 @@ async def patient(tmp_path: Path) -> AsyncIterator[Api]:
         yield api
 
 
-async def test_a_send_that_is_under_way_is_answered_before_the_end(patient: Api) -> None:
-    """Closing the server waits for it, as for any other; then the connection is closed."""
+async def test_a_send_that_is_under_way_is_answered_before_the_end(
+    patient: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing the server waits for it, and no longer; then the connection is closed."""
+    monkeypatch.setattr(patient.runner, "_shutdown_timeout", 2 * WAIT_S)
     text = await filled(patient, KINDS["a send"])
     async with connected(patient) as client:
         client.write(text)
@@ -253,7 +257,8 @@ async def test_a_send_that_is_under_way_is_answered_before_the_end(patient: Api)
         Patient.told.set()
         assert b" 202 " in await client.answer()
         assert await client.is_closed()
-        await closing
+        async with asyncio.timeout(WAIT_S):
+            await closing
 
 
 @pytest.mark.parametrize("pieces", [0, 1, 2])
@@ -359,6 +364,131 @@ def test_only_what_is_one_whole_usual_request_is_read() -> None:
         assert requests.read(post) is not None
     assert requests.read(b"nonsense\r\n\r\n") is None
     assert requests.read(post) is None, "who knows where it begins?"
+
+
+NEXT = (
+    b"POST /a HTTP/1.1\r\nHost: b\r\nContent-Length: 2\r\nX-Name: c\r\n\r\n{}",
+    b"POST /a HTTP/1.1\r\nHost: b\r\nX-Name: c\r\ncontent-length:   11\r\n\r\n{'a': '\r\nb'}",
+    b"POST /a HTTP/1.1\r\nContent-Length: 2\r\nHost: b\r\nConnection: keep-alive\r\n\r\n{}",
+    b"POST /a HTTP/1.1\r\nContent-Length: 2\r\nHost: b\r\nConnection: close\r\n\r\n{}",
+    b"GET /a HTTP/1.1\r\nHost: b\r\n\r\n",
+)
+
+
+@st.composite
+def altered(draw: st.DrawFn) -> bytes:
+    """Return a request, most often with a piece of it put in place of another."""
+    text = draw(st.sampled_from(NEXT))
+    body = draw(st.sampled_from((b"", b"{}", b"[1]", b"1234567890", b"12345678901", b"x" * 102)))
+    if draw(st.booleans()):
+        length = draw(st.sampled_from((b"%d" % len(body), b"0%d" % len(body), b"+2", b"2 ", b"")))
+        head = re.sub(rb"(?i)(length: *)\d+", lambda found: found[1] + length, text)
+        text = head.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" + body
+    if draw(st.integers(0, 3)) == 0:
+        at = draw(st.integers(0, len(text)))
+        piece = draw(st.sampled_from((b"", b"\r\n", b" ", b"a", b"\xe9", b"0", b":", b"\0")))
+        text = text[:at] + piece + text[at + draw(st.integers(0, 3)) :]
+    return text
+
+
+def seen(found: WholeRequest | None) -> object:
+    """Return what a request is found to be."""
+    if found is None:
+        return None
+    return found.method, found.path, sorted(found.headers.items()), found.body
+
+
+@given(texts=st.lists(altered(), min_size=2, max_size=6))
+@settings(max_examples=300, deadline=None)
+def test_a_head_that_came_before_is_read_as_if_it_were_new(texts: list[bytes]) -> None:
+    """However much alike two requests are: what is taken from the one is what the next says."""
+    remembering, forgetful = WholeRequests(), WholeRequests()
+    for text in texts:
+        forgetful._head = None  # noqa: SLF001 - all that is remembered
+        assert seen(remembering.read(text)) == seen(forgetful.read(text))
+
+
+def test_a_head_that_came_before_is_not_parsed_again() -> None:
+    """What is made of a head alone is made once; the length is the new one's."""
+    requests = WholeRequests()
+    made: list[str] = []
+
+    def make(request: WholeRequest) -> int:
+        made.append(request.path)
+        return len(made)
+
+    for length in (2, 2, 10, 103):
+        text = b"POST /a HTTP/1.1\r\nHost: b\r\nContent-Length: %d\r\n\r\n" % length
+        found = requests.read(text + b"x" * length)
+        assert found is not None
+        assert found.headers["Content-Length"] == str(length)
+        assert found.once(make) == 1
+    assert made == ["/a"]
+
+
+@pytest.mark.parametrize("white_space", [0, 70_000])
+async def test_a_send_that_is_not_stored_in_time_is_given_up_at_the_end(
+    patient: Api, white_space: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing the server takes as long as it is told to; what is stored later harms nobody.
+
+    A long body is read by a task, which ends too.
+    """
+    monkeypatch.setattr(patient.runner, "_shutdown_timeout", 0.05)
+    text = await filled(patient, request(SEND.replace(b"{", b"{" + b" " * white_space, 1)))
+    async with connected(patient) as client:
+        client.write(text)
+        await Patient.asked.wait()
+        async with asyncio.timeout(WAIT_S):
+            await patient.runner.cleanup()
+        await client.until_closed()
+        assert "_await_whole" not in repr(asyncio.all_tasks())
+        Patient.told.set()
+
+
+async def test_a_body_counts_until_its_request_is_answered(tmp_path: Path) -> None:
+    """Beyond what may be in memory at once a send is refused; then there is room again."""
+    Patient.asked, Patient.told = asyncio.Event(), asyncio.Event()
+    async with (
+        running_api(tmp_path, storage_type=Patient, pending_bytes_max=1_048_576) as api,
+        connected(api) as client,
+    ):
+        text = await filled(api, KINDS["a send"])
+        large = await filled(api, request(SEND.replace(b"{", b"{" + b" " * 60_000, 1)))
+        async with contextlib.AsyncExitStack() as stack:
+            holders = [await stack.enter_async_context(connected(api)) for _ in range(18)]
+            for holder in holders:
+                holder.write(large)
+            statuses = []
+            for pending in asyncio.as_completed([holder.answer() for holder in holders]):
+                statuses.append((await pending).split(b" ")[1])
+                if len(statuses) == 1:
+                    Patient.told.set()
+        assert statuses == [b"503", *[b"202"] * 17]
+        for _ in range(3):
+            client.write(text)
+            assert b" 202 " in await client.answer()
+
+
+async def test_who_does_not_read_its_answers_is_not_read_either(api: Api) -> None:
+    """Answers wait in the buffers of the network, and no more than a few in ours."""
+    items = b",".join([b'{"endpoint_id": 1, "payload": 1}'] * 1000)
+    text = await filled(
+        api, request(b'{"messages": [' + items + b"]}", path="/v1/webhooks/send-batch")
+    )
+    async with connected(api) as client:
+        client.write(text)
+        size = len(await client.answer())
+        for _ in range(100):
+            client.write(text)
+            for _ in range(2):  # long enough for the server to have read it, if it does
+                assert (await api.get("/healthz")).status == 200
+        assert api.runner.server is not None
+        transports = [each.transport for each in api.runner.server.connections]
+        held = max(each.get_write_buffer_size() for each in transports if each is not None)
+        assert 0 < held < 3 * size
+        for _ in range(100):
+            assert len(await client.answer()) == size
 
 
 def test_an_answer_that_is_a_stream_is_none_to_a_whole_request() -> None:

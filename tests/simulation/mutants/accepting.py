@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -28,12 +28,14 @@ def answered_before_the_commit(patch: Patch) -> None:
     """
     commit = writer.Writer.append
 
-    async def append(
+    def append(
         self: writer.Writer, write: Any, *, rows: int, size_bytes: int
-    ) -> list[Accepted | SluicegateError]:
-        committing = asyncio.ensure_future(commit(self, write, rows=rows, size_bytes=size_bytes))
+    ) -> "asyncio.Future[list[Accepted | SluicegateError]]":
+        committing = commit(self, write, rows=rows, size_bytes=size_bytes)
         committing.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return [Accepted(message_id=message.id) for message in write.messages]
+        answered = asyncio.get_running_loop().create_future()
+        answered.set_result([Accepted(message_id=message.id) for message in write.messages])
+        return answered
 
     patch.replace(writer.Writer, "append", append)
 
@@ -117,13 +119,16 @@ def the_caller_gives_the_hint(patch: Patch) -> None:
     """
     append = SqliteMessageStorage.append
 
-    async def told(
+    def told(
         self: SqliteMessageStorage, messages: Sequence[NewMessage]
-    ) -> list[Accepted | SluicegateError]:
-        answers = await append(self, messages)
-        assert isinstance(self, SqliteStorage)
-        tell(self, {message.endpoint_id: Arrivals(None, []) for message in messages})
-        return answers
+    ) -> Awaitable[list[Accepted | SluicegateError]]:
+        async def append_and_tell() -> list[Accepted | SluicegateError]:
+            answers = await append(self, messages)
+            assert isinstance(self, SqliteStorage)
+            tell(self, {message.endpoint_id: Arrivals(None, []) for message in messages})
+            return answers
+
+        return append_and_tell()
 
     tell = SqliteStorage._tell_accepted
 

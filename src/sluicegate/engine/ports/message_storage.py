@@ -1,6 +1,6 @@
 """The part of the storage port that takes messages and tells of them."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
@@ -14,8 +14,10 @@ __all__ = ["MessageStorage"]
 class MessageStorage(Protocol):
     """Messages as their clients see them."""
 
-    async def append(self, messages: Sequence[NewMessage]) -> list[Accepted | SluicegateError]:
+    def append(self, messages: Sequence[NewMessage]) -> Awaitable[list[Accepted | SluicegateError]]:
         """Store messages in one commit, in order; each slot answers for itself.
+
+        It may begin with the call, and goes on if the caller is cancelled.
 
         A slot may hold `EndpointNotFoundError` (unknown, foreign or deleted) or
         `IdempotencyMismatchError`; those messages were not stored.

@@ -1,7 +1,8 @@
 """Sending over HTTP: contract section 3."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -10,7 +11,8 @@ from sluicegate.engine.drafts import BATCH_MAX, CheckedPayload, HeadersDraft, Me
 from sluicegate.engine.errors import PayloadTooLargeError, SluicegateError
 from sluicegate.engine.ids import IDEMPOTENCY_KEY
 from sluicegate.engine.message_rules import NESTING_MAX, RETENTION_HOURS
-from sluicegate.engine.messages import Messages
+from sluicegate.engine.messages import Messages, only
+from sluicegate.engine.model import Accepted
 from sluicegate.engine.settings import Settings
 from sluicegate.engine.strict_json import check_json
 from sluicegate.http.answers import Answer, success
@@ -20,9 +22,13 @@ from sluicegate.http.api.route import Route
 from sluicegate.http.batches import split_batch
 from sluicegate.http.bodies import Bodies, body_too_large, decoded
 from sluicegate.http.calls import Call
+from sluicegate.http.coming import Coming
 from sluicegate.http.reading import Reading
+from sluicegate.http.whole_requests import WholeRequest
 
 __all__ = ["SendHandlers"]
+
+D = TypeVar("D")
 
 _ENVELOPE_BYTES = 16_384
 """For what stands in a send request beside payload and headers, white space included."""
@@ -135,23 +141,62 @@ class SendHandlers:
             ),
         )
 
-    async def send(self, call: Call) -> Answer:
+    def send(self, call: Call) -> Awaitable[Answer]:
         """POST /v1/webhooks/send."""
-        async with self._bodies.of(
-            call.request, bytes_max=self._send_bytes_max, too_large=self._too_large
-        ) as body:
-            draft = await self._reading.run(len(body), partial(_checked_draft, body))
-            accepted = await self._messages.send(call.project_id, draft)
-        return success(call.request_id, AcceptedAnswer.of(accepted), status=202)
+        return self._accepted(
+            call,
+            bytes_max=self._send_bytes_max,
+            too_large=self._too_large,
+            read=_checked_draft,
+            accept=self._accept,
+        )
 
-    async def send_batch(self, call: Call) -> Answer:
+    def send_batch(self, call: Call) -> Awaitable[Answer]:
         """POST /v1/webhooks/send-batch."""
-        maximum = self._batch_bytes_max
-        too_large = partial(body_too_large, maximum)
-        async with self._bodies.of(call.request, bytes_max=maximum, too_large=too_large) as body:
-            drafts = await self._reading.run(len(body), partial(self._drafts, body))
-            slots = await self._messages.send_batch(call.project_id, drafts)
-        return success(call.request_id, [BatchItemAnswer.of(slot) for slot in slots], status=202)
+        return self._accepted(
+            call,
+            bytes_max=self._batch_bytes_max,
+            too_large=partial(body_too_large, self._batch_bytes_max),
+            read=self._drafts,
+            accept=self._accept_batch,
+        )
+
+    def _accepted(
+        self,
+        call: Call,
+        *,
+        bytes_max: int,
+        too_large: Callable[[], SluicegateError],
+        read: Callable[[bytes], D],
+        accept: Callable[[Call, D], Coming[Answer]],
+    ) -> Awaitable[Answer]:
+        """Answer with what `accept` makes of a body: without a task, if that is short and there."""
+        request = call.request
+        if isinstance(request, WholeRequest) and self._reading.is_short(len(request.body)):
+            body = self._bodies.of_whole(request, bytes_max=bytes_max, too_large=too_large)
+            return accept(call, read(body))
+
+        async def accepted() -> Answer:
+            async with self._bodies.of(request, bytes_max=bytes_max, too_large=too_large) as body:
+                draft = await self._reading.run(len(body), partial(read, body))
+                return await accept(call, draft)
+
+        return accepted()
+
+    def _accept(self, call: Call, draft: MessageDraft) -> Coming[Answer]:
+        def answer(answers: list[Accepted | SluicegateError]) -> Answer:
+            return success(call.request_id, AcceptedAnswer.of(only(answers)), status=202)
+
+        return Coming(self._messages.begin_send(call.project_id, draft), answer)
+
+    def _accept_batch(
+        self, call: Call, drafts: list[MessageDraft | SluicegateError]
+    ) -> Coming[Answer]:
+        def answer(slots: list[Accepted | SluicegateError]) -> Answer:
+            data = [BatchItemAnswer.of(slot) for slot in slots]
+            return success(call.request_id, data, status=202)
+
+        return Coming(self._messages.send_batch(call.project_id, drafts), answer)
 
     def _drafts(self, body: bytes) -> list[MessageDraft | SluicegateError]:
         items = split_batch(
