@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from functools import cache
+from itertools import takewhile
 
 import msgspec
 
@@ -78,7 +79,7 @@ def split_batch(
 
 def _items(array: bytes, items_max: int) -> list[msgspec.Raw]:
     first: tuple[msgspec.Raw, ...] = msgspec.structs.astuple(_first_items(items_max + 1)(array))
-    items = [each for each in first if memoryview(each)]
+    items = list(takewhile(memoryview, first))  # those that are not there are empty
     if len(items) > items_max:
         raise InvalidRequestError(
             f"messages must be a list of 1 to {items_max}",
