@@ -358,3 +358,18 @@ def test_what_was_put_back_during_a_read_can_be_dropped_before_it_ends() -> None
     window.drop(1)
     window.end_read(wants, queued=[queued(1)], due=[], in_order=None, flying=())
     assert not isinstance(window.next(0), WaitingMessage)
+
+
+def test_a_hint_that_is_older_than_a_reset_does_not_bring_back_what_was_delivered() -> None:
+    """Its message was read, sent and recorded, and the endpoint resumed, before it was heard of."""
+    window = Window(SIZE)
+    for rows in ([queued(1)], []):
+        wants = window.begin_read(flying=0)
+        assert wants is not None
+        window.end_read(wants, queued=rows, due=[], in_order=None, flying=())
+        if rows:
+            window.take(rows[0])
+            window.settle(rows[0])
+            window.reset()
+    assert not window.add(Arrivals(0, [queued(1)]))
+    assert not isinstance(window.next(0), WaitingMessage)

@@ -61,6 +61,7 @@ class Window:
         "_queued",
         "_release_no",
         "_reset_no",
+        "_seen",
         "_size",
         "_strict",
         "_touched",
@@ -71,6 +72,9 @@ class Window:
         """Start empty, knowing nothing of what is stored; `size` rows an order, at least 1."""
         self._size = size
         self._reset_no = 0
+        self._seen = 0
+        """Up to which `seq` queued messages were read before the last reset: a hint that is as old
+        may bring some that have been delivered since."""
         self._strict = False
         self._release_no = 0
         self._touched: set[int] | None = None
@@ -86,6 +90,7 @@ class Window:
     def reset(self) -> None:
         """Forget every row; all is read anew."""
         self._reset_no += 1
+        self._seen = max(self._seen, self._queued.cursor)
         self._urgent = None
         for order in (self._queued, self._due, self._in_order):
             order.clear()
@@ -119,6 +124,7 @@ class Window:
         """
         queued = self._queued
         known = arrivals.after_seq is not None and arrivals.after_seq <= queued.cursor
+        known = known and arrivals.messages[0].seq > self._seen
         if not known or queued.more or len(queued.rows) + len(arrivals.messages) > 2 * self._size:
             return False
         # A read may have been quicker than the hint.
