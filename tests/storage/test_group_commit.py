@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiosqlite
 import pytest
-from tests.turns.held import held_sends
+from tests.pacing.held import held_sends
 
 from sluicegate.engine.errors import (
     AlreadyPausedError,

@@ -9,6 +9,9 @@ __all__ = ["Line", "Pacer"]
 
 _A_TURN = 24
 _A_TURN_IN_HASTE = 2
+_HASTY_TURNS_MAX = 16
+"""So many short turns follow one another, and then a long one: neither a flood of commands nor one
+that takes long holds up everything else. Most commands need less."""
 
 
 class Pacer:
@@ -18,7 +21,7 @@ class Pacer:
     that a commit has woken) would be done in one turn of the loop, and in the next ones what comes
     of it; a command would wait for several of these. So what comes in floods waits in line here.
     Commands go past it, and while there is one, turns are as short as they can be without standing
-    still.
+    still; but not all of them.
 
     Attributes:
         sends: where sends wait to be read, to be committed and to be answered.
@@ -35,8 +38,22 @@ class Pacer:
             a_turn_in_haste: how many while somebody is in haste, at least 1.
         """
         self._in_haste = 0
-        self.sends = Line(lambda: a_turn_in_haste if self._in_haste else a_turn)
-        self.actors = Line(lambda: a_turn_in_haste if self._in_haste else a_turn)
+        self.sends = Line(self._shares(a_turn, a_turn_in_haste))
+        self.actors = Line(self._shares(a_turn, a_turn_in_haste))
+
+    def _shares(self, a_turn: int, a_turn_in_haste: int) -> Callable[[], int]:
+        """Return what tells of each turn in which something waits in a line how long it may be."""
+        hasty_turns = 0
+
+        def share() -> int:
+            nonlocal hasty_turns
+            if self._in_haste and hasty_turns < _HASTY_TURNS_MAX:
+                hasty_turns += 1
+                return a_turn_in_haste
+            hasty_turns = 0
+            return a_turn
+
+        return share
 
     def begin_haste(self) -> None:
         """Keep turns short, until `end_haste` was called as often: somebody waits for an answer."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from tests.turns.held import HeldLine, held_sends
+from tests.pacing.held import HeldLine, held_sends
 
 from sluicegate.clock import SystemRandom
 from sluicegate.http.server import create_runner

@@ -57,6 +57,17 @@ async def test_turns_are_short_while_anybody_is_in_haste() -> None:
     assert by_turn == [[0, 0], [1, 1], [2, 3, 4, 5, 2, 3, 4, 5]]
 
 
+async def test_not_all_turns_are_short_in_a_long_haste() -> None:
+    """A flood of commands, or one that takes long, does not hold up everything else."""
+    pacer, watched = Pacer(a_turn=9, a_turn_in_haste=1), Watched()
+    for number in range(60):
+        pacer.sends.add(watched.piece(number))
+    with pacer.haste():
+        await watched.turns(34)
+    turns = [turn for turn, _ in watched.done]
+    assert [turns.count(each) for each in range(1, 35)] == [*[1] * 16, 9, *[1] * 16, 9]
+
+
 async def test_haste_ends_with_an_error_too() -> None:
     """Or all turns would be short from then on."""
     pacer, watched = Pacer(a_turn=4, a_turn_in_haste=1), Watched()
