@@ -1,5 +1,6 @@
 """A program that ends is never kept by an engine that it did not close."""
 
+import threading
 from pathlib import Path
 
 from tests.embedding.conftest import Receiver
@@ -13,16 +14,24 @@ def test_a_program_that_just_ends_closes_its_engine(settings: Settings, receiver
     """Cleanly: the attempt in flight ends and is recorded, and the file is as after `close`."""
     receiver.answers.clear()
     database = Path(settings.database)
+    asked = database.with_name("asked")
+
+    def tell() -> None:
+        receiver.bodies.get()
+        asked.touch()
+
+    threading.Thread(target=tell, daemon=True).start()
     done = run_program(
         """
         engine = SyncEngine(settings())
         message_id = engine.send(engine.create_endpoint(sys.argv[2]).id, 1).message_id
-        while engine.get_message(message_id).status == "queued":
-            pass
+        while not os.path.exists(sys.argv[3]):  # one that only connects is called back at the end
+            threading.Event().wait(0.01)
         print(message_id)
         """,
         database,
         receiver.url,
+        str(asked),
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert not database.with_name("engine.db-wal").exists(), "it was closed, not cut"
