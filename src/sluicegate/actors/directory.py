@@ -198,26 +198,23 @@ class Directory:
         """Hand on what was accepted: the listener of `Storage.on_accepted`."""
         at_once = 0 if self._parts.pacer.actors.is_busy else _WOKEN_AT_ONCE
         for endpoint_id, arrivals in messages.items():
-            self._hint(endpoint_id, arrivals)
-            if at_once:
+            entry = self._hint(endpoint_id, arrivals)
+            if at_once and entry is not None:
                 at_once -= 1
-                self._hasten(endpoint_id)
+                entry.outstanding.hasten()
 
-    def _hasten(self, endpoint_id: str) -> None:
-        entry = self._entries.get(endpoint_id)
-        if entry is not None:
-            entry.outstanding.hasten()
-
-    def _hint(self, endpoint_id: str, arrivals: Arrivals | None) -> None:
+    def _hint(self, endpoint_id: str, arrivals: Arrivals | None) -> Entry | None:
+        """Wake the endpoint's actor and return its entry, or let it stand in line for one."""
         if self.closing:
-            return
+            return None
         entry = self._entries.get(endpoint_id)
         if entry is None:
             self._admission.ask(endpoint_id)
-            return
+            return None
         entry.hear(arrivals, self._arrivals_max)
         if not entry.hinted:
             entry.hinted = entry.outstanding.report(Wake())
+        return entry
 
     def in_flight(self) -> AbstractSet[str]:
         """See `Owners.in_flight`."""

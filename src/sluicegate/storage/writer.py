@@ -188,17 +188,17 @@ class Writer:
         self._commit_soon()
 
     @property
-    def _in_haste(self) -> bool:
+    def _is_pressing(self) -> bool:
         """Whether something waits for more than its turn."""
         return bool(self._urgent) or self._patience_is_over
 
     def _commit_soon(self) -> None:
         """See to it that a commit begins: in its turn if only sends wait, else after this turn."""
-        if self._busy and not (self._in_line and self._in_haste):
+        if self._busy and not (self._in_line and self._is_pressing):
             return
         self._busy = True
         self._rested.clear()
-        if self._in_haste:
+        if self._is_pressing:
             self._in_line = False
             asyncio.get_running_loop().call_soon(self._commit)
         else:
@@ -238,7 +238,7 @@ class Writer:
         self._asked = False
         if self._passed_over:
             queues = [self._urgent]
-        elif self._in_haste:
+        elif self._is_pressing:
             queues = [self._urgent, self._patient, self._appends]
         else:
             queues = [self._appends]
@@ -293,7 +293,7 @@ class Writer:
             self._fail(bug)
         finally:
             self._answer(batch, done.results)
-        if self._appends and not self._in_haste:
+        if self._appends and not self._is_pressing:
             self._line_up(rounds=_ROUNDS)
         else:
             self._commit()
@@ -319,8 +319,10 @@ class Writer:
         at_once = 0 if self._line.is_busy else _TOLD_AT_ONCE
         for waiting, result in zip(batch, results, strict=True):
             self._pending_bytes -= waiting.size_bytes
-            if waiting.urgent or at_once:
-                at_once -= not waiting.urgent
+            if waiting.urgent:
+                _complete(waiting.future, result)
+            elif at_once:
+                at_once -= 1
                 _complete(waiting.future, result)
             else:
                 self._line.add(partial(_complete, waiting.future, result))
