@@ -22,7 +22,7 @@ from sluicegate.engine.model import Accepted, PauseReason
 from sluicegate.engine.ports import StorageFault
 from sluicegate.storage import writer
 from sluicegate.storage.audit import miscounts
-from sluicegate.storage.bridge import call
+from sluicegate.storage.bridge import begin, call
 
 if TYPE_CHECKING:
     from tests.storage.conftest import Place
@@ -137,6 +137,57 @@ async def test_a_command_is_committed_without_the_sends_that_wait(place: "Place"
         gate.set()
     await asyncio.gather(blocked, *writes)
     assert storage.commits - before == 2
+
+
+async def test_a_command_goes_before_results_that_are_urgent_too(place: "Place") -> None:
+    """Somebody waits for it and nothing else; they hold up an attempt each."""
+    storage = await place.opened()
+    endpoint = await place.endpoint(storage)
+    await place.send(storage, endpoint)
+    (message,) = await storage.load_queued(endpoint, after_seq=0, limit=1)
+    before, gate = storage.commits, threading.Event()
+    blocked = asyncio.ensure_future(call(place.connections[0], lambda _db: gate.wait(20)))
+    try:
+        send = asyncio.ensure_future(place.send(storage, endpoint))
+        await take_turns(3)  # its commit has begun
+        recorded = asyncio.ensure_future(storage.record_attempt(place.result(endpoint, message)))
+        pausing = storage.pause(endpoint, reason=PauseReason.MANUAL, at_ms=1)
+        paused = asyncio.ensure_future(pausing)
+        await take_turns(3)
+    finally:
+        gate.set()
+    async with asyncio.timeout(10):
+        await paused
+        assert storage.commits - before == 2
+        assert not recorded.done()
+        await asyncio.gather(blocked, send, recorded)
+    assert storage.commits - before == 3
+
+
+async def test_who_gave_a_command_is_answered_before_the_next_commit_begins(
+    place: "Place", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its thread and the loop would share a core, and the answer would wait for the thread."""
+    begun = 0
+
+    def counting(*args: Any) -> None:
+        nonlocal begun
+        begun += 1
+        begin(*args)
+
+    storage = await place.opened()
+    endpoint = await place.endpoint(storage)
+    monkeypatch.setattr(writer, "begin", counting)
+    pausing = storage.pause(endpoint, reason=PauseReason.MANUAL, at_ms=1)
+    paused = asyncio.ensure_future(pausing)
+    await take_turns(1)
+    send = asyncio.ensure_future(place.send(storage, endpoint))
+    async with asyncio.timeout(10):
+        await paused
+        await take_turns(1)
+        assert begun == 1
+        await send
+    assert begun == 2
 
 
 async def test_sends_wait_in_line_for_commit_and_answer_and_commands_do_not(

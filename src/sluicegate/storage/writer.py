@@ -29,6 +29,8 @@ _ROUNDS = 2
 """So often does the sends' commit let those in line go first, while there is little company."""
 _TOLD_AT_ONCE = 4
 """So many answers are given in the turn in which a commit ends; the others wait in line."""
+_TURNS_TO_ANSWER = 3
+"""So many turns of the loop does it take until whoever gave a command is answered."""
 _FAILED = "storage has failed"
 _BATCH_ROWS_MAX = 1_000
 _BATCH_BYTES_MAX = 16 << 20
@@ -48,10 +50,10 @@ class Writer:
     """Queues writes and commits them, many at a time, until it is closed or fails.
 
     Lives on one event loop; the transactions run on the connection's thread. While one commits,
-    the next gathers. There are three queues, each in order: what is urgent goes first and is told
-    at once, so that neither a pause nor the next attempt waits behind a flood of sends; a command
-    has a commit of its own. The sends' commit waits in line behind sends that have arrived already,
-    and their answers wait in line too.
+    the next gathers. There are four queues, each in order. What is urgent goes first and is told
+    at once, so that neither a pause nor the next attempt waits behind a flood of sends; commands
+    go before it, and have a commit of their own. The sends' commit waits in line behind sends that
+    have arrived already, and their answers wait in line too.
 
     What nobody waits for (the result of an attempt that holds nothing up) waits for company: until
     there are `COMPANY` of its kind, or an urgent one, and for `PATIENCE_S` at most. Ten results
@@ -95,6 +97,7 @@ class Writer:
         self._fatal = fatal
         self._telemetry = telemetry
         self._line = line
+        self._commands: deque[_Waiting] = deque()
         self._urgent: deque[_Waiting] = deque()
         self._patient: deque[_Waiting] = deque()
         self._appends: deque[_Waiting] = deque()
@@ -108,10 +111,8 @@ class Writer:
         """It is about to begin when its turn has come."""
         self._has_place = False
         """Its place in line is still to come, even if it is not needed any more."""
-        self._asked = False
-        """A command is among what is urgent: somebody waits for it and nothing else."""
         self._passed_over = False
-        """The last commit was a command's, and left all others waiting."""
+        """The last commit was one of commands, and left all others waiting."""
         self._rested = asyncio.Event()
 
     @property
@@ -120,18 +121,17 @@ class Writer:
         return self._transactions.commits
 
     async def write(self, write: Write[_R]) -> _R:
-        """Commit a write that is small and takes on no messages; return its result.
+        """Commit a command: small, takes on no messages, and somebody waits. Return its result.
 
         If the caller is cancelled the write is committed all the same.
 
         Raises:
             UnavailableError: the disk is full, or the writer has closed or failed.
         """
-        self._asked = True
-        return await self.begin(write)
+        return await self._queue(self._commands, write, rows=1, size_bytes=0)
 
     def begin(self, write: Write[_R], *, urgent: bool = True) -> "asyncio.Future[_R]":
-        """Queue a write as `write` does; the future tells its end, and is never awaited in vain.
+        """Queue a write that is small; the future tells its end as `write` does, never in vain.
 
         Args:
             write: what to do.
@@ -172,7 +172,8 @@ class Writer:
         if self._refusal is not None:
             future.set_exception(UnavailableError(self._refusal))
             return future
-        queue.append(_Waiting(write, future, rows, size_bytes, queue is self._urgent))
+        urgent = queue is self._commands or queue is self._urgent
+        queue.append(_Waiting(write, future, rows, size_bytes, urgent))
         self._pending_bytes += size_bytes
         if queue is not self._patient:
             self._commit_soon()
@@ -190,7 +191,7 @@ class Writer:
     @property
     def _is_pressing(self) -> bool:
         """Whether something waits for more than its turn."""
-        return bool(self._urgent) or self._patience_is_over
+        return bool(self._commands or self._urgent) or self._patience_is_over
 
     def _commit_soon(self) -> None:
         """See to it that a commit begins: in its turn if only sends wait, else after this turn."""
@@ -233,13 +234,12 @@ class Writer:
         """Take the next writes off the queues; none only when none is due."""
         batch: list[_Waiting] = []
         rows = size_bytes = 0
-        # A command has a commit of its own, but not two before the others have had theirs.
-        self._passed_over = self._asked and bool(self._urgent) and not self._passed_over
-        self._asked = False
+        # Commands have a commit of their own, but not two before the others have had theirs.
+        self._passed_over = bool(self._commands) and not self._passed_over
         if self._passed_over:
-            queues = [self._urgent]
+            queues = [self._commands]
         elif self._is_pressing:
-            queues = [self._urgent, self._patient, self._appends]
+            queues = [self._commands, self._urgent, self._patient, self._appends]
         else:
             queues = [self._appends]
         for queue in queues:
@@ -293,8 +293,17 @@ class Writer:
             self._fail(bug)
         finally:
             self._answer(batch, done.results)
-        if self._appends and not self._is_pressing:
+        if self._passed_over:
+            self._give_way(_TURNS_TO_ANSWER)
+        elif self._appends and not self._is_pressing:
             self._line_up(rounds=_ROUNDS)
+        else:
+            self._commit()
+
+    def _give_way(self, turns: int) -> None:
+        """Begin the next commit some turns later: it would take the core from who was told."""
+        if turns:
+            asyncio.get_running_loop().call_soon(self._give_way, turns - 1)
         else:
             self._commit()
 
@@ -337,7 +346,7 @@ class Writer:
 
     def _refuse_waiting(self, reason: str) -> None:
         self._refusal = reason
-        for queue in (self._urgent, self._patient, self._appends):
+        for queue in (self._commands, self._urgent, self._patient, self._appends):
             batch = list(queue)
             queue.clear()
             self._answer(batch, [UnavailableError(reason) for _ in batch])

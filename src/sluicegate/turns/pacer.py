@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 __all__ = ["Line", "Pacer"]
 
-_A_TURN = 24
+_A_TURN = 8
 _A_TURN_IN_HASTE = 2
 _HASTY_TURNS_MAX = 16
 """So many short turns follow one another, and then a long one: neither a flood of commands nor one
