@@ -3,6 +3,7 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from operator import add
 
 from sluicegate.engine.lifecycle import MessageStatus
@@ -94,6 +95,7 @@ def add_counts(db: sqlite3.Connection, rows: Sequence[tuple[int, ...]]) -> None:
     _ADD.execute(db, rows)
 
 
+@lru_cache(maxsize=16)
 def _month(minute: int) -> str:
     """Return the calendar month (UTC) of a minute since the Unix epoch, as `2026-04`."""
     return from_ms(minute * MINUTE_MS).strftime("%Y-%m")

@@ -74,7 +74,7 @@ class Writer:
         telemetry: Telemetry,
         line: Line,
     ) -> None:
-        """Be ready to commit.
+        """Be ready to commit, on the loop that runs.
 
         Args:
             connection: the one connection that writes.
@@ -97,6 +97,7 @@ class Writer:
         self._fatal = fatal
         self._telemetry = telemetry
         self._line = line
+        self._loop = asyncio.get_running_loop()
         self._commands: deque[_Waiting] = deque()
         self._urgent: deque[_Waiting] = deque()
         self._patient: deque[_Waiting] = deque()
@@ -154,7 +155,7 @@ class Writer:
         # One that is larger than the budget all by itself gets in when nothing else waits.
         room_bytes = self._pending_bytes_max - self._pending_bytes
         if size_bytes > room_bytes and self._pending_bytes:
-            refused: asyncio.Future[_R] = asyncio.get_running_loop().create_future()
+            refused: asyncio.Future[_R] = self._loop.create_future()
             refused.set_exception(UnavailableError("too much waits to be written"))
             return refused
         return self._queue(self._appends, write, rows=rows, size_bytes=size_bytes)
@@ -167,8 +168,7 @@ class Writer:
         rows: int,
         size_bytes: int,
     ) -> "asyncio.Future[_R]":
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[_R] = loop.create_future()
+        future: asyncio.Future[_R] = self._loop.create_future()
         if self._refusal is not None:
             future.set_exception(UnavailableError(self._refusal))
             return future
@@ -180,7 +180,7 @@ class Writer:
         elif len(queue) >= COMPANY:
             self._end_patience()
         elif self._patience is None:
-            self._patience = loop.call_later(PATIENCE_S, self._end_patience)
+            self._patience = self._loop.call_later(PATIENCE_S, self._end_patience)
         return future
 
     def _end_patience(self) -> None:
@@ -201,7 +201,7 @@ class Writer:
         self._rested.clear()
         if self._is_pressing:
             self._in_line = False
-            asyncio.get_running_loop().call_soon(self._commit)
+            self._loop.call_soon(self._commit)
         else:
             self._line_up(rounds=_ROUNDS)
 
@@ -303,7 +303,7 @@ class Writer:
     def _give_way(self, turns: int) -> None:
         """Begin the next commit some turns later: it would take the core from who was told."""
         if turns:
-            asyncio.get_running_loop().call_soon(self._give_way, turns - 1)
+            self._loop.call_soon(self._give_way, turns - 1)
         else:
             self._commit()
 
