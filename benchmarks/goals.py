@@ -106,7 +106,8 @@ def goals_section(measured: Mapping[str, float], *, quick: bool, doubts: int) ->
         rows,
         f"{count} of {len(GOALS)} reached, "
         f"{sum(verdict is None for verdict in verdicts.values())} not measured in this run. "
-        "Medians, where a measure was made more than once."
+        "Medians, where a measure was made more than once. Why those that are not reached are not, "
+        "and how far the machine could go: docs/performance-limits.md."
         + (" A QUICK RUN: less was sent and stored than the goals speak of." if quick else "")
         + (f" {doubts} LINES AT THE END say what of this is in doubt." if doubts else ""),
     )
