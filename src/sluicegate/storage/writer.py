@@ -7,13 +7,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 import aiosqlite
-import msgspec
 
 from sluicegate.engine.errors import SluicegateError, UnavailableError
 from sluicegate.engine.log import log
 from sluicegate.engine.ports import Clock, OnAccepted, StorageFault, Telemetry
 from sluicegate.storage.bridge import begin
 from sluicegate.storage.transactions import Committed, Transactions
+from sluicegate.storage.write_queues import Queued, WriteQueues
 from sluicegate.storage.writes import Write
 from sluicegate.turns.pacer import Line
 
@@ -32,18 +32,6 @@ _TOLD_AT_ONCE = 4
 _TURNS_TO_ANSWER = 3
 """So many turns of the loop does it take until whoever gave a command is answered."""
 _FAILED = "storage has failed"
-_BATCH_ROWS_MAX = 1_000
-_BATCH_BYTES_MAX = 16 << 20
-
-
-class _Waiting(msgspec.Struct, frozen=True):
-    """A write and the future of whoever waits for it."""
-
-    write: Write[Any]
-    future: asyncio.Future[Any]
-    rows: int
-    size_bytes: int
-    urgent: bool
 
 
 class Writer:
@@ -98,12 +86,8 @@ class Writer:
         self._telemetry = telemetry
         self._line = line
         self._loop = asyncio.get_running_loop()
-        self._commands: deque[_Waiting] = deque()
-        self._urgent: deque[_Waiting] = deque()
-        self._patient: deque[_Waiting] = deque()
-        self._appends: deque[_Waiting] = deque()
+        self._queues = WriteQueues()
         self._pending_bytes = 0
-        self._patience_is_over = False
         self._patience: asyncio.TimerHandle | None = None
         self._refusal: str | None = None
         self._busy = False
@@ -112,8 +96,6 @@ class Writer:
         """It is about to begin when its turn has come."""
         self._has_place = False
         """Its place in line is still to come, even if it is not needed any more."""
-        self._passed_over = False
-        """The last commit was one of commands, and left all others waiting."""
         self._rested = asyncio.Event()
 
     @property
@@ -129,7 +111,7 @@ class Writer:
         Raises:
             UnavailableError: the disk is full, or the writer has closed or failed.
         """
-        return await self._queue(self._commands, write, rows=1, size_bytes=0)
+        return await self._queue(self._queues.commands, write)
 
     def begin(self, write: Write[_R], *, urgent: bool = True) -> "asyncio.Future[_R]":
         """Queue a write that is small; the future tells its end as `write` does, never in vain.
@@ -138,8 +120,8 @@ class Writer:
             write: what to do.
             urgent: whether it is committed and told at once, or waits for others for a while.
         """
-        queue = self._urgent if urgent else self._patient
-        return self._queue(queue, write, rows=1, size_bytes=0)
+        queue = self._queues.urgent if urgent else self._queues.patient
+        return self._queue(queue, write, urgent=urgent)
 
     def append(self, write: Write[_R], *, rows: int, size_bytes: int) -> "asyncio.Future[_R]":
         """Queue a write that takes on messages; the future tells its end, as that of `begin`.
@@ -158,24 +140,25 @@ class Writer:
             refused: asyncio.Future[_R] = self._loop.create_future()
             refused.set_exception(UnavailableError("too much waits to be written"))
             return refused
-        return self._queue(self._appends, write, rows=rows, size_bytes=size_bytes)
+        queue = self._queues.appends
+        return self._queue(queue, write, rows=rows, size_bytes=size_bytes, urgent=False)
 
     def _queue(
         self,
-        queue: deque[_Waiting],
+        queue: deque[Queued],
         write: Write[_R],
         *,
-        rows: int,
-        size_bytes: int,
+        rows: int = 1,
+        size_bytes: int = 0,
+        urgent: bool = True,
     ) -> "asyncio.Future[_R]":
         future: asyncio.Future[_R] = self._loop.create_future()
         if self._refusal is not None:
             future.set_exception(UnavailableError(self._refusal))
             return future
-        urgent = queue is self._commands or queue is self._urgent
-        queue.append(_Waiting(write, future, rows, size_bytes, urgent))
+        queue.append(Queued(write, future, rows, size_bytes, urgent))
         self._pending_bytes += size_bytes
-        if queue is not self._patient:
+        if queue is not self._queues.patient:
             self._commit_soon()
         elif len(queue) >= COMPANY:
             self._end_patience()
@@ -185,21 +168,16 @@ class Writer:
 
     def _end_patience(self) -> None:
         """Let the next commit take what nobody waits for, too."""
-        self._patience_is_over = True
+        self._queues.patience_is_over = True
         self._commit_soon()
-
-    @property
-    def _is_pressing(self) -> bool:
-        """Whether something waits for more than its turn."""
-        return bool(self._commands or self._urgent) or self._patience_is_over
 
     def _commit_soon(self) -> None:
         """See to it that a commit begins: in its turn if only sends wait, else after this turn."""
-        if self._busy and not (self._in_line and self._is_pressing):
+        if self._busy and not (self._in_line and self._queues.is_pressing):
             return
         self._busy = True
         self._rested.clear()
-        if self._is_pressing:
+        if self._queues.is_pressing:
             self._in_line = False
             self._loop.call_soon(self._commit)
         else:
@@ -216,7 +194,7 @@ class Writer:
         self._has_place = False
         if not self._in_line:
             return  # it has begun, as something urgent came
-        if rounds and self._line.is_busy and len(self._appends) < COMPANY:
+        if rounds and self._line.is_busy and len(self._queues.appends) < COMPANY:
             self._line_up(rounds=rounds)
         else:
             self._in_line = False
@@ -230,34 +208,12 @@ class Writer:
         await self._rested.wait()
         await self._line.caught_up()
 
-    def _take_batch(self) -> list[_Waiting]:
-        """Take the next writes off the queues; none only when none is due."""
-        batch: list[_Waiting] = []
-        rows = size_bytes = 0
-        # Commands have a commit of their own, but not two before the others have had theirs.
-        self._passed_over = bool(self._commands) and not self._passed_over
-        if self._passed_over:
-            queues = [self._commands]
-        elif self._is_pressing:
-            queues = [self._commands, self._urgent, self._patient, self._appends]
-        else:
-            queues = [self._appends]
-        for queue in queues:
-            while queue and rows < _BATCH_ROWS_MAX and size_bytes < _BATCH_BYTES_MAX:
-                waiting = queue.popleft()
-                rows += waiting.rows
-                size_bytes += waiting.size_bytes
-                batch.append(waiting)
-        if not self._patient:
-            self._patience_is_over = False
-            if self._patience is not None:
-                self._patience.cancel()
-                self._patience = None
-        return batch
-
     def _commit(self) -> None:
         """Begin a commit of what is due; rest when nothing is."""
-        batch = self._take_batch()
+        batch = self._queues.take_batch()
+        if not self._queues.patient and self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
         if not batch:
             self._busy = False
             self._rested.set()
@@ -275,7 +231,7 @@ class Writer:
 
     def _committed_or_not(
         self,
-        batch: list[_Waiting],
+        batch: list[Queued],
         commits: int,
         began_s: float,
         done: Committed | None,
@@ -293,9 +249,9 @@ class Writer:
             self._fail(bug)
         finally:
             self._answer(batch, done.results)
-        if self._passed_over:
+        if self._queues.commands_alone:
             self._give_way(_TURNS_TO_ANSWER)
-        elif self._appends and not self._is_pressing:
+        elif self._queues.appends and not self._queues.is_pressing:
             self._line_up(rounds=_ROUNDS)
         else:
             self._commit()
@@ -323,7 +279,7 @@ class Writer:
         if committed:
             self._committed()
 
-    def _answer(self, batch: list[_Waiting], results: list[object]) -> None:
+    def _answer(self, batch: list[Queued], results: list[object]) -> None:
         """Tell what is urgent now, and the first of the rest; the others in their turn."""
         at_once = 0 if self._line.is_busy else _TOLD_AT_ONCE
         for waiting, result in zip(batch, results, strict=True):
@@ -346,10 +302,8 @@ class Writer:
 
     def _refuse_waiting(self, reason: str) -> None:
         self._refusal = reason
-        for queue in (self._commands, self._urgent, self._patient, self._appends):
-            batch = list(queue)
-            queue.clear()
-            self._answer(batch, [UnavailableError(reason) for _ in batch])
+        batch = self._queues.take_all()
+        self._answer(batch, [UnavailableError(reason) for _ in batch])
 
 
 def _complete(future: asyncio.Future[Any], result: object) -> None:
