@@ -47,11 +47,10 @@ async def test_turns_are_short_while_anybody_is_in_haste() -> None:
     for number in range(6):
         pacer.sends.add(watched.piece(number))
         pacer.actors.add(watched.piece(number))
-    pacer.begin_haste()
     with pacer.haste():
+        with pacer.haste():
+            await watched.turns(1)
         await watched.turns(1)
-    await watched.turns(1)
-    pacer.end_haste()
     await watched.turns(1)
     by_turn = [[number for turn, number in watched.done if turn == each] for each in (1, 2, 3)]
     assert by_turn == [[0, 0], [1, 1], [2, 3, 4, 5, 2, 3, 4, 5]]

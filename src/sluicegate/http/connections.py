@@ -118,7 +118,6 @@ class _JsonConnection(web.RequestHandler):
         "_answering",
         "_behind",
         "_free",
-        "_hasty",
         "_head_late",
         "_head_s",
         "_open_connections",
@@ -147,8 +146,6 @@ class _JsonConnection(web.RequestHandler):
         """A request that came in one piece and is being answered, or waits for its turn."""
         self._whole_ended: asyncio.Event | None = None
         """Set when that is answered, if `shutdown` waits for it."""
-        self._hasty = False
-        """It goes past those in line."""
         self._task: asyncio.Task[None] | None = None
         """Answers it, if it needs a task."""
         self._behind = b""
@@ -182,8 +179,6 @@ class _JsonConnection(web.RequestHandler):
                     if handler.in_line:
                         self._pacer.sends.add(partial(self._begin_whole, request, handler.entrance))
                     else:
-                        self._hasty = True
-                        self._pacer.begin_haste()
                         self._begin_whole(request, handler.entrance)
                     return
             self._free = False
@@ -243,9 +238,6 @@ class _JsonConnection(web.RequestHandler):
         request, self._whole, self._task = self._whole, None, None
         if request is not None and request.let_go is not None:
             request.let_go()
-        if self._hasty:
-            self._hasty = False
-            self._pacer.end_haste()
         self._end_answer()
         if self._whole_ended is not None:
             self._whole_ended.set()

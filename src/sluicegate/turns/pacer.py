@@ -55,22 +55,14 @@ class Pacer:
 
         return share
 
-    def begin_haste(self) -> None:
-        """Keep turns short, until `end_haste` was called as often: somebody waits for an answer."""
-        self._in_haste += 1
-
-    def end_haste(self) -> None:
-        """Take note that one who was in haste has his answer."""
-        self._in_haste -= 1
-
     @contextlib.contextmanager
     def haste(self) -> Iterator[None]:
-        """Keep turns short while the context lasts."""
-        self.begin_haste()
+        """Keep turns short while the context lasts: somebody waits for an answer."""
+        self._in_haste += 1
         try:
             yield
         finally:
-            self.end_haste()
+            self._in_haste -= 1
 
 
 class Line:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import re
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -126,24 +126,27 @@ async def test_a_command_goes_past_the_sends_that_wait_in_line(tmp_path: Path) -
         assert (await is_done(send, line)).status == 202
 
 
-async def test_turns_are_short_until_a_command_is_answered(tmp_path: Path) -> None:
-    """From the moment in which it is read on, and no longer."""
+async def test_turns_are_short_for_a_command_and_not_for_a_stranger(tmp_path: Path) -> None:
+    """Until its owner has answered; nor are they for a send, or a command that is refused."""
     told: list[str] = []
 
     class Told(Pacer):
-        def begin_haste(self) -> None:
+        @contextlib.contextmanager
+        def haste(self) -> Iterator[None]:
             told.append("begin")
-
-        def end_haste(self) -> None:
+            yield
             told.append("end")
 
     async with running_api(tmp_path, pacer=Told()) as api:
         endpoint = await api.endpoint(paused=False)
         told.clear()
         await api.send(endpoint_id=endpoint, payload=1)
+        stranger = {"Authorization": "Bearer " + "x" * 40}
+        refused = await api.post(f"/v1/endpoints/{endpoint}/pause", headers=stranger)
+        assert refused.status == 401
         assert told == []
         await api.post(f"/v1/endpoints/{endpoint}/pause")
-        assert told == ["begin", "begin", "end", "end"]  # its connection, and its endpoint's owner
+        assert told == ["begin", "end"]
 
 
 async def test_a_send_that_waits_in_line_at_the_end_is_answered(tmp_path: Path) -> None:
