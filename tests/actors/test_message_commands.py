@@ -264,10 +264,10 @@ class HeldResults(SqliteStorage):
     held: asyncio.Event
     payloads = 0
 
-    async def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> None:
+    async def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> bool:
         self.entered.set()
         await self.held.wait()
-        await super().record_attempt(result, urgent=urgent)
+        return await super().record_attempt(result, urgent=urgent)
 
     async def get_payload_by_seq(self, seq: int) -> bytes | None:
         self.payloads += 1
@@ -301,7 +301,7 @@ class FullForResults(HeldResults):
 
     is_full = True
 
-    async def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> None:
+    async def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> bool:
         if not self.is_full:
             return await super().record_attempt(result, urgent=urgent)
         self.entered.set()

@@ -135,9 +135,9 @@ class HeldResults(SqliteStorage):
 
     held: asyncio.Event
 
-    async def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> None:
+    async def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> bool:
         await self.held.wait()
-        await super().record_attempt(result, urgent=urgent)
+        return await super().record_attempt(result, urgent=urgent)
 
 
 async def test_what_an_attempt_shows_lets_others_start_before_it_is_recorded(

@@ -11,9 +11,11 @@ import pytest
 from sluicegate.engine.errors import (
     AlreadyPausedError,
     EndpointNotFoundError,
+    NotPausedError,
     SluicegateError,
     UnavailableError,
 )
+from sluicegate.engine.events import EventName
 from sluicegate.engine.model import AttemptResult, EndpointState, Health, PauseReason
 from sluicegate.engine.outcome import Outcome
 from sluicegate.engine.ports import Request
@@ -110,11 +112,11 @@ class BrokenRecords(SqliteStorage):
     refusals = 0
     error: type[SluicegateError] = SluicegateError
 
-    async def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> None:
+    async def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> bool:
         if result.message_id == self.refused:
             self.refusals += 1
             raise self.error
-        await super().record_attempt(result, urgent=urgent)
+        return await super().record_attempt(result, urgent=urgent)
 
 
 async def test_a_result_that_cannot_be_recorded_is_recorded_again_not_sent_again(
@@ -230,10 +232,10 @@ class HeldRecords(SqliteStorage):
     held: asyncio.Event
     refusals = 0
 
-    async def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> None:
+    async def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> bool:
         self.entered.set()
         await self.held.wait()
-        await super().record_attempt(result, urgent=urgent)
+        return await super().record_attempt(result, urgent=urgent)
 
 
 def with_held_records(
@@ -251,10 +253,11 @@ class RecordsAndResumesAtOnce(HeldRecords):
     recorded: asyncio.Event
     resumed: asyncio.Event
 
-    async def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> None:
-        await super().record_attempt(result, urgent=urgent)
+    async def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> bool:
+        paused = await super().record_attempt(result, urgent=urgent)
         self.recorded.set()
         await self.resumed.wait()
+        return paused
 
     async def resume(
         self, endpoint_id: str, *, at_ms: int, in_flight: AbstractSet[str]
@@ -289,6 +292,39 @@ async def test_a_resume_that_commits_with_a_late_410_leaves_the_state_that_is_st
         await world.wait_for_status(sent[1:], "succeeded")
 
 
+@pytest.mark.parametrize("resumed", [False, True])
+async def test_a_410_that_is_recorded_after_a_pause_does_not_pause_and_is_not_told_to(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, *, resumed: bool
+) -> None:
+    """Who paused first has paused; and what was judged before a resume does not pause after it."""
+    world, storage = with_held_records(tmp_path)
+    async with world:
+        endpoint = await world.endpoint(max_in_flight=1)
+
+        async def answer(_request: Request) -> Outcome:
+            return answered(410 if len(world.sender.posts) == 1 else 200)
+
+        world.sender.answer = answer
+        sent = await world.send(endpoint, 2)
+        await storage.entered.wait()
+        await world.directory.pause(PROJECT, endpoint)
+        if resumed:
+            await world.directory.resume(PROJECT, endpoint)
+        storage.held.set()
+        await world.wait_for_status(sent[:1], "failed_permanent")
+        if resumed:
+            await world.wait_for_status(sent[1:], "succeeded")
+        state = await storage.load_state(endpoint)
+        assert state is not None
+        assert state.pause_reason == (None if resumed else PauseReason.MANUAL)
+        if resumed:  # what is in memory says the same
+            with pytest.raises(NotPausedError):
+                await world.directory.resume(PROJECT, endpoint)
+    told = [each for each in world.told.events if each.name is EventName.ENDPOINT_PAUSED]
+    assert [each.reason for each in told] == [PauseReason.MANUAL]
+    assert [event["reason"] for event in events(caplog, "endpoint.paused")] == ["manual"]
+
+
 async def test_what_fails_late_on_a_deleted_endpoint_is_swept_too(tmp_path: Path) -> None:
     """Its row must not wait for ever: a start would look at it again and again."""
     world, storage = with_held_records(tmp_path)
@@ -316,11 +352,11 @@ class BusyForFailures(SqliteStorage):
 
     refused = 0
 
-    async def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> None:
+    async def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> bool:
         if result.outcome.status == 500 and not self.refused:
             self.refused += 1
             raise UnavailableError
-        await super().record_attempt(result, urgent=urgent)
+        return await super().record_attempt(result, urgent=urgent)
 
 
 async def test_a_result_that_is_written_late_does_not_bring_an_old_health_back(
@@ -358,7 +394,7 @@ class Noted(SqliteStorage):
 
     urgent: list[bool]
 
-    def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> Awaitable[None]:
+    def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> Awaitable[bool]:
         self.urgent.append(urgent)
         return super().record_attempt(result, urgent=urgent)
 

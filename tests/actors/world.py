@@ -11,6 +11,7 @@ from sluicegate.actors.directory import Directory
 from sluicegate.actors.parts import Parts
 from sluicegate.actors.slots import Slots
 from sluicegate.clock import SystemClock, SystemRandom
+from sluicegate.engine.events import Event, EventName
 from sluicegate.engine.ids import new_endpoint_id, new_signing_key_id
 from sluicegate.engine.model import EndpointConfig, Message, NewMessage
 from sluicegate.engine.outcome import Outcome, OutcomeKind
@@ -72,6 +73,18 @@ class ScriptedSender:
             await self.changed.wait_for(lambda: len(self.posts) >= count)
 
 
+class Told:
+    """The `Events` port: keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.wanted = frozenset(EventName)
+        self.events: list[Event] = []
+
+    def tell(self, event: Event) -> None:
+        """Keep an event."""
+        self.events.append(event)
+
+
 class World:
     """A directory of endpoint actors on a database of its own."""
 
@@ -88,6 +101,7 @@ class World:
         self.random = SystemRandom()
         self.sender = ScriptedSender()
         self.counting = Counting()
+        self.told = Told()
         self.storage = self._open()
         self.slots = Slots(self.settings, self.clock)
         self.directory = self._make_directory()
@@ -122,6 +136,7 @@ class World:
             settings=self.settings,
             user_agent="Sluicegate/test",
             telemetry=self.counting,
+            events=self.told,
         )
 
     async def __aenter__(self) -> Self:

@@ -22,7 +22,7 @@ from sluicegate.engine.model import Accepted, PauseReason
 from sluicegate.engine.ports import StorageFault
 from sluicegate.storage import writer
 from sluicegate.storage.audit import miscounts
-from sluicegate.storage.bridge import begin, call
+from sluicegate.storage.bridge import call
 
 if TYPE_CHECKING:
     from tests.storage.conftest import Place
@@ -137,57 +137,6 @@ async def test_a_command_is_committed_without_the_sends_that_wait(place: "Place"
         gate.set()
     await asyncio.gather(blocked, *writes)
     assert storage.commits - before == 2
-
-
-async def test_a_command_goes_before_results_that_are_urgent_too(place: "Place") -> None:
-    """Somebody waits for it and nothing else; they hold up an attempt each."""
-    storage = await place.opened()
-    endpoint = await place.endpoint(storage)
-    await place.send(storage, endpoint)
-    (message,) = await storage.load_queued(endpoint, after_seq=0, limit=1)
-    before, gate = storage.commits, threading.Event()
-    blocked = asyncio.ensure_future(call(place.connections[0], lambda _db: gate.wait(20)))
-    try:
-        send = asyncio.ensure_future(place.send(storage, endpoint))
-        await take_turns(3)  # its commit has begun
-        recorded = asyncio.ensure_future(storage.record_attempt(place.result(endpoint, message)))
-        pausing = storage.pause(endpoint, reason=PauseReason.MANUAL, at_ms=1)
-        paused = asyncio.ensure_future(pausing)
-        await take_turns(3)
-    finally:
-        gate.set()
-    async with asyncio.timeout(10):
-        await paused
-        assert storage.commits - before == 2
-        assert not recorded.done()
-        await asyncio.gather(blocked, send, recorded)
-    assert storage.commits - before == 3
-
-
-async def test_who_gave_a_command_is_answered_before_the_next_commit_begins(
-    place: "Place", monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else its thread and the loop would share a core, and the answer would wait for the thread."""
-    begun = 0
-
-    def counting(*args: Any) -> None:
-        nonlocal begun
-        begun += 1
-        begin(*args)
-
-    storage = await place.opened()
-    endpoint = await place.endpoint(storage)
-    monkeypatch.setattr(writer, "begin", counting)
-    pausing = storage.pause(endpoint, reason=PauseReason.MANUAL, at_ms=1)
-    paused = asyncio.ensure_future(pausing)
-    await take_turns(1)
-    send = asyncio.ensure_future(place.send(storage, endpoint))
-    async with asyncio.timeout(10):
-        await paused
-        await take_turns(1)
-        assert begun == 1
-        await send
-    assert begun == 2
 
 
 async def test_sends_wait_in_line_for_commit_and_answer_and_commands_do_not(
@@ -333,6 +282,40 @@ async def test_a_listener_that_breaks_stops_the_writer_and_nobody_waits_for_ever
     assert [type(error) for error in told] == [ZeroDivisionError]
 
 
+async def test_when_storage_fails_nobody_who_waits_is_forgotten(place: "Place") -> None:
+    """Neither a command, nor a result that is urgent or not, nor a send."""
+    storage = await place.opened()
+    endpoint = await place.endpoint(storage)
+    await place.send(storage, endpoint, 2)
+    first, second = await storage.load_queued(endpoint, after_seq=0, limit=2)
+
+    def listen(_accepted: Mapping[str, object]) -> None:
+        raise ZeroDivisionError
+
+    storage.on_accepted(listen)
+    gate = threading.Event()
+    blocked = asyncio.ensure_future(call(place.connections[0], lambda _db: gate.wait(20)))
+    try:
+        breaking = asyncio.ensure_future(place.send(storage, endpoint))
+        await take_turns(3)  # its commit has begun
+        waiting: list[asyncio.Future[Any]] = [
+            asyncio.ensure_future(awaited)
+            for awaited in (
+                storage.pause(endpoint, reason=PauseReason.MANUAL, at_ms=1),
+                storage.record_attempt(place.result(endpoint, first)),
+                storage.record_attempt(place.result(endpoint, second), urgent=False),
+                storage.append([place.message(endpoint)]),
+            )
+        ]
+        await take_turns(3)
+    finally:
+        gate.set()
+    async with asyncio.timeout(10):
+        await asyncio.gather(blocked, breaking)
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [UnavailableError] * 4
+
+
 async def test_a_new_owner_ends_the_old_ones_writes(place: "Place") -> None:
     """The epoch is checked in each transaction; reads go on, and it is told once."""
     storage = await place.opened()
@@ -412,6 +395,20 @@ async def test_what_nobody_waits_for_waits_for_company(
     await storage.record_attempt(urgent, urgent=True)
     await recorded
     assert storage.commits == before + 2
+
+
+async def test_a_chore_goes_before_nobody(place: "Place", monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chores wait for company, and neither sends nor commands wait for them."""
+    monkeypatch.setattr(writer, "PATIENCE_S", 60)
+    storage = await place.opened()
+    endpoint = await place.endpoint(storage)
+    chore = asyncio.ensure_future(storage.touch_api_keys({}))
+    await take_turns(1)
+    await place.send(storage, endpoint)
+    await storage.pause(endpoint, reason=PauseReason.MANUAL, at_ms=1)
+    assert not chore.done()
+    await storage.close()
+    await chore
 
 
 async def test_enough_of_what_nobody_waits_for_is_company(

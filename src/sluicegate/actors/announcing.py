@@ -15,8 +15,8 @@ _NAMES = {
 }
 
 
-def tell_result(events: Events, result: AttemptResult) -> None:
-    """Tell what an attempt came to, and that it paused its endpoint if it did."""
+def tell_result(events: Events, result: AttemptResult, *, paused: bool) -> None:
+    """Tell what an attempt came to, and that it has `paused` its endpoint, if it has."""
     verdict = result.verdict
     name = _NAMES[verdict.status]
     if name in events.wanted:
@@ -33,7 +33,7 @@ def tell_result(events: Events, result: AttemptResult) -> None:
                 next_attempt_at=None if next_ms is None else from_ms(next_ms),
             )
         )
-    if result.pause is not None:
+    if paused and result.pause is not None:
         tell_paused(events, result.endpoint_id, result.pause, at_ms=result.finished_at_ms)
 
 

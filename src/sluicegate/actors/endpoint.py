@@ -359,7 +359,7 @@ class EndpointActor(AsyncioActor):
             return
         if recorded.pause is not None:
             self._commands.pausing -= 1
-            if not state.paused:
+            if recorded.paused:
                 state = msgspec.structs.replace(state, paused=True, pause_reason=recorded.pause)
                 self._adopt(state)
         if verdict.status is not MessageStatus.PENDING_RETRY or state.paused or flight.deleted:

@@ -188,7 +188,9 @@ class Recorded(_Record, frozen=True, gc=True):
     release_no: int
     """Under which `release_no` a retry was scheduled."""
     pause: PauseReason | None
-    """The endpoint was paused in the same write."""
+    """The endpoint was to be paused in the same write."""
+    paused: bool
+    """It was: nothing came before."""
 
 
 class SlotGranted(_Record, frozen=True):

@@ -64,7 +64,7 @@ class Flight:
         """Done once the sender has it, if others may have to wait for that."""
         self.settling = False
         """Its result is being written."""
-        self.recording: asyncio.Future[None] | None = None
+        self.recording: asyncio.Future[bool] | None = None
         """Done when it is written, or could not be."""
         self.task: asyncio.Task[None] | None = None
 
@@ -103,7 +103,7 @@ class Outstanding:
         self.turn: asyncio.Future[None] | None = None
         """The turn of the last attempt that had to wait for its payload, or for such a one."""
         self._everywhere = everywhere
-        self._writes: dict[asyncio.Future[None], None] | None = None
+        self._writes: dict[asyncio.Future[Any], None] | None = None
 
     def add(self, flight: Flight) -> None:
         """Take note that an attempt starts."""
@@ -143,13 +143,13 @@ class Outstanding:
         self.begin_write(task)
         task.add_done_callback(self.end_write)
 
-    def begin_write(self, write: "asyncio.Future[None]") -> None:
+    def begin_write(self, write: "asyncio.Future[Any]") -> None:
         """Note a write that is under way, until `end_write` is told of its end."""
         if self._writes is None:
             self._writes = {}
         self._writes[write] = None
 
-    def end_write(self, write: "asyncio.Future[None]") -> None:
+    def end_write(self, write: "asyncio.Future[Any]") -> None:
         """Note that a write has ended, one way or the other."""
         if self._writes is not None:
             self._writes.pop(write, None)

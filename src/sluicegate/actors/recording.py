@@ -29,8 +29,10 @@ def record(
 ) -> None:
     """Write a result until it is durable, then report it: the answer must not be forgotten.
 
-    Results become durable in the order in which they were judged, but for one that has to be
-    written again: others have gone before it, so it brings the endpoint's health as it is by then.
+    Results become durable in the order in which they were judged, and the urgent ones before each
+    command that is given afterwards. Not so one that has to be written again: others have gone
+    before it, so it brings the endpoint's health as it is by then. One that was judged before a
+    resume and becomes durable after it says nothing of the endpoint any more.
 
     Cut at the end of a drain, the message stays waiting and will be delivered again. A bug of
     ours leaves the flight as it was, for the actor to crash on: its successor records the same
@@ -44,7 +46,7 @@ def record(
         outstanding: where the write is noted.
     """
 
-    def ended(write: asyncio.Future[None]) -> None:
+    def ended(write: asyncio.Future[bool]) -> None:
         outstanding.end_write(write)
         if write.cancelled():
             return
@@ -57,7 +59,7 @@ def record(
             flight.settling, flight.crash = False, error
             outstanding.report(AttemptFinished(flight))
         else:
-            _tell(flight, result, parts, outstanding)
+            _tell(flight, result, parts, outstanding, paused=write.result())
 
     urgent = _is_urgent(result, state(), flying=len(outstanding.flights))
     # No task: most often there is nothing to do but to wait for the commit.
@@ -87,18 +89,20 @@ async def _record_again(
     record(flight, later, state, parts, outstanding)
 
 
-def _tell(flight: Flight, result: AttemptResult, parts: Parts, outstanding: Outstanding) -> None:
-    """Say that a result is durable."""
+def _tell(
+    flight: Flight, result: AttemptResult, parts: Parts, outstanding: Outstanding, *, paused: bool
+) -> None:
+    """Say that a result is durable, and whether it has paused its endpoint."""
     try:
         parts.telemetry.attempt_finished(flight.message, result)
-        _log(result)
+        _log(result, paused=paused)
         if parts.events.wanted:
-            tell_result(parts.events, result)
+            tell_result(parts.events, result, paused=paused)
     except Exception as error:  # noqa: BLE001 - a bug of ours crashes the actor, by message
         if not outstanding.report(Crashed(error)):
             log.error("attempt.untold", message_id=result.message_id, exc_info=error)
         return
-    recorded = Recorded(flight, result.verdict, result.release_no, result.pause)
+    recorded = Recorded(flight, result.verdict, result.release_no, result.pause, paused)
     if not outstanding.report(recorded):
         outstanding.remove(flight)
 
@@ -112,7 +116,7 @@ def _log_unrecorded(result: AttemptResult, error: UnavailableError) -> None:
     )
 
 
-def _log(result: AttemptResult) -> None:
+def _log(result: AttemptResult, *, paused: bool) -> None:
     outcome, verdict = result.outcome, result.verdict
     # What went well is in the history and the metrics; a line for each costs a seventh more CPU.
     succeeded = verdict.status is MessageStatus.SUCCEEDED
@@ -138,5 +142,5 @@ def _log(result: AttemptResult) -> None:
             attempts=result.attempt_no,
             error=verdict.last_error,
         )
-    if result.pause is not None:
+    if paused:
         log.warning("endpoint.paused", endpoint_id=result.endpoint_id, reason=result.pause)

@@ -33,6 +33,10 @@ class Access:
     async def _write(self, write: Write[_R]) -> _R:
         return await self._writing.write(write)
 
+    async def _write_in_time(self, write: Write[_R]) -> _R:
+        """Commit what nobody waits for: a chore, which may wait some milliseconds for others."""
+        return await self._writing.begin(write, urgent=False)
+
     @property
     def _read(self) -> Readers:
         if self._readers is None:

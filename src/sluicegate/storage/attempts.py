@@ -25,8 +25,14 @@ class RecordAttempt(msgspec.Struct, frozen=True):
 
     result: AttemptResult
 
-    def apply(self, db: sqlite3.Connection, gathered: Gathered) -> None:
+    def apply(self, db: sqlite3.Connection, gathered: Gathered) -> bool:
         """Insert the attempt, move its message on, and count.
+
+        What it says of its endpoint (health, a pause) counts for nothing once the endpoint has been
+        resumed: that began anew.
+
+        Returns:
+            Whether it is by this attempt that the endpoint is paused.
 
         Raises:
             NotFoundError: there is no such message.
@@ -36,7 +42,7 @@ class RecordAttempt(msgspec.Struct, frozen=True):
         if message is None:
             raise NotFoundError("Message not found")
         if message.attempt_count >= result.attempt_no and _is_recorded(db, recordings, result):
-            return
+            return _has_paused(db, message.endpoint_no, result)
         deleted = message.deleted_at_ms is not None
         if deleted:
             result = _withdrawn(result)
@@ -64,9 +70,10 @@ class RecordAttempt(msgspec.Struct, frozen=True):
         message.attempt_count += 1
         message.status = status if moves else message.status
         if result.health is not None:
-            _store_health(db, endpoint_no, result.health)
+            _store_health(db, endpoint_no, result.health, release_no=result.release_no)
         if result.pause is not None:
-            _pause(db, endpoint_no, result.pause, at_ms=result.finished_at_ms)
+            _pause(db, endpoint_no, result.pause, result)
+        return _has_paused(db, endpoint_no, result)
 
 
 def joined_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -179,17 +186,33 @@ def _count(gathered: Gathered, endpoint_no: int, *, was: str, now: MessageStatus
     )
 
 
-def _store_health(db: sqlite3.Connection, endpoint_no: int, health: Health) -> None:
+def _store_health(
+    db: sqlite3.Connection, endpoint_no: int, health: Health, *, release_no: int
+) -> None:
     db.execute(
         "UPDATE endpoint_loads SET consecutive_failures = ?, failing_since_ms = ?"
-        " WHERE endpoint_no = ?",
-        (health.consecutive_failures, health.failing_since_ms, endpoint_no),
+        " WHERE endpoint_no = ? AND ? = (SELECT release_no FROM endpoints WHERE no = endpoint_no)",
+        (health.consecutive_failures, health.failing_since_ms, endpoint_no, release_no),
     )
 
 
-def _pause(db: sqlite3.Connection, endpoint_no: int, reason: PauseReason, *, at_ms: int) -> None:
+def _pause(
+    db: sqlite3.Connection, endpoint_no: int, reason: PauseReason, result: AttemptResult
+) -> None:
+    at_ms = result.finished_at_ms
     db.execute(
         "UPDATE endpoints SET paused_at_ms = ?, pause_reason = ?, updated_at_ms = ?"
-        " WHERE no = ? AND paused_at_ms IS NULL AND deleted_at_ms IS NULL",
-        (at_ms, reason, at_ms, endpoint_no),
+        " WHERE no = ? AND release_no = ? AND paused_at_ms IS NULL AND deleted_at_ms IS NULL",
+        (at_ms, reason, at_ms, endpoint_no, result.release_no),
     )
+
+
+def _has_paused(db: sqlite3.Connection, endpoint_no: int, result: AttemptResult) -> bool:
+    """Return whether an endpoint is paused by this attempt, now or when it was recorded before."""
+    if result.pause is None:
+        return False
+    paused = (result.finished_at_ms, result.pause, result.release_no)
+    row = db.execute(
+        "SELECT paused_at_ms, pause_reason, release_no FROM endpoints WHERE no = ?", (endpoint_no,)
+    ).fetchone()
+    return row is not None and tuple(row) == paused

@@ -58,8 +58,8 @@ class SqliteDeliveryStorage(Access):
         """Return a waiting message's payload; `None` when it was removed."""
         return await self._read.deliver(waiting.read_payload, seq)
 
-    def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> Awaitable[None]:
-        """Begin to store a finished attempt and all that follows from it, in one commit."""
+    def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> Awaitable[bool]:
+        """Begin to store a finished attempt; the answer is whether it has paused its endpoint."""
         return self._writing.begin(RecordAttempt(result), urgent=urgent)
 
     async def give_up_message(self, endpoint_id: str, seq: int, *, error: str, at_ms: int) -> None:

@@ -11,6 +11,7 @@ is written any more: `OutcomeUnknownError`.
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 import msgspec
 
@@ -164,10 +165,7 @@ class Transactions:
         try:
             db.execute("BEGIN IMMEDIATE")
             self._check_owner(db)
-            self._gathered.recordings.expect(
-                db, [each.result.seq for each in writes if isinstance(each, RecordAttempt)]
-            )
-            results = [self._apply(db, write) for write in writes]
+            results = self._apply_all(db, writes)
             self._gathered.flush(db)
             committing = True
             db.execute("COMMIT")
@@ -186,6 +184,18 @@ class Transactions:
             before = self._accepted.setdefault(endpoint_id, accepted)
             if before is not accepted:
                 before.messages.extend(accepted.messages)
+        return results
+
+    def _apply_all(self, db: sqlite3.Connection, writes: Sequence[Write[object]]) -> list[object]:
+        """Run the writes; what the results among them ask for is read together."""
+        results: list[object] = []
+        for alone, group in groupby(writes, key=lambda write: write.alone):
+            neighbours = list(group)
+            if not alone:  # one that is makes all be forgotten that was read before it
+                self._gathered.recordings.expect(
+                    db, [each.result.seq for each in neighbours if isinstance(each, RecordAttempt)]
+                )
+            results += [self._apply(db, write) for write in neighbours]
         return results
 
     def _apply(self, db: sqlite3.Connection, write: Write[object]) -> object:

@@ -23,47 +23,49 @@ class Queued(msgspec.Struct, frozen=True):
     """How many messages it takes on, or one."""
     size_bytes: int = 0
     """How much memory these hold."""
-    urgent: bool = True
-    """Its end is told at once."""
+    at_once: bool = True
+    """Its end is told in the turn in which it is known."""
 
 
 class WriteQueues:
-    """Four queues, each in order.
+    """Three queues, each in order.
 
     Attributes:
-        commands: somebody waits for each, and for nothing else.
-        urgent: the results of attempts that hold others up.
+        urgent: commands, and the results of attempts that hold others up. In one queue: what an
+            actor wrote before a command must not be written after it.
         patient: what nobody waits for.
         appends: sends.
+        has_command: a command has come since the last batch was taken; it may have been refused.
         patience_is_over: the next commit takes what nobody waits for, too.
-        commands_alone: the batch that was taken last is one of commands, and left all others
-            waiting.
+        for_command: the batch that was taken last is a command's, and left all others waiting.
     """
 
     def __init__(self) -> None:
         """Begin empty."""
-        self.commands: deque[Queued] = deque()
         self.urgent: deque[Queued] = deque()
         self.patient: deque[Queued] = deque()
         self.appends: deque[Queued] = deque()
+        self.has_command = False
         self.patience_is_over = False
-        self.commands_alone = False
+        self.for_command = False
 
     @property
     def is_pressing(self) -> bool:
         """Whether something waits for more than its turn."""
-        return bool(self.commands or self.urgent) or self.patience_is_over
+        return bool(self.urgent) or self.patience_is_over
 
     def take_batch(self) -> list[Queued]:
         """Take the writes of the next commit off the queues; none only when none is due.
 
-        Commands have a commit of their own, but not two before the others have had theirs.
+        What is urgent has a commit of its own if there is a command among it, but not two before
+        the others have had theirs.
         """
-        self.commands_alone = bool(self.commands) and not self.commands_alone
-        if self.commands_alone:
-            queues = [self.commands]
+        self.for_command = self.has_command and bool(self.urgent) and not self.for_command
+        self.has_command = False
+        if self.for_command:
+            queues = [self.urgent]
         elif self.is_pressing:
-            queues = [self.commands, self.urgent, self.patient, self.appends]
+            queues = [self.urgent, self.patient, self.appends]
         else:
             queues = [self.appends]
         batch: list[Queued] = []
@@ -81,7 +83,8 @@ class WriteQueues:
     def take_all(self) -> list[Queued]:
         """Take everything off the queues."""
         batch: list[Queued] = []
-        for queue in (self.commands, self.urgent, self.patient, self.appends):
+        for queue in (self.urgent, self.patient, self.appends):
             batch += queue
             queue.clear()
+        self.has_command = False
         return batch

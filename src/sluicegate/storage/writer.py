@@ -38,10 +38,10 @@ class Writer:
     """Queues writes and commits them, many at a time, until it is closed or fails.
 
     Lives on one event loop; the transactions run on the connection's thread. While one commits,
-    the next gathers. There are four queues, each in order. What is urgent goes first and is told
-    at once, so that neither a pause nor the next attempt waits behind a flood of sends; commands
-    go before it, and have a commit of their own. The sends' commit waits in line behind sends that
-    have arrived already, and their answers wait in line too.
+    the next gathers. What is urgent goes first and is told at once, so that neither a pause nor
+    the next attempt waits behind a flood of sends; with a command among it, every second commit
+    has nothing else. The sends' commit waits in line behind sends that have arrived already, and
+    their answers wait in line too.
 
     What nobody waits for (the result of an attempt that holds nothing up) waits for company: until
     there are `COMPANY` of its kind, or an urgent one, and for `PATIENCE_S` at most. Ten results
@@ -111,7 +111,8 @@ class Writer:
         Raises:
             UnavailableError: the disk is full, or the writer has closed or failed.
         """
-        return await self._queue(self._queues.commands, write)
+        self._queues.has_command = True
+        return await self._queue(self._queues.urgent, write)
 
     def begin(self, write: Write[_R], *, urgent: bool = True) -> "asyncio.Future[_R]":
         """Queue a write that is small; the future tells its end as `write` does, never in vain.
@@ -121,7 +122,7 @@ class Writer:
             urgent: whether it is committed and told at once, or waits for others for a while.
         """
         queue = self._queues.urgent if urgent else self._queues.patient
-        return self._queue(queue, write, urgent=urgent)
+        return self._queue(queue, write, at_once=urgent)
 
     def append(self, write: Write[_R], *, rows: int, size_bytes: int) -> "asyncio.Future[_R]":
         """Queue a write that takes on messages; the future tells its end, as that of `begin`.
@@ -141,7 +142,7 @@ class Writer:
             refused.set_exception(UnavailableError("too much waits to be written"))
             return refused
         queue = self._queues.appends
-        return self._queue(queue, write, rows=rows, size_bytes=size_bytes, urgent=False)
+        return self._queue(queue, write, rows=rows, size_bytes=size_bytes, at_once=False)
 
     def _queue(
         self,
@@ -150,13 +151,13 @@ class Writer:
         *,
         rows: int = 1,
         size_bytes: int = 0,
-        urgent: bool = True,
+        at_once: bool = True,
     ) -> "asyncio.Future[_R]":
         future: asyncio.Future[_R] = self._loop.create_future()
         if self._refusal is not None:
             future.set_exception(UnavailableError(self._refusal))
             return future
-        queue.append(Queued(write, future, rows, size_bytes, urgent))
+        queue.append(Queued(write, future, rows, size_bytes, at_once))
         self._pending_bytes += size_bytes
         if queue is not self._queues.patient:
             self._commit_soon()
@@ -218,7 +219,7 @@ class Writer:
             self._busy = False
             self._rested.set()
             return
-        writes, now_ms = [waiting.write for waiting in batch], self._clock.steady_ms()
+        writes, now_ms = [queued.write for queued in batch], self._clock.steady_ms()
         ended = partial(self._committed_or_not, batch, self.commits, self._clock.monotonic_s())
         try:
             begin(
@@ -249,7 +250,7 @@ class Writer:
             self._fail(bug)
         finally:
             self._answer(batch, done.results)
-        if self._queues.commands_alone:
+        if self._queues.for_command:
             self._give_way(_TURNS_TO_ANSWER)
         elif self._queues.appends and not self._queues.is_pressing:
             self._line_up(rounds=_ROUNDS)
@@ -282,15 +283,15 @@ class Writer:
     def _answer(self, batch: list[Queued], results: list[object]) -> None:
         """Tell what is urgent now, and the first of the rest; the others in their turn."""
         at_once = 0 if self._line.is_busy else _TOLD_AT_ONCE
-        for waiting, result in zip(batch, results, strict=True):
-            self._pending_bytes -= waiting.size_bytes
-            if waiting.urgent:
-                _complete(waiting.future, result)
+        for queued, result in zip(batch, results, strict=True):
+            self._pending_bytes -= queued.size_bytes
+            if queued.at_once:
+                _complete(queued.future, result)
             elif at_once:
                 at_once -= 1
-                _complete(waiting.future, result)
+                _complete(queued.future, result)
             else:
-                self._line.add(partial(_complete, waiting.future, result))
+                self._line.add(partial(_complete, queued.future, result))
 
     def _fail(self, error: BaseException) -> None:
         """Refuse everything from now on, and say so once."""

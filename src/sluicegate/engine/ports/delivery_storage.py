@@ -48,14 +48,18 @@ class DeliveryStorage(Protocol):
         """Return a waiting message's payload; `None` when it was removed."""
         ...
 
-    def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> Awaitable[None]:
+    def record_attempt(self, result: AttemptResult, *, urgent: bool = True) -> Awaitable[bool]:
         """Store a finished attempt and all that follows from it, in one commit.
 
-        It is begun by the call, and goes on whether it is awaited or not.
+        It is begun by the call, and goes on whether it is awaited or not. What the result says of
+        its endpoint (health, a pause) counts only if that was not resumed since the attempt ended.
 
         Args:
             result: what is stored.
             urgent: somebody waits for it: else it may wait some milliseconds for others.
+
+        Returns:
+            Whether it is by this attempt that the endpoint is paused.
         """
         ...
 
