@@ -435,7 +435,7 @@ async def test_whoever_gives_a_command_is_answered_before_the_next_commit_begins
     await engine.resume(created.endpoint.id)  # its actor is in memory from now on
     monkeypatch.setattr(writer, "begin", counting)
     pause = asyncio.ensure_future(engine.pause(created.endpoint.id))
-    while not begun:
+    while not begun:  # noqa: ASYNC110 - nothing signals it
         await asyncio.sleep(0)
     send = asyncio.ensure_future(engine.send(created.endpoint.id, 1))
     await pause
