@@ -46,8 +46,8 @@ def measure(run: Run) -> dict[str, Any]:
             run,
             "delivered end to end",
             [Rival(relay), *(Rival(each, relay.name) for each in subjects)],
-            turns=run.sized(5, quick=3),
-            round_s=2.5,
+            turns=run.sized(9, quick=3),
+            round_s=1.5,
         )
     run.check(embedded.ledger.accepted, embedded.ledger.statuses())
     return figures | {"peers": opened.figures}
