@@ -37,7 +37,7 @@ class SqliteActivityStorage(Access):
         )
         if not minutes:
             return False
-        await self._write_in_time(
+        await self._write_in_turn(
             PackActivity(
                 minutes=minutes, now_minute=now_minute, history_days=history_days, limit=limit
             )

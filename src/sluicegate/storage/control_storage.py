@@ -73,7 +73,7 @@ class SqliteControlStorage(Access):
         self, endpoint_id: str, *, error: str, at_ms: int, limit: int, in_flight: AbstractSet[str]
     ) -> int:
         """Turn up to `limit` waiting messages into failed ones, oldest first; return how many."""
-        return await self._write_in_time(
+        return await self._write_in_turn(
             GiveUpWaiting(
                 endpoint_id=endpoint_id,
                 error=error,
