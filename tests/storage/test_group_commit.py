@@ -397,19 +397,21 @@ async def test_what_nobody_waits_for_waits_for_company(
     assert storage.commits == before + 2
 
 
-async def test_a_chore_goes_before_nobody(place: "Place") -> None:
-    """It is committed with the sends that wait, in their turn, and a command goes before it."""
+async def test_the_sweep_of_a_deleted_endpoint_goes_before_nobody(
+    place: "Place", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits for company, and neither sends nor commands wait for it."""
+    monkeypatch.setattr(writer, "PATIENCE_S", 60)
     storage = await place.opened()
     endpoint = await place.endpoint(storage)
-    before = storage.commits
-    chore = asyncio.ensure_future(storage.touch_api_keys({}))
-    send = asyncio.ensure_future(place.send(storage, endpoint))
+    sweeping = storage.give_up_waiting(endpoint, error="", at_ms=1, limit=1, in_flight=set())
+    sweep = asyncio.ensure_future(sweeping)
     await take_turns(1)
+    await place.send(storage, endpoint)
     await storage.pause(endpoint, reason=PauseReason.MANUAL, at_ms=1)
-    assert not chore.done()
-    assert storage.commits - before == 1
-    await asyncio.gather(chore, send)
-    assert storage.commits - before == 2
+    assert not sweep.done()
+    await storage.close()
+    await sweep
 
 
 async def test_enough_of_what_nobody_waits_for_is_company(

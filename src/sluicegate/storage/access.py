@@ -33,10 +33,6 @@ class Access:
     async def _write(self, write: Write[_R]) -> _R:
         return await self._writing.write(write)
 
-    async def _write_in_turn(self, write: Write[_R]) -> _R:
-        """Commit a chore: it stands in line with the sends, and goes before nobody."""
-        return await self._writing.write_in_turn(write)
-
     @property
     def _read(self) -> Readers:
         if self._readers is None:

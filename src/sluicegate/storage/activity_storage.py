@@ -37,7 +37,7 @@ class SqliteActivityStorage(Access):
         )
         if not minutes:
             return False
-        await self._write_in_turn(
+        await self._write(
             PackActivity(
                 minutes=minutes, now_minute=now_minute, history_days=history_days, limit=limit
             )

@@ -63,7 +63,7 @@ class SqliteExportStorage(Access):
 
     async def progress_export(self, export_id: str, *, rows: int, size_bytes: int) -> None:
         """Record how far an export is that is processing."""
-        await self._write_in_turn(
+        await self._write(
             export_writes.ProgressExport(export_id=export_id, rows=rows, size_bytes=size_bytes)
         )
 
@@ -87,11 +87,11 @@ class SqliteExportStorage(Access):
 
     async def expire_exports(self, *, at_ms: int, limit: int) -> list[str]:
         """Make up to `limit` completed exports expired whose time is over; return their ids."""
-        return await self._write_in_turn(export_writes.ExpireExports(at_ms=at_ms, limit=limit))
+        return await self._write(export_writes.ExpireExports(at_ms=at_ms, limit=limit))
 
     async def forget_exports(self, *, created_before_ms: int, limit: int) -> int:
         """Forget up to `limit` failed and expired exports that are older; return how many."""
-        return await self._write_in_turn(
+        return await self._write(
             export_writes.ForgetExports(created_before_ms=created_before_ms, limit=limit)
         )
 

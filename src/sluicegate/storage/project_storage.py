@@ -47,4 +47,4 @@ class SqliteProjectStorage(Access):
 
     async def touch_api_keys(self, used_at_ms: dict[str, int]) -> None:
         """Record when keys were last used; key id → moment."""
-        await self._write_in_turn(projects.TouchApiKeys(dict(used_at_ms)))
+        await self._write(projects.TouchApiKeys(dict(used_at_ms)))

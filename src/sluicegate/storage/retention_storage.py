@@ -39,7 +39,7 @@ class SqliteRetentionStorage(Access):
         write, looked_at = await self._read.read(_next_removal, kept_for, at_ms=at_ms, after=after)
         if write is None:
             return Removed(position=looked_at)
-        gone = await self._write_in_turn(write)
+        gone = await self._write(write)
         return Removed(
             payloads=gone.payloads,
             messages=gone.messages,
@@ -57,7 +57,7 @@ class SqliteRetentionStorage(Access):
         """Give a piece of the space that is no longer used back to the file system."""
         if await self._read.read(spare_pages) == 0:
             return 0, False
-        released, more = await self._write_in_turn(ReleasePages(pages_max=_PAGES_MAX))
+        released, more = await self._write(ReleasePages(pages_max=_PAGES_MAX))
         return released * await self._read.read(_page_bytes), more
 
 

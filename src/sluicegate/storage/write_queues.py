@@ -34,7 +34,7 @@ class WriteQueues:
         urgent: commands, and the results of attempts that hold others up. In one queue: what an
             actor wrote before a command must not be written after it.
         patient: what nobody waits for.
-        appends: sends, and chores.
+        appends: sends.
         has_command: a command has come since the last batch was taken; it may have been refused.
         patience_is_over: the next commit takes what nobody waits for, too.
         for_command: the batch that was taken last is a command's, and left all others waiting.

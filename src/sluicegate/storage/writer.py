@@ -114,10 +114,6 @@ class Writer:
         self._queues.has_command = True
         return await self._queue(self._queues.urgent, write)
 
-    async def write_in_turn(self, write: Write[_R]) -> _R:
-        """Commit as `write` does, but with the sends, when their turn has come: a chore."""
-        return await self._queue(self._queues.appends, write, at_once=False)
-
     def begin(self, write: Write[_R], *, urgent: bool = True) -> "asyncio.Future[_R]":
         """Queue a write that is small; the future tells its end as `write` does, never in vain.
 
