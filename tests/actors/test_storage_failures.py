@@ -269,6 +269,15 @@ class RecordsAndResumesAtOnce(HeldRecords):
         return resumed
 
 
+def answer_410_first(world: World) -> None:
+    """Let the receiver answer 410 once, and 200 from then on."""
+
+    async def answer(_request: Request) -> Outcome:
+        return answered(410 if len(world.sender.posts) == 1 else 200)
+
+    world.sender.answer = answer
+
+
 async def test_a_resume_that_commits_with_a_late_410_leaves_the_state_that_is_stored(
     tmp_path: Path,
 ) -> None:
@@ -278,11 +287,7 @@ async def test_a_resume_that_commits_with_a_late_410_leaves_the_state_that_is_st
     storage.recorded, storage.resumed = asyncio.Event(), asyncio.Event()
     async with world:
         endpoint = await world.endpoint(max_in_flight=1)
-
-        async def answer(_request: Request) -> Outcome:
-            return answered(410 if len(world.sender.posts) == 1 else 200)
-
-        world.sender.answer = answer
+        answer_410_first(world)
         sent = await world.send(endpoint, 2)
         await storage.entered.wait()
         await world.directory.pause(PROJECT, endpoint)
@@ -300,11 +305,7 @@ async def test_a_410_that_is_recorded_after_a_pause_does_not_pause_and_is_not_to
     world, storage = with_held_records(tmp_path)
     async with world:
         endpoint = await world.endpoint(max_in_flight=1)
-
-        async def answer(_request: Request) -> Outcome:
-            return answered(410 if len(world.sender.posts) == 1 else 200)
-
-        world.sender.answer = answer
+        answer_410_first(world)
         sent = await world.send(endpoint, 2)
         await storage.entered.wait()
         await world.directory.pause(PROJECT, endpoint)

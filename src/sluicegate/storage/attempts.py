@@ -8,7 +8,7 @@ import msgspec
 
 from sluicegate.engine.errors import NotFoundError, SluicegateError
 from sluicegate.engine.lifecycle import MessageStatus
-from sluicegate.engine.model import AttemptResult, Health, PauseReason, RetryType
+from sluicegate.engine.model import AttemptResult, Health, RetryType
 from sluicegate.engine.outcome import OutcomeKind
 from sluicegate.storage.recordings import AttemptRow, Move, Recordings
 from sluicegate.storage.rows import encode_headers, id_blob
@@ -72,7 +72,7 @@ class RecordAttempt(msgspec.Struct, frozen=True):
         if result.health is not None:
             _store_health(db, endpoint_no, result.health, release_no=result.release_no)
         if result.pause is not None:
-            _pause(db, endpoint_no, result.pause, result)
+            _pause(db, endpoint_no, result)
         return _has_paused(db, endpoint_no, result)
 
 
@@ -196,14 +196,12 @@ def _store_health(
     )
 
 
-def _pause(
-    db: sqlite3.Connection, endpoint_no: int, reason: PauseReason, result: AttemptResult
-) -> None:
+def _pause(db: sqlite3.Connection, endpoint_no: int, result: AttemptResult) -> None:
     at_ms = result.finished_at_ms
     db.execute(
         "UPDATE endpoints SET paused_at_ms = ?, pause_reason = ?, updated_at_ms = ?"
         " WHERE no = ? AND release_no = ? AND paused_at_ms IS NULL AND deleted_at_ms IS NULL",
-        (at_ms, reason, at_ms, endpoint_no, result.release_no),
+        (at_ms, result.pause, at_ms, endpoint_no, result.release_no),
     )
 
 
