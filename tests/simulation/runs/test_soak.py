@@ -1,7 +1,10 @@
 """Soaks: many seeds in several processes, the same whatever their order."""
 
 import multiprocessing
+import os
+import signal
 from collections import Counter
+from multiprocessing.process import BaseProcess
 
 import pytest
 
@@ -122,18 +125,44 @@ def test_a_failure_comes_with_all_that_is_needed_to_see_it_again() -> None:
 
 
 @pytest.mark.timeout(120)
-def test_a_process_that_dies_or_hangs_is_a_failure_of_its_seed() -> None:
-    """Neither stops the soak: another process goes on with what is left."""
-    reports = soak([Job(seed=1), Job(seed=2), Job(seed=3)], processes=1, stuck_s=60)
+def test_a_process_that_dies_is_a_failure_of_its_seed() -> None:
+    """Another process goes on with what is left."""
+    reports = soak([Job(seed=seed) for seed in (1, 2, 3)], processes=1)
     found = {}
-    killed = False
     for report in reports:
-        if report is None and not killed:
-            killed = True
-            [child] = multiprocessing.active_children()
-            child.kill()
-        elif report is not None:
+        if report is not None:
             found[report.seed] = report
-    assert len(found) == 3
-    lost = [report for report in found.values() if report.failed]
-    assert [each.findings[0].rule for each in lost] == ["process"]
+            if report.seed == 1:
+                child = _stopped_child()  # it is given the next seed, and does not begin it
+        elif 1 in found and not found.keys() & {2, 3}:
+            child.kill()
+    assert found.keys() == {1, 2, 3}
+    _expect_lost(found, 2, f"its process ended with code -{signal.SIGKILL}")
+
+
+@pytest.mark.timeout(120)
+def test_a_process_that_hangs_is_a_failure_of_its_seed_and_is_ended() -> None:
+    """Another process goes on with what is left, and none stays behind."""
+    reports = soak([Job(seed=seed) for seed in (1, 2, 3)], processes=1, stuck_s=15)
+    found = {}
+    for report in reports:
+        if report is not None:
+            found[report.seed] = report
+            if report.seed == 1:
+                child = _stopped_child()
+    assert found.keys() == {1, 2, 3}
+    _expect_lost(found, 2, "it did not end within 15 s")
+    assert not child.is_alive()
+
+
+def _stopped_child() -> BaseProcess:
+    """Let the soak's only process do nothing more, and return it."""
+    [child] = multiprocessing.active_children()
+    assert child.pid is not None
+    os.kill(child.pid, signal.SIGSTOP)
+    return child
+
+
+def _expect_lost(found: dict[int, Report], seed: int, why: str) -> None:
+    assert {each.seed for each in found.values() if each.failed} == {seed}
+    assert [(each.rule, each.text) for each in found[seed].findings] == [("process", why)]
