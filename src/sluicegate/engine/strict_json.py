@@ -20,15 +20,15 @@ _BOM = b"\xef\xbb\xbf"
 _KEY_CHARS_SHOWN = 64
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _SLICE_BYTES = 65_536
-_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(_STEPS))
+_ALL_BUT_OPENING = bytes(set(range(256)) - set(b"[{"))
+_ALL_BUT_MARKS = bytes(set(range(256)) - set(b'[{]}"'))
 
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-# Matches up to the first escaped surrogate without its other half. In a text that is well formed
-# a backslash is always in a string and always begins an escape. Nothing here backtracks.
-_PAIRED = re.compile(
-    rb"(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])"
-    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})*+",
-    re.DOTALL,
+_ESCAPED_BACKSLASH, _AS_LONG = rb"\\", b"  "
+# An escaped surrogate without its other half, where every backslash that is left begins an escape.
+# No possessive quantifiers: Python 3.11.2 ends such matches in the wrong place.
+_HALF = re.compile(
+    rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD])[c-fC-F])"
 )
 
 
@@ -99,10 +99,10 @@ def _check(text: bytes, depth_max: int) -> None:
         _scan(decoded)
     except json.JSONDecodeError as error:
         raise _FaultError("malformed", byte=len(decoded[: error.pos].encode("utf-8"))) from None
-    if b"\\u" in text and _SURROGATE.search(text) is not None:
-        paired = _PAIRED.match(text)
-        if paired is not None and paired.end() < len(text):
-            raise _FaultError("half of a surrogate pair", byte=paired.end())
+    if b"\\" in text and b"\\u" in text:
+        half = _HALF.search(text.replace(_ESCAPED_BACKSLASH, _AS_LONG))
+        if half is not None:
+            raise _FaultError("half of a surrogate pair", byte=half.start())
 
 
 def _scan(decoded: str) -> None:
@@ -120,7 +120,7 @@ def _is_deeper(text: bytes, depth_max: int) -> bool:
     Exact for well-formed text. For any other it never says `False` where a parser would go
     deeper before it finds the fault.
     """
-    if text.count(b"[") + text.count(b"{") <= depth_max:
+    if len(text.translate(None, _ALL_BUT_OPENING)) <= depth_max:
         return False
     depth, inside, left_over = 0, False, b""
     for start in range(0, len(text), _SLICE_BYTES):
@@ -131,14 +131,17 @@ def _is_deeper(text: bytes, depth_max: int) -> bool:
             if piece.endswith(b"\\"):  # what it escapes is in the next slice
                 piece, left_over = piece[:-1], b"\\"
             piece = piece.replace(rb"\"", b"")
-        parts = piece.split(b'"')
-        outside_strings = b"".join(parts[inside::2])
+        # Two quotes side by side are a string without brackets, or two strings that become one.
+        marks = piece.translate(None, _ALL_BUT_MARKS).replace(b'""', b"")
+        parts = marks.split(b'"')
+        brackets = b"".join(parts[inside::2])
         inside ^= len(parts) % 2 == 0
-        brackets = outside_strings.translate(None, _ALL_BUT_BRACKETS)
-        depths = list(accumulate(map(_STEPS.__getitem__, brackets), initial=depth))
-        if max(depths) > depth_max:
-            return True
-        depth = depths[-1]
+        opening = brackets.count(b"[") + brackets.count(b"{")
+        if depth + opening > depth_max:
+            steps = map(_STEPS.__getitem__, brackets)
+            if max(accumulate(steps, initial=depth)) > depth_max:
+                return True
+        depth += 2 * opening - len(brackets)
     return False
 
 

@@ -6,7 +6,7 @@ from yarl import URL
 
 __all__ = ["InvalidTargetError", "Target", "as_written", "target_of"]
 
-_RFC_3986 = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]++|%[0-9A-Fa-f]{2})++")
+_RFC_3986 = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+")
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
 _PLAIN = re.compile(
     r"(?P<scheme>https?)://"
