@@ -13,6 +13,7 @@ import asyncio
 import io
 import ssl
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -188,7 +189,8 @@ class _Exchange:
         transport = self._progress.transport
         given_back = self.response is not None and self.response.connection is None
         if transport is not None and (not given_back or transport.is_closing()):
-            transport.abort()
+            with suppress(AttributeError):  # Python 3.11.2's has none if its TLS has ended
+                transport.abort()
         if self.response is not None:
             self.response.close()
 
