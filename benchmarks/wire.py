@@ -37,23 +37,29 @@ STOP = signal.SIGUSR1
 _LINE_BYTES_MAX = 2**22
 _NUMBER = slice(6, 16)
 _SENT_AT = slice(24, 43)
-_FORM = b'{"n":"%010d","at":"%019d","text":"'
+_FORM = b'{"n":"%010d","at":"%019d","items":['
+_ITEM = b'{"id":"in_%06d","sum":%d.25,"currency":"EUR","paid":true,"tags":["a","b"]}'
+_CLOSING = b'],"text":"%s"}'
 
 
 def payload(number: int, size_bytes: int = PAYLOAD_BYTES) -> bytes:
-    """Return the JSON text of message `number`, stamped with this moment.
+    """Return the JSON text of message `number`, stamped with this moment: an order with items.
 
     Args:
         number: 10 digits at the most; none is used twice in a run.
-        size_bytes: how long the text is, 55 at least.
+        size_bytes: how long the text is, 72 at least.
     """
     return _form(size_bytes) % (number, time.monotonic_ns())
 
 
 @cache
 def _form(size_bytes: int) -> bytes:
-    frame_bytes = len(_FORM % (0, 0)) + 2
-    return _FORM + b"x" * (size_bytes - frame_bytes) + b'"}'
+    left_bytes = size_bytes - len(_FORM % (0, 0)) - len(_CLOSING % b"")
+    items: list[bytes] = []
+    while left_bytes > len(item := _ITEM % (len(items), 100 + len(items))):
+        items.append(item)
+        left_bytes -= len(item) + (len(items) > 1)
+    return _FORM + b",".join(items) + _CLOSING % (b"x" * left_bytes)
 
 
 def number_of(body: bytes) -> int:
