@@ -18,6 +18,7 @@ from wire import Job, payload, serve_jobs, work
 
 from sluicegate.actors.directory import Directory
 from sluicegate.actors.parts import Parts
+from sluicegate.actors.payload_room import PayloadRoom
 from sluicegate.actors.slots import Slots
 from sluicegate.clock import SystemClock, SystemRandom
 from sluicegate.engine.ids import new_signing_key_id
@@ -72,6 +73,7 @@ class Actors:
                 clock=self._clock,
                 random=self._random,
                 slots=Slots(self._settings, self._clock),
+                payloads=PayloadRoom(self._settings.waiting_payloads_bytes_max),
                 schedule=RetrySchedule.from_settings(self._settings),
                 settings=self._settings,
                 user_agent="Sluicegate/benchmark",

@@ -4,6 +4,7 @@ import math
 
 from sluicegate.actors.directory import Directory
 from sluicegate.actors.parts import Parts
+from sluicegate.actors.payload_room import PayloadRoom
 from sluicegate.actors.slots import Slots
 from sluicegate.chores import Chore, Chores
 from sluicegate.engine.activity import Activity
@@ -107,6 +108,7 @@ class Assembly:
                 clock=self.clock,
                 random=self.random,
                 slots=slots,
+                payloads=PayloadRoom(settings.waiting_payloads_bytes_max),
                 schedule=RetrySchedule.from_settings(settings),
                 settings=settings,
                 user_agent=f"Sluicegate/{__version__}",

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from sluicegate.actors.payload_room import PayloadRoom
 from sluicegate.actors.window import NotLoaded, Window
 from sluicegate.engine.errors import AlreadyPausedError, NotPausedError
 from sluicegate.engine.lifecycle import MessageStatus
@@ -299,7 +300,7 @@ async def test_every_promise_is_kept(tmp_path: Path, seed: int) -> None:
 
 def test_a_read_that_began_before_a_pause_is_thrown_away() -> None:
     """Its rows are behind a cursor that is gone: those before them would never be found."""
-    window = Window(2)
+    window = Window(2, PayloadRoom(0))
     first, second, third, fourth = (
         WaitingMessage(
             seq=seq,

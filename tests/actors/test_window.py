@@ -6,11 +6,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from sluicegate.actors.payload_room import PayloadRoom
 from sluicegate.actors.window import NotLoaded, Wants, Window
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.model import Arrivals, WaitingMessage
 
 SIZE = 2
+ROOM_BYTES = 64
+"""For a payload of 8 bytes at the most, and less when others are there."""
 
 
 def queued(seq: int) -> WaitingMessage:
@@ -25,7 +28,7 @@ def queued(seq: int) -> WaitingMessage:
         cycle_attempts=0,
         fast_retries=0,
         headers={},
-        payload=b"{}",
+        payload=b"1234567890"[: 1 + seq % 9],
     )
 
 
@@ -34,7 +37,8 @@ class WindowAgainstStorage(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.window = Window(SIZE)
+        self.room = PayloadRoom(ROOM_BYTES)
+        self.window = Window(SIZE, self.room)
         self.rows: dict[int, WaitingMessage] = {}
         self.flying: dict[int, WaitingMessage] = {}
         self.settled: dict[int, WaitingMessage | None] = {}
@@ -141,7 +145,8 @@ class WindowAgainstStorage(RuleBasedStateMachine):
         if not isinstance(found, WaitingMessage) or found.seq in self.changed:
             return
         assert found.seq in self.rows, "a message that no longer waits"
-        assert found == self.rows[found.seq], "a row as it was before"
+        row = self.rows[found.seq]
+        assert found in (row, msgspec.structs.replace(row, payload=None)), "as it was before"
         assert found.seq not in self.flying, "a message twice in flight"
         waiting = [row for seq, row in self.rows.items() if seq not in self.flying]
         if self.strict:
@@ -284,6 +289,8 @@ class WindowAgainstStorage(RuleBasedStateMachine):
     @invariant()
     def memory_is_bounded(self) -> None:
         assert self.window.rows <= 3 * (2 * SIZE + len(self.flying))
+        assert 0 <= self.room.left_bytes <= ROOM_BYTES
+        assert self.window.rows or self.room.left_bytes == ROOM_BYTES
 
     def reading_ends(self) -> None:
         """Whatever is in flight, nothing is read again and again without a change."""
@@ -328,8 +335,10 @@ class WindowAgainstStorage(RuleBasedStateMachine):
                 break
             elif not isinstance(found, NotLoaded):
                 self.window.take(found)
-                assert self.rows.pop(found.seq) == found
+                row = self.rows.pop(found.seq)
+                assert msgspec.structs.replace(found, payload=row.payload) == row
         assert not self.rows, "a message was never found"
+        assert self.room.left_bytes == ROOM_BYTES, "an account that does not balance"
 
 
 WindowAgainstStorage.TestCase.settings = settings(
@@ -340,7 +349,7 @@ TestWindow = pytest.mark.timeout(600)(WindowAgainstStorage.TestCase)
 
 def test_a_read_that_is_older_than_a_drop_does_not_bring_the_message_back() -> None:
     """It was cancelled or deleted while its row was on the way."""
-    window = Window(SIZE)
+    window = Window(SIZE, PayloadRoom(ROOM_BYTES))
     wants = window.begin_read(flying=0)
     assert wants is not None
     window.drop(1)
@@ -350,7 +359,7 @@ def test_a_read_that_is_older_than_a_drop_does_not_bring_the_message_back() -> N
 
 def test_what_was_put_back_during_a_read_can_be_dropped_before_it_ends() -> None:
     """Replayed and then deleted, both while one read is under way."""
-    window = Window(SIZE)
+    window = Window(SIZE, PayloadRoom(ROOM_BYTES))
     wants = window.begin_read(flying=0)
     assert wants is not None
     window.drop(1)
@@ -362,7 +371,7 @@ def test_what_was_put_back_during_a_read_can_be_dropped_before_it_ends() -> None
 
 def test_a_hint_that_is_older_than_a_reset_does_not_bring_back_what_was_delivered() -> None:
     """Its message was read, sent and recorded, and the endpoint resumed, before it was heard of."""
-    window = Window(SIZE)
+    window = Window(SIZE, PayloadRoom(ROOM_BYTES))
     for rows in ([queued(1)], []):
         wants = window.begin_read(flying=0)
         assert wants is not None
@@ -373,3 +382,27 @@ def test_a_hint_that_is_older_than_a_reset_does_not_bring_back_what_was_delivere
             window.reset()
     assert not window.add(Arrivals(0, [queued(1)]))
     assert not isinstance(window.next(0), WaitingMessage)
+
+
+def test_a_payload_gets_an_eighth_of_the_room_that_is_left() -> None:
+    """What finds no room waits without it; what goes, however it goes, gives its room back."""
+    room = PayloadRoom(80)
+    window = Window(8, room)
+    rows = [msgspec.structs.replace(queued(seq), payload=b"x" * 9) for seq in range(1, 5)]
+    wants = window.begin_read(flying=0)
+    assert wants is not None
+    window.end_read(wants, queued=rows[:1], due=[], in_order=None, flying=())
+    assert room.left_bytes == 71
+    assert window.add(Arrivals(1, rows[1:]))
+    assert room.left_bytes == 71  # an eighth of that is less than 9
+    first = window.next(0)
+    assert first == rows[0]
+    assert isinstance(first, WaitingMessage)
+    window.take(first)
+    assert room.left_bytes == 80
+    second = window.next(0)
+    assert second == msgspec.structs.replace(rows[1], payload=None)
+    window.give_back(first)
+    assert room.left_bytes == 71
+    window.close()
+    assert room.left_bytes == 80

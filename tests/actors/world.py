@@ -9,6 +9,7 @@ from typing import Self
 
 from sluicegate.actors.directory import Directory
 from sluicegate.actors.parts import Parts
+from sluicegate.actors.payload_room import PayloadRoom
 from sluicegate.actors.slots import Slots
 from sluicegate.clock import SystemClock, SystemRandom
 from sluicegate.engine.events import Event, EventName
@@ -104,6 +105,7 @@ class World:
         self.told = Told()
         self.storage = self._open()
         self.slots = Slots(self.settings, self.clock)
+        self.payloads = PayloadRoom(self.settings.waiting_payloads_bytes_max)
         self.directory = self._make_directory()
         self._sent = 0
 
@@ -132,6 +134,7 @@ class World:
             clock=self.clock,
             random=self.random,
             slots=self.slots,
+            payloads=self.payloads,
             schedule=RetrySchedule.from_settings(self.settings),
             settings=self.settings,
             user_agent="Sluicegate/test",
@@ -150,6 +153,8 @@ class World:
     async def __aexit__(self, *_: object) -> None:
         await self.directory.close()
         await self.storage.close()
+        room_bytes = self.settings.waiting_payloads_bytes_max
+        assert self.payloads.left_bytes == room_bytes, "an actor kept room that it does not need"
 
     async def restart(self) -> None:
         """Stop everything and start anew on the same file, as a new process would."""

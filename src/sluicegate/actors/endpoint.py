@@ -102,7 +102,7 @@ class EndpointActor(AsyncioActor):
         self._parts = parts
         self._outstanding = outstanding
         self._home = home
-        self._window = Window(window)
+        self._window = Window(window, parts.payloads)
         self._bucket = outstanding.bucket
         self._commands = CommandQueue()
         # Nothing of it refers back to it: so it is freed as it goes, without a look for garbage.
@@ -143,6 +143,7 @@ class EndpointActor(AsyncioActor):
 
     def _let_go(self) -> None:
         self._retired = True
+        self._window.close()
         self._timer.cancel()
         if self._reading is not None:
             self._reading.cancel()

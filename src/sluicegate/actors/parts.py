@@ -2,6 +2,7 @@
 
 import msgspec
 
+from sluicegate.actors.payload_room import PayloadRoom
 from sluicegate.actors.slots import Slots
 from sluicegate.engine.ports import (
     Clock,
@@ -28,6 +29,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     random: Random
     slots: Slots
+    payloads: PayloadRoom
     schedule: RetrySchedule
     settings: Settings
     user_agent: str

@@ -25,7 +25,8 @@ from collections.abc import Container
 
 import msgspec
 
-from sluicegate.actors.order import NOTHING, Order, by_due, by_seq
+from sluicegate.actors.order import Order, by_due, by_seq
+from sluicegate.actors.payload_room import PayloadRoom
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.model import Arrivals, WaitingMessage
 from sluicegate.engine.ports import Head
@@ -68,8 +69,13 @@ class Window:
         "_urgent",
     )
 
-    def __init__(self, size: int) -> None:
-        """Start empty, knowing nothing of what is stored; `size` rows an order, at least 1."""
+    def __init__(self, size: int, room: PayloadRoom) -> None:
+        """Start empty, knowing nothing of what is stored.
+
+        Args:
+            size: how many rows an order holds, at least 1.
+            room: where payloads are, until `close`.
+        """
         self._size = size
         self._reset_no = 0
         self._seen = 0
@@ -83,9 +89,14 @@ class Window:
         """Rows to place once that read has ended."""
         self._urgent: WaitingMessage | None = None
         """Somebody asked for an attempt of this one: first of all in strict mode."""
-        self._queued = Order(more=True)
-        self._due = Order(more=True)
-        self._in_order = Order(more=False)
+        self._queued = Order(more=True, room=room)
+        self._due = Order(more=True, room=room)
+        self._in_order = Order(more=False, room=room)
+
+    def close(self) -> None:
+        """Give up the room of every payload: the window is not used any more."""
+        for order in (self._queued, self._due, self._in_order):
+            order.clear()
 
     def reset(self) -> None:
         """Forget every row; all is read anew."""
@@ -130,7 +141,7 @@ class Window:
         # A read may have been quicker than the hint.
         rows = [row for row in arrivals.messages if row.seq > queued.cursor]
         if rows:
-            queued.rows = sorted([*queued.rows, *rows], key=by_seq)
+            queued.add_all(rows, by_seq)
             queued.cursor = rows[-1].seq
         return True
 
@@ -237,8 +248,7 @@ class Window:
         if not due.more or (due.rows and by_due(message) < by_due(due.rows[-1])):
             due.add(message, by_due)
             if len(due.rows) > 2 * self._size:
-                del due.rows[self._size :]
-                due.more = True
+                due.cut(self._size)
         if self._strict or message.release_no < self._release_no:
             self._put_by_seq(self._in_order, message)
 
@@ -247,17 +257,20 @@ class Window:
             return  # a read will bring it
         order.add(message, by_seq)
         if len(order.rows) > 2 * self._size:
-            del order.rows[self._size :]
+            order.cut(self._size)
             order.cursor = order.rows[-1].seq
-            order.more = True
 
     # -- reading ----------------------------------------------------------------------------
 
     def begin_with(self, head: Head) -> None:
         """Take in what was read before anything else."""
-        for order, rows in ((self._queued, head.queued), (self._due, head.due)):
-            order.rows, order.more = rows or NOTHING, len(rows) >= head.limit
-        self._queued.cursor = head.queued[-1].seq if head.queued else 0
+        queued, due = self._queued, self._due
+        if head.queued:
+            queued.add_all(head.queued, by_seq)
+        if head.due:
+            due.add_all(head.due, by_due)
+        queued.more, due.more = len(head.queued) >= head.limit, len(head.due) >= head.limit
+        queued.cursor = head.queued[-1].seq if head.queued else 0
 
     def begin_read(self, *, flying: int) -> Wants | None:
         """Return what to read now, or `None`. `end_read` must follow before the next.

@@ -169,8 +169,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Attempts in flight beside them that take longer, or whose endpoint has been slow."""
     window: Annotated[int, Meta(ge=1, le=10_000)] = 64
     """Messages of one endpoint that are held in memory; the rest wait in the database."""
-    window_payload_bytes_max: Annotated[int, Meta(ge=0, le=67_108_864)] = 4096
-    """Bytes up to which a waiting message's payload is in memory too."""
+    window_payload_bytes_max: Annotated[int, Meta(ge=0, le=67_108_864)] = 32_768
+    """Bytes up to which a waiting message's payload is in memory too; others are read when sent."""
+    waiting_payloads_bytes_max: Annotated[int, Meta(ge=0, le=1_099_511_627_776)] = 67_108_864
+    """Bytes of waiting messages' payloads that are held in memory, of all endpoints together."""
     mailbox_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
     """Commands that wait at one endpoint; above it a command gets 503."""
     actor_idle_s: Annotated[float, Meta(ge=0, le=86_400)] = 60

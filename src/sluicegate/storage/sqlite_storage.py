@@ -55,7 +55,7 @@ class SqliteStorage(
         secret_box: SecretBox,
         clock: Clock,
         pending_bytes_max: int,
-        window_payload_bytes_max: int = 4096,
+        window_payload_bytes_max: int = 32_768,
         readers: int = 3,
         reserve_bytes: int = RESERVE_BYTES,
         connect: Connect = connect_sqlite,

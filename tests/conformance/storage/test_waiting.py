@@ -50,7 +50,7 @@ async def test_retries_are_loaded_by_when_they_are_due(bench: "Bench") -> None:
 async def test_heads_read_together_are_those_read_one_by_one(bench: "Bench") -> None:
     """State and head of each backlog, whatever is in them; nothing waits where nothing may flow."""
     plain = await bench.endpoint()
-    await bench.send(plain, payload=b'"' + b"x" * 5000 + b'"')
+    await bench.send(plain, payload=b'"' + b"x" * 40_000 + b'"')
     await bench.send(plain, 3, payload='"\u00e9\U0001f600 \\u0000"'.encode())
     rich = await bench.endpoint(
         description='a "quoted" \x00 one', headers={"X-One": "\u00e9"}, ordered=True, timeout_s=1.5
@@ -102,7 +102,7 @@ async def test_retries_are_loaded_in_acceptance_order_from_a_position(bench: "Be
 async def test_a_large_payload_is_read_when_it_is_sent(bench: "Bench") -> None:
     """Not with the window."""
     endpoint = await bench.endpoint()
-    small, large = b'"' + b"s" * 4094 + b'"', b'"' + b"l" * 4095 + b'"'
+    small, large = b'"' + b"s" * 32_766 + b'"', b'"' + b"l" * 32_767 + b'"'
     await bench.send(endpoint, payload=small)
     await bench.send(endpoint, payload=large)
     first, second = await bench.waiting(endpoint)

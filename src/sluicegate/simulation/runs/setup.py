@@ -51,6 +51,8 @@ def draw_setup(chance: random.Random) -> Setup:
         "drain_s": chance.choice((0.0, 1.0, 30.0)),
         "actor_restarts_max": chance.choice((2, 5, 50)),
     }
+    # So little that it runs short where the window's own limit lets payloads in at all.
+    settings["waiting_payloads_bytes_max"] = 8 * settings["window_payload_bytes_max"]
     count = chance.randint(2, 6)
     return Setup(
         settings=settings,
