@@ -22,6 +22,7 @@ from sluicegate.engine.settings import Settings
 from sluicegate.engine.signing import new_secret
 from sluicegate.storage import SecretBox, SqliteStorage
 from sluicegate.telemetry.counting import Counting
+from sluicegate.turns.pacer import Pacer
 
 PROJECT = "proj_" + "1" * 32
 WAIT_S = 15.0
@@ -105,6 +106,7 @@ class World:
         self.told = Told()
         self.storage = self._open()
         self.slots = Slots(self.settings, self.clock)
+        self.pacer = Pacer()
         self.payloads = PayloadRoom(self.settings.waiting_payloads_bytes_max)
         self.directory = self._make_directory()
         self._sent = 0
@@ -135,6 +137,7 @@ class World:
             random=self.random,
             slots=self.slots,
             payloads=self.payloads,
+            pacer=self.pacer,
             schedule=RetrySchedule.from_settings(self.settings),
             settings=self.settings,
             user_agent="Sluicegate/test",
@@ -153,6 +156,7 @@ class World:
     async def __aexit__(self, *_: object) -> None:
         await self.directory.close()
         await self.storage.close()
+        assert not self.pacer.in_haste, "nobody waits any more"
         room_bytes = self.settings.waiting_payloads_bytes_max
         assert self.payloads.left_bytes == room_bytes, "an actor kept room that it does not need"
 

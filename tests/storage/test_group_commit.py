@@ -106,10 +106,14 @@ async def test_a_refusal_is_its_callers_alone(place: "Place") -> None:
     row = place.endpoint_row()
     await storage.create_endpoint(row)
     before = storage.commits
+
+    async def pause(at_ms: int) -> object:
+        return await storage.pause(row.id, reason=PauseReason.MANUAL, at_ms=at_ms)
+
     twin, paused, again = await asyncio.gather(
         storage.create_endpoint(place.endpoint_row(row.config.url)),
-        storage.pause(row.id, reason=PauseReason.MANUAL, at_ms=1),
-        storage.pause(row.id, reason=PauseReason.MANUAL, at_ms=2),
+        pause(1),
+        pause(2),
         return_exceptions=True,
     )
     assert isinstance(twin, DuplicateUrlError)

@@ -1,7 +1,7 @@
 """The commands of an endpoint: who may give them, and the write that each one is."""
 
 import asyncio
-from collections.abc import Set as AbstractSet
+from collections.abc import Awaitable
 from typing import Any
 
 from sluicegate.actors.announcing import tell_paused, tell_resumed
@@ -20,6 +20,7 @@ from sluicegate.actors.messages import (
 )
 from sluicegate.actors.outstanding import Outstanding
 from sluicegate.actors.parts import Parts
+from sluicegate.actors.tasks import report_bug, spawn_write
 from sluicegate.engine.errors import (
     AlreadyPausedError,
     EndpointNotFoundError,
@@ -29,6 +30,8 @@ from sluicegate.engine.errors import (
 )
 from sluicegate.engine.log import log
 from sluicegate.engine.model import EndpointState, PauseReason
+from sluicegate.engine.ports import Events, Storage
+from sluicegate.turns.prompt_future import when_done
 
 __all__ = ["carry_out", "refusal", "sweep_deleted"]
 
@@ -52,10 +55,10 @@ def refusal(command: Command[Any], state: EndpointState) -> SluicegateError | No
     return None
 
 
-async def carry_out(
+def carry_out(
     command: Command[Any], endpoint_id: str, parts: Parts, outstanding: Outstanding
 ) -> None:
-    """Make a command durable and report what came of it.
+    """Begin to make a command durable; what comes of it is reported, in the turn it is known in.
 
     Args:
         command: what to do; `refusal` had nothing against it.
@@ -63,48 +66,101 @@ async def carry_out(
         parts: the ports.
         outstanding: which attempts are not yet recorded, and who is told.
     """
+    if isinstance(command, MessageCommand):
+        spawn_write(_operate(command, endpoint_id, parts, outstanding), endpoint_id, outstanding)
+        return
+    at_ms = parts.clock.wall_ms()
+
+    def told(write: asyncio.Future[Any]) -> None:
+        outstanding.end_write(write)
+        if write.cancelled():
+            return  # the engine was closed, and whoever asked was told so
+        try:
+            done = _done(command, write.result(), endpoint_id, parts.events, at_ms=at_ms)
+        except SluicegateError as error:
+            done = CommandDone(None, None, error)
+        except Exception as error:  # noqa: BLE001 - a bug of ours crashes the actor, by message
+            report_bug(error, endpoint_id, outstanding)
+            return
+        outstanding.report(done)
+        outstanding.hasten()
+
+    write = asyncio.ensure_future(
+        _begin(command, endpoint_id, parts.storage, outstanding, at_ms=at_ms)
+    )
+    outstanding.begin_write(write)
+    when_done(write, told)
+
+
+async def _operate(
+    command: MessageCommand, endpoint_id: str, parts: Parts, outstanding: Outstanding
+) -> None:
     try:
-        if isinstance(command, MessageCommand):
-            done = await operate(command, endpoint_id, parts, outstanding)
-        else:
-            in_flight = frozenset(flight.message.id for flight in outstanding.flights.values())
-            done = await _write(command, endpoint_id, parts, in_flight=in_flight)
+        done = await operate(command, endpoint_id, parts, outstanding)
     except SluicegateError as error:
         done = CommandDone(None, None, error)
     outstanding.report(done)
     outstanding.hasten()
 
 
-async def _write(
-    command: Command[Any], endpoint_id: str, parts: Parts, *, in_flight: AbstractSet[str]
-) -> CommandDone:
-    storage, at_ms = parts.storage, parts.clock.wall_ms()
-    answer: int | None = None
+def _begin(
+    command: Command[Any],
+    endpoint_id: str,
+    storage: Storage,
+    outstanding: Outstanding,
+    *,
+    at_ms: int,
+) -> Awaitable[Any]:
+    """Begin the write that a command is."""
     match command:
         case Pause():
-            state = await storage.pause(endpoint_id, reason=PauseReason.MANUAL, at_ms=at_ms)
-            log.info("endpoint.paused", endpoint_id=endpoint_id, reason=PauseReason.MANUAL)
-            tell_paused(parts.events, endpoint_id, PauseReason.MANUAL, at_ms=at_ms)
+            return storage.pause(endpoint_id, reason=PauseReason.MANUAL, at_ms=at_ms)
         case Resume():
-            state, answer = await storage.resume(endpoint_id, at_ms=at_ms, in_flight=in_flight)
-            log.info("endpoint.resumed", endpoint_id=endpoint_id, messages_requeued=answer)
-            tell_resumed(parts.events, endpoint_id, answer, at_ms=at_ms)
+            in_flight = frozenset(flight.message.id for flight in outstanding.flights.values())
+            return storage.resume(endpoint_id, at_ms=at_ms, in_flight=in_flight)
         case Reconfigure():
-            state = await storage.update_config(endpoint_id, command.change, at_ms=at_ms)
-            log.info("endpoint.updated", endpoint_id=endpoint_id)
+            return storage.update_config(endpoint_id, command.change, at_ms=at_ms)
         case AddSigningKey():
-            state = await storage.add_signing_key(endpoint_id, command.key)
-            log.info("signing_key.created", endpoint_id=endpoint_id, key_id=command.key.id)
+            return storage.add_signing_key(endpoint_id, command.key)
         case RemoveSigningKey():
-            state = await storage.remove_signing_key(endpoint_id, command.key_id, at_ms=at_ms)
-            log.info("signing_key.deleted", endpoint_id=endpoint_id, key_id=command.key_id)
+            return storage.remove_signing_key(endpoint_id, command.key_id, at_ms=at_ms)
         case Delete():
-            state = await storage.delete_endpoint(endpoint_id, at_ms=at_ms)
-            log.info("endpoint.deleted", endpoint_id=endpoint_id)
+            return storage.delete_endpoint(endpoint_id, at_ms=at_ms)
         case _:
             msg = f"unknown command {command!r}"
             raise TypeError(msg)
-    return CommandDone(state, answer, None)
+
+
+def _done(
+    command: Command[Any], written: object, endpoint_id: str, events: Events, *, at_ms: int
+) -> CommandDone:
+    """Tell what has become durable, and return what the actor and the asker get of it."""
+    match command, written:
+        case Resume(), (EndpointState() as state, int(held)):
+            log.info("endpoint.resumed", endpoint_id=endpoint_id, messages_requeued=held)
+            tell_resumed(events, endpoint_id, held, at_ms=at_ms)
+            return CommandDone(state, held, None)
+        case _, EndpointState():
+            _note(command, endpoint_id, events, at_ms=at_ms)
+            return CommandDone(written, None, None)
+        case _:
+            msg = f"{command!r} came to {written!r}"
+            raise TypeError(msg)
+
+
+def _note(command: Command[Any], endpoint_id: str, events: Events, *, at_ms: int) -> None:
+    match command:
+        case Pause():
+            log.info("endpoint.paused", endpoint_id=endpoint_id, reason=PauseReason.MANUAL)
+            tell_paused(events, endpoint_id, PauseReason.MANUAL, at_ms=at_ms)
+        case AddSigningKey():
+            log.info("signing_key.created", endpoint_id=endpoint_id, key_id=command.key.id)
+        case RemoveSigningKey():
+            log.info("signing_key.deleted", endpoint_id=endpoint_id, key_id=command.key_id)
+        case Reconfigure():
+            log.info("endpoint.updated", endpoint_id=endpoint_id)
+        case _:
+            log.info("endpoint.deleted", endpoint_id=endpoint_id)
 
 
 async def sweep_deleted(

@@ -16,6 +16,7 @@ start of the process) tries again. The process goes on in any case.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import TypeVar
 
 from pykka import ActorDeadError
@@ -50,6 +51,7 @@ from sluicegate.engine.log import log
 from sluicegate.engine.model import Arrivals, EndpointConfig
 from sluicegate.engine.operations import Moved, ReplayKind
 from sluicegate.engine.ports import Head, SigningKeyRow
+from sluicegate.turns.prompt_future import PromptFuture
 
 __all__ = ["Directory"]
 
@@ -131,13 +133,13 @@ class Directory:
 
     # -- Owners -------------------------------------------------------------------------------
 
-    async def pause(self, project_id: str, endpoint_id: str) -> None:
+    def pause(self, project_id: str, endpoint_id: str) -> PromptFuture[None]:
         """See `Owners.pause`."""
-        await self._ask(endpoint_id, Pause(project_id))
+        return self._ask(endpoint_id, Pause(project_id))
 
-    async def resume(self, project_id: str, endpoint_id: str) -> int:
+    def resume(self, project_id: str, endpoint_id: str) -> PromptFuture[int]:
         """See `Owners.resume`."""
-        return await self._ask(endpoint_id, Resume(project_id))
+        return self._ask(endpoint_id, Resume(project_id))
 
     async def reconfigure(
         self,
@@ -220,30 +222,61 @@ class Directory:
         """See `Owners.in_flight`."""
         return self._in_flight.keys()
 
-    async def _ask(self, endpoint_id: str, command: Command[_A]) -> _A:
-        while True:
-            if self.closing:
-                msg = "the engine is shutting down"
-                raise UnavailableError(msg)
-            entry = self._entries.get(endpoint_id) or self._activate(endpoint_id)
-            actor = entry.outstanding.actor
-            if actor is None:
-                actor = self._revive(endpoint_id, entry)
-            if entry.asking >= self._parts.settings.mailbox_max:
-                msg = "too many commands wait for this endpoint"
-                raise UnavailableError(msg)
-            entry.asking += 1
-            answer: AsyncioFuture[_A] = actor.ask(command, block=False)
-            answer.add_done_callback(entry.answered)  # also when the asker has gone away
-            entry.outstanding.hasten()
-            try:
-                with self._parts.pacer.haste():
-                    return await answer
-            except AnswerLostError:
-                msg = "the endpoint's actor was restarted; the command may have been carried out"
-                raise UnavailableError(msg) from None
-            except ActorDeadError:
-                continue  # it retired before it saw the command
+    def _ask(self, endpoint_id: str, command: Command[_A]) -> PromptFuture[_A]:
+        """Give a command; a flood of them, or one that crashes its actor, is answered with 503."""
+        told = PromptFuture[_A](loop=asyncio.get_running_loop())
+        self._give(endpoint_id, command, told)
+        return told
+
+    def _give(self, endpoint_id: str, command: Command[_A], told: PromptFuture[_A]) -> None:
+        try:
+            entry, actor = self._owner(endpoint_id)
+        except SluicegateError as error:
+            told.set_exception(error)
+            return
+        entry.asking += 1
+        self._parts.pacer.begin_haste()
+        answer: AsyncioFuture[_A] = actor.ask(command, block=False)
+        answer.add_done_callback(partial(self._answered, entry, endpoint_id, command, told))
+        entry.outstanding.hasten()
+
+    def _owner(self, endpoint_id: str) -> tuple[Entry, AsyncioActorRef[EndpointActor]]:
+        """Return who a command for an endpoint is given to; refuse it if it must not be."""
+        if self.closing:
+            msg = "the engine is shutting down"
+            raise UnavailableError(msg)
+        entry = self._entries.get(endpoint_id) or self._activate(endpoint_id)
+        actor = entry.outstanding.actor
+        if actor is None:
+            actor = self._revive(endpoint_id, entry)
+        if entry.asking >= self._parts.settings.mailbox_max:
+            msg = "too many commands wait for this endpoint"
+            raise UnavailableError(msg)
+        return entry, actor
+
+    def _answered(
+        self,
+        entry: Entry,
+        endpoint_id: str,
+        command: Command[_A],
+        told: PromptFuture[_A],
+        answer: AsyncioFuture[_A],
+    ) -> None:
+        entry.asking -= 1
+        self._parts.pacer.end_haste()
+        if told.done():
+            return  # the asker has gone away
+        try:
+            value = answer.result()
+        except AnswerLostError:
+            msg = "the endpoint's actor was restarted; the command may have been carried out"
+            told.set_exception(UnavailableError(msg))
+        except ActorDeadError:  # it retired before it saw the command
+            asyncio.get_running_loop().call_soon(self._give, endpoint_id, command, told)
+        except Exception as error:  # noqa: BLE001 - whoever asked gets it
+            told.set_exception(error)
+        else:
+            told.set_result(value)
 
     # -- activation ---------------------------------------------------------------------------
 

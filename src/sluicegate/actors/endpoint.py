@@ -253,8 +253,7 @@ class EndpointActor(AsyncioActor):
         if self.state is not None:
             command = self._commands.start_next(self.state)
             if command is not None:
-                write = carry_out(command, self.endpoint_id, self._parts, self._outstanding)
-                spawn_write(write, self.endpoint_id, self._outstanding)
+                carry_out(command, self.endpoint_id, self._parts, self._outstanding)
 
     def _on_command_done(self, done: CommandDone) -> None:
         state = self.state

@@ -47,7 +47,3 @@ class Entry:
         heard = self.arrivals, self.look
         self.arrivals, self.look = None, False
         return heard
-
-    def answered(self, _answer: object) -> None:
-        """A command was answered, in whatever way."""
-        self.asking -= 1

@@ -14,6 +14,7 @@ from sluicegate.engine.errors import UnavailableError
 from sluicegate.engine.lifecycle import MessageStatus
 from sluicegate.engine.log import log
 from sluicegate.engine.model import AttemptResult, EndpointState
+from sluicegate.turns.prompt_future import when_done
 
 __all__ = ["record"]
 
@@ -66,7 +67,7 @@ def record(
     write = asyncio.ensure_future(parts.storage.record_attempt(result, urgent=urgent))
     flight.recording = write
     outstanding.begin_write(write)
-    write.add_done_callback(ended)
+    when_done(write, ended)
 
 
 def _is_urgent(result: AttemptResult, state: EndpointState | None, *, flying: int) -> bool:

@@ -9,7 +9,7 @@ from sluicegate.actors.messages import Crashed
 from sluicegate.actors.outstanding import Outstanding
 from sluicegate.engine.log import log
 
-__all__ = ["Begun", "spawn_read", "spawn_write"]
+__all__ = ["Begun", "report_bug", "spawn_read", "spawn_write"]
 
 
 def spawn_read(
@@ -74,5 +74,10 @@ async def _guarded(
     try:
         await coroutine
     except Exception as error:  # noqa: BLE001 - a bug of ours crashes the actor, by message
-        if not outstanding.report(Crashed(error)):
-            log.error("actor.task_failed", endpoint_id=endpoint_id, exc_info=error)
+        report_bug(error, endpoint_id, outstanding)
+
+
+def report_bug(error: Exception, endpoint_id: str, outstanding: Outstanding) -> None:
+    """Let a bug in what an actor has under way crash it, by message."""
+    if not outstanding.report(Crashed(error)):
+        log.error("actor.task_failed", endpoint_id=endpoint_id, exc_info=error)

@@ -1,5 +1,6 @@
 """The use cases of endpoints: create, read, change, pause, resume, delete, signing keys."""
 
+from collections.abc import Awaitable
 from typing import TypeAlias
 
 import msgspec
@@ -185,8 +186,10 @@ class Endpoints:
         _require_id(endpoint_id)
         await self._owners.delete(project_id, endpoint_id)
 
-    async def pause(self, project_id: str, endpoint_id: str) -> None:
-        """Pause an endpoint: no attempt starts after this returns.
+    def pause(self, project_id: str, endpoint_id: str) -> Awaitable[None]:
+        """Pause an endpoint: no attempt starts once this is answered.
+
+        It is begun by the call, and goes on whether it is awaited or not; so is a resume.
 
         Raises:
             InvalidRequestError: the id is malformed.
@@ -194,10 +197,10 @@ class Endpoints:
             AlreadyPausedError: it is paused.
         """
         _require_id(endpoint_id)
-        await self._owners.pause(project_id, endpoint_id)
+        return self._owners.pause(project_id, endpoint_id)
 
-    async def resume(self, project_id: str, endpoint_id: str) -> int:
-        """Resume an endpoint and return how many messages were held.
+    def resume(self, project_id: str, endpoint_id: str) -> Awaitable[int]:
+        """Resume an endpoint; the answer is how many messages were held.
 
         Raises:
             InvalidRequestError: the id is malformed.
@@ -205,7 +208,7 @@ class Endpoints:
             NotPausedError: it is not paused.
         """
         _require_id(endpoint_id)
-        return await self._owners.resume(project_id, endpoint_id)
+        return self._owners.resume(project_id, endpoint_id)
 
     async def create_signing_key(self, project_id: str, endpoint_id: str) -> CreatedSigningKey:
         """Add a second signing key; deliveries are signed with both from now on.

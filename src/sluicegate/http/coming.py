@@ -10,6 +10,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, Self, TypeVar
 
+from sluicegate.turns.prompt_future import when_done
+
 __all__ = ["Coming"]
 
 T = TypeVar("T")
@@ -31,9 +33,7 @@ class Coming(Generic[T]):
             awaited: what is waited for.
             make: is called with its result, by whoever waits.
         """
-        future = (
-            asyncio.ensure_future(awaited) if not isinstance(awaited, asyncio.Future) else awaited
-        )
+        future = asyncio.ensure_future(awaited)
         self._future: asyncio.Future[Any] = future
         self._make: Callable[[], T] = lambda: make(future.result())
 
@@ -44,7 +44,7 @@ class Coming(Generic[T]):
 
     def tell(self, told: Callable[[Callable[[], T]], None]) -> None:
         """Call `told` on the loop when it is there, with what returns it or raises."""
-        self._future.add_done_callback(lambda _: told(self._make))
+        when_done(self._future, lambda _: told(self._make))
 
     def __await__(self) -> Generator[Any, None, T]:
         """Wait as a coroutine does; a cancellation goes on to the future, and is raised."""

@@ -1,6 +1,6 @@
 """What changes an endpoint, on SQLite."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from collections.abc import Set as AbstractSet
 
 from sluicegate.engine.model import EndpointConfig, EndpointState, PauseReason
@@ -20,52 +20,54 @@ class SqliteControlStorage(Access):
         """Return what an actor needs at activation; `None` when unknown."""
         return await self._read.deliver(waiting.load_state, endpoint_id, box=self._box)
 
-    async def pause(self, endpoint_id: str, *, reason: PauseReason, at_ms: int) -> EndpointState:
-        """Make a pause durable. O(1), whatever waits."""
-        return await self._write(
+    def pause(
+        self, endpoint_id: str, *, reason: PauseReason, at_ms: int
+    ) -> Awaitable[EndpointState]:
+        """Begin to make a pause durable. O(1), whatever waits."""
+        return self._writing.write(
             Pause(endpoint_id=endpoint_id, reason=reason, at_ms=at_ms, box=self._box)
         )
 
-    async def resume(
+    def resume(
         self, endpoint_id: str, *, at_ms: int, in_flight: AbstractSet[str]
-    ) -> tuple[EndpointState, int]:
-        """Make a resume durable, and return how many messages were held. O(in flight)."""
+    ) -> Awaitable[tuple[EndpointState, int]]:
+        """Begin to make a resume durable; the answer has how many were held. O(in flight)."""
         flying = frozenset(in_flight)
-        return await self._write(
+        return self._writing.write(
             Resume(endpoint_id=endpoint_id, at_ms=at_ms, in_flight=flying, box=self._box)
         )
 
-    async def update_config(
+    def update_config(
         self,
         endpoint_id: str,
         change: Callable[[EndpointConfig], EndpointConfig],
         *,
         at_ms: int,
-    ) -> EndpointState:
+    ) -> Awaitable[EndpointState]:
         """Apply `change`, a pure function that runs on the writing thread, to the configuration."""
-        return await self._write(
+        return self._writing.write(
             UpdateConfig(endpoint_id=endpoint_id, change=change, at_ms=at_ms, box=self._box)
         )
 
-    async def add_signing_key(self, endpoint_id: str, key: SigningKeyRow) -> EndpointState:
+    def add_signing_key(self, endpoint_id: str, key: SigningKeyRow) -> Awaitable[EndpointState]:
         """Add a signing key, unless there are two."""
-        return await self._write(
+        return self._writing.write(
             signing_keys.AddSigningKey(endpoint_id=endpoint_id, key=key, box=self._box)
         )
 
-    async def remove_signing_key(
+    def remove_signing_key(
         self, endpoint_id: str, key_id: str, *, at_ms: int
-    ) -> EndpointState:
+    ) -> Awaitable[EndpointState]:
         """Remove a signing key, unless it is the last."""
-        return await self._write(
+        return self._writing.write(
             signing_keys.RemoveSigningKey(
                 endpoint_id=endpoint_id, key_id=key_id, at_ms=at_ms, box=self._box
             )
         )
 
-    async def delete_endpoint(self, endpoint_id: str, *, at_ms: int) -> EndpointState:
+    def delete_endpoint(self, endpoint_id: str, *, at_ms: int) -> Awaitable[EndpointState]:
         """Mark an endpoint deleted; its URL is free again."""
-        return await self._write(
+        return self._writing.write(
             DeleteEndpoint(endpoint_id=endpoint_id, at_ms=at_ms, box=self._box)
         )
 

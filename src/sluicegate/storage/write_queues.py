@@ -37,7 +37,8 @@ class WriteQueues:
         appends: sends.
         has_command: a command has come since the last batch was taken; it may have been refused.
         patience_is_over: the next commit takes what nobody waits for, too.
-        for_command: the batch that was taken last is a command's, and left all others waiting.
+        with_command: there is a command in the batch that was taken last.
+        for_command: that batch is a command's, and left all others waiting.
     """
 
     def __init__(self) -> None:
@@ -47,6 +48,7 @@ class WriteQueues:
         self.appends: deque[Queued] = deque()
         self.has_command = False
         self.patience_is_over = False
+        self.with_command = False
         self.for_command = False
 
     @property
@@ -60,7 +62,8 @@ class WriteQueues:
         What is urgent has a commit of its own if there is a command among it, but not two before
         the others have had theirs.
         """
-        self.for_command = self.has_command and bool(self.urgent) and not self.for_command
+        self.with_command = self.has_command and bool(self.urgent)
+        self.for_command = self.with_command and not self.for_command
         self.has_command = False
         if self.for_command:
             queues = [self.urgent]

@@ -16,6 +16,7 @@ from sluicegate.storage.transactions import Committed, Transactions
 from sluicegate.storage.write_queues import Queued, WriteQueues
 from sluicegate.storage.writes import Write
 from sluicegate.turns.pacer import Line
+from sluicegate.turns.prompt_future import PromptFuture
 
 __all__ = ["COMPANY", "PATIENCE_S", "Writer"]
 
@@ -103,16 +104,15 @@ class Writer:
         """Transactions committed so far."""
         return self._transactions.commits
 
-    async def write(self, write: Write[_R]) -> _R:
-        """Commit a command: small, takes on no messages, and somebody waits. Return its result.
+    def write(self, write: Write[_R]) -> "asyncio.Future[_R]":
+        """Queue a command: small, takes on no messages, and somebody waits.
 
-        If the caller is cancelled the write is committed all the same.
-
-        Raises:
-            UnavailableError: the disk is full, or the writer has closed or failed.
+        Returns:
+            Its result; it raises `UnavailableError` if the disk is full, or the writer has closed
+            or failed. If whoever awaits it is cancelled the write is committed all the same.
         """
         self._queues.has_command = True
-        return await self._queue(self._queues.urgent, write)
+        return self.begin(write)
 
     def begin(self, write: Write[_R], *, urgent: bool = True) -> "asyncio.Future[_R]":
         """Queue a write that is small; the future tells its end as `write` does, never in vain.
@@ -122,7 +122,9 @@ class Writer:
             urgent: whether it is committed and told at once, or waits for others for a while.
         """
         queue = self._queues.urgent if urgent else self._queues.patient
-        return self._queue(queue, write, at_once=urgent)
+        future = PromptFuture[_R](loop=self._loop)
+        self._queue(queue, write, future, at_once=urgent)
+        return future
 
     def append(self, write: Write[_R], *, rows: int, size_bytes: int) -> "asyncio.Future[_R]":
         """Queue a write that takes on messages; the future tells its end, as that of `begin`.
@@ -137,26 +139,27 @@ class Writer:
         """
         # One that is larger than the budget all by itself gets in when nothing else waits.
         room_bytes = self._pending_bytes_max - self._pending_bytes
+        future: asyncio.Future[_R] = self._loop.create_future()
         if size_bytes > room_bytes and self._pending_bytes:
-            refused: asyncio.Future[_R] = self._loop.create_future()
-            refused.set_exception(UnavailableError("too much waits to be written"))
-            return refused
-        queue = self._queues.appends
-        return self._queue(queue, write, rows=rows, size_bytes=size_bytes, at_once=False)
+            future.set_exception(UnavailableError("too much waits to be written"))
+        else:
+            queue = self._queues.appends
+            self._queue(queue, write, future, rows=rows, size_bytes=size_bytes, at_once=False)
+        return future
 
     def _queue(
         self,
         queue: deque[Queued],
         write: Write[_R],
+        future: "asyncio.Future[_R]",
         *,
         rows: int = 1,
         size_bytes: int = 0,
         at_once: bool = True,
-    ) -> "asyncio.Future[_R]":
-        future: asyncio.Future[_R] = self._loop.create_future()
+    ) -> None:
         if self._refusal is not None:
             future.set_exception(UnavailableError(self._refusal))
-            return future
+            return
         queue.append(Queued(write, future, rows, size_bytes, at_once))
         self._pending_bytes += size_bytes
         if queue is not self._queues.patient:
@@ -165,7 +168,6 @@ class Writer:
             self._end_patience()
         elif self._patience is None:
             self._patience = self._loop.call_later(PATIENCE_S, self._end_patience)
-        return future
 
     def _end_patience(self) -> None:
         """Let the next commit take what nobody waits for, too."""
@@ -281,12 +283,19 @@ class Writer:
             self._committed()
 
     def _answer(self, batch: list[Queued], results: list[object]) -> None:
-        """Tell what is urgent now, and the first of the rest; the others in their turn."""
+        """Tell what is urgent, now with a command and else soon, and the others in their turn.
+
+        What is told now makes further writes at once, and so smaller commits: a twentieth of the
+        CPU that a send costs. Only a command is worth it, and what was written before it is told
+        before it.
+        """
         at_once = 0 if self._line.is_busy else _TOLD_AT_ONCE
         for queued, result in zip(batch, results, strict=True):
             self._pending_bytes -= queued.size_bytes
-            if queued.at_once:
+            if queued.at_once and self._queues.with_command:
                 _complete(queued.future, result)
+            elif queued.at_once:
+                self._loop.call_soon(_complete, queued.future, result)
             elif at_once:
                 at_once -= 1
                 _complete(queued.future, result)

@@ -1,9 +1,8 @@
 """Lines of work, of which the event loop does some a turn, and less while somebody is in haste."""
 
 import asyncio
-import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 __all__ = ["Line", "Pacer"]
 
@@ -55,14 +54,18 @@ class Pacer:
 
         return share
 
-    @contextlib.contextmanager
-    def haste(self) -> Iterator[None]:
-        """Keep turns short while the context lasts: somebody waits for an answer."""
+    @property
+    def in_haste(self) -> bool:
+        """Whether somebody waits."""
+        return self._in_haste > 0
+
+    def begin_haste(self) -> None:
+        """Keep turns short until as many have ended their haste as began it: somebody waits."""
         self._in_haste += 1
-        try:
-            yield
-        finally:
-            self._in_haste -= 1
+
+    def end_haste(self) -> None:
+        """Take note that somebody has his answer."""
+        self._in_haste -= 1
 
 
 class Line:

@@ -1,6 +1,6 @@
 """The part of the storage port that changes endpoints: only their owners call it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
@@ -11,32 +11,37 @@ __all__ = ["ControlStorage"]
 
 
 class ControlStorage(Protocol):
-    """What changes an endpoint. Only the endpoint's owner calls these."""
+    """What changes an endpoint. Only the endpoint's owner calls these.
+
+    What a command changes is begun by the call, and goes on whether it is awaited or not.
+    """
 
     async def load_state(self, endpoint_id: str) -> EndpointState | None:
         """Return what an actor needs at activation, also of a deleted one; `None` when unknown."""
         ...
 
-    async def pause(self, endpoint_id: str, *, reason: PauseReason, at_ms: int) -> EndpointState:
+    def pause(
+        self, endpoint_id: str, *, reason: PauseReason, at_ms: int
+    ) -> Awaitable[EndpointState]:
         """Make a pause durable. O(1), whatever waits."""
         ...
 
-    async def resume(
+    def resume(
         self, endpoint_id: str, *, at_ms: int, in_flight: AbstractSet[str]
-    ) -> tuple[EndpointState, int]:
+    ) -> Awaitable[tuple[EndpointState, int]]:
         """Make a resume durable, raise `release_no`, forget failures; return how many were held.
 
         O(in flight), whatever waits.
         """
         ...
 
-    async def update_config(
+    def update_config(
         self,
         endpoint_id: str,
         change: Callable[[EndpointConfig], EndpointConfig],
         *,
         at_ms: int,
-    ) -> EndpointState:
+    ) -> Awaitable[EndpointState]:
         """Apply `change` to the configuration.
 
         Raises:
@@ -44,7 +49,7 @@ class ControlStorage(Protocol):
         """
         ...
 
-    async def add_signing_key(self, endpoint_id: str, key: SigningKeyRow) -> EndpointState:
+    def add_signing_key(self, endpoint_id: str, key: SigningKeyRow) -> Awaitable[EndpointState]:
         """Add a signing key.
 
         Raises:
@@ -52,9 +57,9 @@ class ControlStorage(Protocol):
         """
         ...
 
-    async def remove_signing_key(
+    def remove_signing_key(
         self, endpoint_id: str, key_id: str, *, at_ms: int
-    ) -> EndpointState:
+    ) -> Awaitable[EndpointState]:
         """Remove a signing key.
 
         Raises:
@@ -63,7 +68,7 @@ class ControlStorage(Protocol):
         """
         ...
 
-    async def delete_endpoint(self, endpoint_id: str, *, at_ms: int) -> EndpointState:
+    def delete_endpoint(self, endpoint_id: str, *, at_ms: int) -> Awaitable[EndpointState]:
         """Mark an endpoint deleted; its URL is free again."""
         ...
 

@@ -1,6 +1,6 @@
 """The port to the actors that own the endpoints."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
@@ -15,8 +15,10 @@ __all__ = ["Owners"]
 class Owners(Protocol):
     """The actors that own the endpoints. Each command is answered when it is durable."""
 
-    async def pause(self, project_id: str, endpoint_id: str) -> None:
-        """Pause; no attempt starts after this returns.
+    def pause(self, project_id: str, endpoint_id: str) -> Awaitable[None]:
+        """Pause; no attempt starts once this is answered.
+
+        It is begun by the call, and goes on whether it is awaited or not; so is a resume.
 
         Raises:
             EndpointNotFoundError: the project has no such endpoint.
@@ -25,7 +27,7 @@ class Owners(Protocol):
         """
         ...
 
-    async def resume(self, project_id: str, endpoint_id: str) -> int:
+    def resume(self, project_id: str, endpoint_id: str) -> Awaitable[int]:
         """Resume and return how many messages were held.
 
         Raises:

@@ -1,5 +1,7 @@
 """Endpoints over HTTP: contract sections 4 and 5."""
 
+from collections.abc import Awaitable
+
 import msgspec
 
 from sluicegate.engine.drafts import EndpointDraft, EndpointPatch
@@ -19,6 +21,7 @@ from sluicegate.http.api.parameters import CURSOR, limit
 from sluicegate.http.api.route import Envelope, Route
 from sluicegate.http.bodies import Bodies
 from sluicegate.http.calls import Call
+from sluicegate.http.coming import Coming
 
 __all__ = ["EndpointHandlers"]
 
@@ -192,14 +195,20 @@ class EndpointHandlers:
         await self._endpoints.delete(call.project_id, call.path("endpoint_id"))
         return success(call.request_id, DeletedEndpointAnswer())
 
-    async def pause(self, call: Call) -> Answer:
+    def pause(self, call: Call) -> Awaitable[Answer]:
         """POST /v1/endpoints/{endpoint_id}/pause."""
         endpoint_id = call.path("endpoint_id")
-        await self._endpoints.pause(call.project_id, endpoint_id)
-        return success(call.request_id, PausedAnswer(id=endpoint_id))
 
-    async def resume(self, call: Call) -> Answer:
+        def paused(_: None) -> Answer:
+            return success(call.request_id, PausedAnswer(id=endpoint_id))
+
+        return Coming(self._endpoints.pause(call.project_id, endpoint_id), paused)
+
+    def resume(self, call: Call) -> Awaitable[Answer]:
         """POST /v1/endpoints/{endpoint_id}/resume."""
         endpoint_id = call.path("endpoint_id")
-        held = await self._endpoints.resume(call.project_id, endpoint_id)
-        return success(call.request_id, ResumedAnswer(id=endpoint_id, messages_requeued=held))
+
+        def resumed(held: int) -> Answer:
+            return success(call.request_id, ResumedAnswer(id=endpoint_id, messages_requeued=held))
+
+        return Coming(self._endpoints.resume(call.project_id, endpoint_id), resumed)
