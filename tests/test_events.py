@@ -231,7 +231,7 @@ async def test_a_listener_that_waits_for_what_is_cancelled_is_called_again(
     endpoint_id = (await engine.create_endpoint(URL)).id
     for number in range(3):
         await engine.send(endpoint_id, number)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await done.wait()
     assert any("listener.failed" in str(each.msg) for each in caplog.records)
 
@@ -241,7 +241,7 @@ async def test_a_listener_may_close_the_engine(
 ) -> None:
     """The two wait for one another: the listener is cut off, and the engine closes."""
     monkeypatch.setattr("sluicegate.listeners.LISTENERS_END_S", 0.01)
-    async with asyncio.timeout(5), Engine(settings, sender=Answers()) as engine:
+    async with asyncio.timeout(30), Engine(settings, sender=Answers()) as engine:
         engine.on("message.accepted", lambda _: engine.aclose())
         await engine.send((await engine.create_endpoint(URL)).id, 1)
         assert [event async for event in engine.events("storage.failed")] == []

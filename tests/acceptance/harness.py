@@ -17,7 +17,7 @@ import trustme
 from aiohttp import web
 
 API_KEY = "sg_test_" + "k" * 43
-WAIT_S = 20.0
+WAIT_S = 50.0
 
 
 class ServerProcess:
@@ -87,6 +87,16 @@ class ServerProcess:
         assert found is not None, f"the server ended without {name}: {self.log}"
         return found
 
+    def stand_still(self) -> None:
+        """Let it do nothing more until it goes on, or is ended."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     async def kill(self) -> None:
         """`kill -9`: no handler runs, nothing is flushed."""
         await self._end(signal.SIGKILL)
@@ -99,6 +109,7 @@ class ServerProcess:
         assert self._process is not None
         if self._process.returncode is None:
             self._process.send_signal(number)
+            self.go_on()
         async with asyncio.timeout(WAIT_S):
             code = await self._process.wait()
             assert self._reader is not None

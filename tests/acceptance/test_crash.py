@@ -6,7 +6,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from .harness import Receiver, ServerProcess, api, until
+from .harness import WAIT_S, Receiver, ServerProcess, api, until
 
 
 async def test_every_acknowledged_message_arrives_after_kill_9_during_load(
@@ -105,7 +105,7 @@ async def test_a_second_process_on_the_same_file_is_refused(
 ) -> None:
     """One process owns the file; the other says so in one line and ends."""
     second = ServerProcess(tmp_path)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         try:
             await second.start()
         except AssertionError:

@@ -14,7 +14,7 @@ from sluicegate.actors.future import AsyncioFuture
 
 T = TypeVar("T")
 
-SOON_S = 5.0
+SOON_S = 30.0
 """How long a test waits for what should happen at once."""
 
 

@@ -19,7 +19,7 @@ from sluicegate.engine.operations import Moved, ReplayKind
 from sluicegate.storage import SqliteStorage
 
 from .bugs import BugError, eventually, world_with
-from .held import Gate
+from .held import Gate, take_turns
 from .world import PROJECT, WAIT_S, World, answered
 
 
@@ -183,7 +183,7 @@ class HeldCancels(SqliteStorage):
 
 async def test_a_message_does_not_start_while_it_is_being_cancelled(tmp_path: Path) -> None:
     """Its retry comes due while the cancel is being written: the cancel was first."""
-    async with world_with(HeldCancels, tmp_path, retry_slow_s=(0.1,)) as world:
+    async with world_with(HeldCancels, tmp_path, retry_slow_s=(3600.0,)) as world:
         storage = world.storage
         assert isinstance(storage, HeldCancels)
         storage.entered, storage.held = asyncio.Event(), asyncio.Event()
@@ -191,11 +191,14 @@ async def test_a_message_does_not_start_while_it_is_being_cancelled(tmp_path: Pa
         sent = await retrying(world, endpoint)
         cancelling = asyncio.ensure_future(world.directory.cancel(PROJECT, endpoint, sent))
         await storage.entered.wait()
-        await asyncio.sleep(0.2)  # past the moment when the retry was due
+        world.clock.ahead_ms += 3_600_000  # the retry is due, and what is new makes the actor look
+        other = await world.send(endpoint)
+        await take_turns(20)
         storage.held.set()
         await cancelling
+        await world.wait_for_status(other, "succeeded")
         assert (await world.message(sent)).status == "failed_permanent"
-        assert world.sender.ids() == [sent]
+        assert world.sender.ids() == [sent, *other]
 
 
 @pytest.mark.parametrize(("status", "expected"), [(200, "succeeded"), (500, "failed_permanent")])

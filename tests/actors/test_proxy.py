@@ -151,4 +151,4 @@ async def test_an_actor_may_hold_a_proxy_to_itself() -> None:
             return self._left
 
     assert await Repeating.start().proxy().step() == 2
-    await asyncio.wait_for(done.wait(), 5)
+    await asyncio.wait_for(done.wait(), 30)

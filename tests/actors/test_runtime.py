@@ -15,7 +15,7 @@ from sluicegate.actors.future import AnswerLostError, AsyncioFuture
 from sluicegate.actors.mailbox import MailboxFullError
 from sluicegate.actors.runtime import AsyncioActor, Later
 
-SOON_S = 5.0
+SOON_S = 30.0
 """How long a test waits for what should happen at once."""
 
 

@@ -98,10 +98,10 @@ async def test_an_endpoint_does_not_retire_before_its_bucket_is_full(tmp_path: P
     """A retired actor forgets what was used; coming back must not be a way round the rate."""
     async with World(tmp_path, actor_idle_s=0.0) as world:
         endpoint = await world.endpoint(rate_limit_rps=5, burst=1)
+        loop = asyncio.get_running_loop()
+        started = loop.time()  # before the first is, however long that takes
         await world.send(endpoint)
         await world.sender.wait_for_count(1)
-        loop = asyncio.get_running_loop()
-        started = loop.time()
         sent = await world.send(endpoint)
         for _ in range(20):
             world.directory.hint(endpoint)

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Self
 
@@ -25,13 +25,25 @@ from sluicegate.telemetry.counting import Counting
 from sluicegate.turns.pacer import Pacer
 
 PROJECT = "proj_" + "1" * 32
-WAIT_S = 15.0
+WAIT_S = 50.0
 
 
 def answered(status: int, *, retry_after: str | None = None) -> Outcome:
     """Return the outcome of an answer with `status`."""
     error = None if status < 300 else f"HTTP {status}"
     return Outcome(kind=OutcomeKind.ANSWERED, status=status, error=error, retry_after=retry_after)
+
+
+class MovableClock(SystemClock):
+    """The machine's clocks, where a test may let an hour pass: what waits for a moment is due."""
+
+    ahead_ms = 0
+
+    def wall_ms(self) -> int:
+        return super().wall_ms() + self.ahead_ms
+
+    def steady_ms(self) -> int:
+        return super().steady_ms() + self.ahead_ms
 
 
 class ScriptedSender:
@@ -99,7 +111,7 @@ class World:
             "actor_idle_s": 60.0,
         }
         self.settings = Settings(**(values | settings))  # type: ignore[arg-type] # by keyword
-        self.clock = SystemClock()
+        self.clock = MovableClock()
         self.random = SystemRandom()
         self.sender = ScriptedSender()
         self.counting = Counting()
@@ -243,3 +255,12 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(WAIT_S):
         while not await condition():  # noqa: ASYNC110 - a commit sets no event of a reader's
             await asyncio.sleep(0.005)
+
+
+def script(world: World, statuses: Iterator[int]) -> None:
+    """Answer with one status after the other."""
+
+    async def answer(_request: Request) -> Outcome:
+        return answered(next(statuses))
+
+    world.sender.answer = answer

@@ -181,7 +181,7 @@ def test_a_drain_that_timed_out_is_not_run_again(
     start_server: "StartServer", receiver: socket.socket
 ) -> None:
     """Once `drain_s` is over, closing takes next to nothing: well under another `drain_s`."""
-    server = start_server("--dev", drain_s="3")
+    server = start_server("--dev", drain_s="8")
     send_to(server, receiver)
     attempt, _ = receiver.accept()
     with attempt:
@@ -189,7 +189,7 @@ def test_a_drain_that_timed_out_is_not_run_again(
         server.wait_for("server.drained")
         drained_s = SystemClock().monotonic_s()
         assert server.finish().code == 0
-        assert SystemClock().monotonic_s() - drained_s < 2.5
+        assert SystemClock().monotonic_s() - drained_s < 7
 
 
 def test_a_second_signal_ends_the_closing_of_connections_at_once(
@@ -207,10 +207,10 @@ def test_a_second_signal_ends_the_closing_of_connections_at_once(
         assert half_sent.recv(1000).startswith(b"HTTP/1.1 100 ")  # it waits for the body
         server.signal(signal.SIGTERM)
         server.wait_for("server.drained")
+        drained_s = SystemClock().monotonic_s()
         server.signal(signal.SIGTERM)
-        signalled_s = SystemClock().monotonic_s()
         end = server.finish()
-        assert SystemClock().monotonic_s() - signalled_s < 3
+        assert SystemClock().monotonic_s() - drained_s < 4.8
     assert end.code == 1
     assert "server.cut_off" in end.err
 

@@ -4,9 +4,12 @@ import asyncio
 import copy
 import math
 import pickle
+import socket
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from queue import SimpleQueue
 from typing import Any
 
@@ -159,12 +162,16 @@ def test_what_eight_threads_send_is_all_there(engine: SyncEngine) -> None:
     assert sorted(found) == sorted(sent)
 
 
-def test_a_send_that_times_out_may_be_repeated_with_its_key(engine: SyncEngine) -> None:
+def test_a_send_that_times_out_may_be_repeated_with_its_key(
+    engine: SyncEngine, settings: Settings
+) -> None:
     """It says that it may be stored; with the same key it is stored once."""
     endpoint_id = engine.create_endpoint(URL).endpoint.id
     engine.pause(endpoint_id)
-    with pytest.raises(CallTimeoutError, match="idempotency_key"):
-        engine.send(endpoint_id, 1, idempotency_key="order-1", timeout_s=1e-9)
+    with closing(sqlite3.connect(settings.database, isolation_level=None)) as held:
+        held.execute("BEGIN IMMEDIATE")  # no send is stored meanwhile, however quick it is
+        with pytest.raises(CallTimeoutError, match="idempotency_key"):
+            engine.send(endpoint_id, 1, idempotency_key="order-1", timeout_s=0.01)
     engine.send(endpoint_id, 1, idempotency_key="order-1")
     assert len(engine.list_logs().items) == 1
 
@@ -206,9 +213,13 @@ async def test_a_loops_thread_is_not_blocked(settings: Settings) -> None:
 def test_a_close_that_is_not_over_in_time_goes_on(settings: Settings) -> None:
     """It says so, and can be waited for again."""
     engine = SyncEngine(settings)
-    engine.list_endpoints()
-    with pytest.raises(CallTimeoutError, match="goes on"):
-        engine.close(timeout_s=1e-9)
+    with socket.create_server(("127.0.0.1", 0)) as receiver:
+        receiver.settimeout(30)
+        port = receiver.getsockname()[1]
+        engine.send(engine.create_endpoint(f"http://127.0.0.1:{port}/hook").id, 1)
+        attempt, _ = receiver.accept()
+        with attempt, pytest.raises(CallTimeoutError, match="goes on"):
+            engine.close(timeout_s=0.01)  # the attempt has 5 s to end
     engine.close()
     with SyncEngine(settings) as another:
         another.list_endpoints()

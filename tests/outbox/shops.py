@@ -82,7 +82,7 @@ class SqliteShop:
         return await done(self.KINDS[self.kind](f"///{self.path}"))
 
     def run(self, statement: str) -> list[tuple[Any, ...]]:
-        db = sqlite3.connect(self.path, timeout=2)
+        db = sqlite3.connect(self.path, timeout=20)
         try:
             with db:
                 return db.execute(statement).fetchall()

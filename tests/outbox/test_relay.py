@@ -188,7 +188,11 @@ async def test_rows_that_others_wrote_are_checked(
 
 
 async def test_a_large_backlog_is_moved_in_pieces_and_its_space_is_given_back(
-    settings: Settings, owner: Owner, deliveries: Deliveries, endpoint_id: str
+    settings: Settings,
+    owner: Owner,
+    deliveries: Deliveries,
+    endpoint_id: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """More than one piece; what is sent to the owner meanwhile does not wait for all of them."""
     async with owner() as engine:
@@ -198,16 +202,37 @@ async def test_a_large_backlog_is_moved_in_pieces_and_its_space_is_given_back(
             [{"endpoint_id": endpoint_id, "payload": "x" * 8000} for _ in range(1000)]
         )
     assert inbox_pages(settings) > 1024
+    moved, go_on = let_a_piece_be_moved(monkeypatch)
     async with owner() as engine:
         other = await engine.create_endpoint(f"{URL}/2")
         await engine.send(other.endpoint.id, 1)
         await deliveries.until(1)
+        async with asyncio.timeout(WAIT_S):
+            await moved.wait()
         assert waits(settings)
+        go_on.set()
         async with asyncio.timeout(WAIT_S):
             await engine._parts.relays[0].at_rest.wait()  # noqa: SLF001 - nobody else is told
         assert inbox_pages(settings) <= 1024
         held = await engine.get_endpoint(endpoint_id)
     assert held.counts.paused == 1000
+
+
+def let_a_piece_be_moved(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+    """Let an inbox give a piece away; return what says that it has, and what lets it go on."""
+    take, moved, go_on = InboxSource.take, asyncio.Event(), asyncio.Event()
+    given = 0
+
+    async def take_one(source: InboxSource, **most: int) -> list[OutboxEntry]:
+        nonlocal given
+        given += 1
+        if given > 1:
+            moved.set()
+            await go_on.wait()
+        return await take(source, **most)
+
+    monkeypatch.setattr(InboxSource, "take", take_one)
+    return moved, go_on
 
 
 def inbox_pages(settings: Settings) -> int:

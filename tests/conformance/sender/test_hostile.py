@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SECRET = "s3cr3t"
 
 
-def a_request(url: str, *, timeout_s: float = 5, body: bytes = b"{}") -> Request:
+def a_request(url: str, *, timeout_s: float = 30, body: bytes = b"{}") -> Request:
     """Return a request with something in it that must not be told."""
     return Request(
         url=f"{url}?token={SECRET}", headers=(("X-A", SECRET),), body=body, timeout_s=timeout_s
@@ -116,11 +116,18 @@ async def test_a_hostile_receiver_comes_to_an_outcome(
     behave: "Behaviour",
     kinds: set[OutcomeKind] | None,
 ) -> None:
-    """No exception, one line of text without secrets, within the time limit, and hung up."""
+    """No exception, one line of text without secrets, within the time limit, and hung up.
+
+    A limit that must not be reached is long, and one that must be is short: either way a bug would
+    take longer than a machine that stands still for some seconds.
+    """
     receiver = await make_receiver(behave)
+    ends_by_time = kinds is not None and OutcomeKind.TIMEOUT in kinds
     started_s = asyncio.get_running_loop().time()
-    outcome = await make_sender().post(a_request(receiver.url(), timeout_s=0.3))
-    assert asyncio.get_running_loop().time() - started_s < 2
+    outcome = await make_sender().post(
+        a_request(receiver.url(), timeout_s=0.3 if ends_by_time else 30)
+    )
+    assert asyncio.get_running_loop().time() - started_s < 9
     if kinds is not None:
         assert outcome.kind in kinds
     assert (outcome.status is not None) == (outcome.kind is OutcomeKind.ANSWERED)
@@ -128,7 +135,7 @@ async def test_a_hostile_receiver_comes_to_an_outcome(
     assert "\n" not in outcome.error
     assert SECRET not in outcome.error
     assert receiver.connections == 1
-    await asyncio.wait_for(receiver.idle(), 5)
+    await asyncio.wait_for(receiver.idle(), 30)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +168,7 @@ async def test_an_endless_part_of_a_response_comes_to_an_outcome(
     outcome = await make_sender().post(a_request(receiver.url(), timeout_s=1))
     assert (outcome.status is not None) == (outcome.kind is OutcomeKind.ANSWERED)
     assert outcome.body == b""
-    await asyncio.wait_for(receiver.idle(), 5)
+    await asyncio.wait_for(receiver.idle(), 30)
 
 
 async def test_a_receiver_that_answers_and_resets_while_the_request_is_sent_is_an_outcome(
@@ -176,7 +183,7 @@ async def test_a_receiver_that_answers_and_resets_while_the_request_is_sent_is_a
     receiver = await make_receiver(behave)
     outcome = await make_sender().post(a_request(receiver.url(), body=bytes(32 * 2**20)))
     assert outcome.kind in {OutcomeKind.ANSWERED, OutcomeKind.CONNECTION_ERROR}
-    assert outcome.timings.total_ms < 4000
+    assert outcome.timings.total_ms < 20_000  # of the 30 s that it may take
 
 
 async def test_a_receiver_that_half_closes_before_it_answers_is_a_connection_error(
@@ -192,7 +199,7 @@ async def test_a_receiver_that_half_closes_before_it_answers_is_a_connection_err
     receiver = await make_receiver(behave)
     outcome = await make_sender().post(a_request(receiver.url()))
     assert outcome.kind is OutcomeKind.CONNECTION_ERROR
-    await asyncio.wait_for(receiver.idle(), 5)
+    await asyncio.wait_for(receiver.idle(), 30)
 
 
 async def test_a_receiver_that_takes_nothing_holds_nothing(
@@ -256,7 +263,7 @@ async def test_a_connection_that_does_not_stand_in_time_is_a_timeout(
         outcome = await sender.post(a_request(f"https://127.0.0.1:{port}/", timeout_s=30))
     assert outcome.kind is OutcomeKind.TIMEOUT
     assert outcome.timings.tcp_connect_ms is not None
-    assert 100 < outcome.timings.total_ms < 5000
+    assert 100 < outcome.timings.total_ms < 9000  # less than by default
 
 
 async def test_an_address_that_is_dead_is_given_up_for_the_next(

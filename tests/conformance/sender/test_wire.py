@@ -162,7 +162,7 @@ async def test_a_recalled_request_is_not_sent(
     assert outcome.kind is OutcomeKind.RECALLED
     assert asked == [1]
     await sender.close()
-    await asyncio.wait_for(receiver.idle(), 5)
+    await asyncio.wait_for(receiver.idle(), 30)
     assert got == [b""]
 
 

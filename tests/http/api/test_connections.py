@@ -68,7 +68,7 @@ async def stranger(port: int) -> AsyncIterator[Stranger]:
 async def test_the_head_of_a_request_must_arrive_in_time(tmp_path: Path, asked: bytes) -> None:
     """Of the first request and of later ones; a connection that is merely idle stays."""
     async with (
-        running_api(tmp_path, head_s=0.2) as api,
+        running_api(tmp_path, head_s=2) as api,
         stranger(api.port) as idle,
         stranger(api.port) as first,
         stranger(api.port) as later,

@@ -312,7 +312,7 @@ async def test_a_connection_is_not_idle_while_a_request_is_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stays for as long as the answer takes; one that has nothing to wait for is closed."""
-    monkeypatch.setattr("sluicegate.http.server._CONNECTION", {"keepalive_timeout": 0.1})
+    monkeypatch.setattr("sluicegate.http.server._CONNECTION", {"keepalive_timeout": 2})
     Patient.asked, Patient.told = asyncio.Event(), asyncio.Event()
     async with (
         running_api(tmp_path, storage_type=Patient) as api,
