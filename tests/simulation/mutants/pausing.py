@@ -17,9 +17,9 @@ from sluicegate.actors.runtime import Later
 from sluicegate.actors.window import Window
 from sluicegate.engine.errors import AlreadyPausedError, SluicegateError
 from sluicegate.engine.lifecycle import MessageStatus
-from sluicegate.engine.model import EndpointState, WaitingMessage
+from sluicegate.engine.model import AttemptResult, EndpointState, Health, WaitingMessage
 from sluicegate.engine.outcome import Outcome, OutcomeKind
-from sluicegate.storage import endpoint_writes, heads, rows, waiting
+from sluicegate.storage import attempts, endpoint_writes, heads, rows, waiting
 from sluicegate.storage.secret_box import SecretBox
 
 from .mutant import Patch, planted
@@ -207,3 +207,36 @@ def a_resume_sends_again_what_is_in_flight(patch: Patch) -> None:
         end_read(self, wants, queued=queued, due=due, in_order=in_order, flying=())
 
     patch.replace(Window, "end_read", blind)
+
+
+@planted(promise="a resume begins the count of failures anew")
+def a_failure_counts_behind_a_resume(patch: Patch) -> None:
+    """A result is stored with the count that its actor had, whatever has been resumed since."""
+    store = attempts._store_health
+
+    def counted(
+        db: sqlite3.Connection, endpoint_no: int, health: Health, *, release_no: int
+    ) -> None:
+        del release_no
+        store(db, endpoint_no, health, release_no=_release_no(db, endpoint_no))
+
+    patch.replace(attempts, "_store_health", counted)
+
+
+@planted(promise="what was answered before a resume does not pause behind it")
+def a_410_pauses_behind_a_resume(patch: Patch) -> None:
+    """The pause that an answer brings is stored as it was judged, resumed since or not."""
+    pause = attempts._pause
+
+    def paused(db: sqlite3.Connection, endpoint_no: int, result: AttemptResult) -> None:
+        now = _release_no(db, endpoint_no)
+        pause(db, endpoint_no, msgspec.structs.replace(result, release_no=now))
+
+    patch.replace(attempts, "_pause", paused)
+
+
+def _release_no(db: sqlite3.Connection, endpoint_no: int) -> int:
+    (found,) = db.execute(
+        "SELECT release_no FROM endpoints WHERE no = ?", (endpoint_no,)
+    ).fetchone()
+    return int(found)

@@ -65,3 +65,43 @@ def test_behind_a_success_nothing_waits_for_the_retry_of_another() -> None:
     assert closed_again(succeeds=False).broken == set()
     assert closed_again(fails=4).broken == set()
     assert closed_again().crash(245).broken == set()
+
+
+def resumed(*, after: float = 0.0, bugs: float | None = None, disk: float | None = None) -> Story:
+    """Three failures, a resume behind them, and one that waits from 6 s on till 250 s.
+
+    Args:
+        after: how long the receiver takes to fail.
+        bugs: from when on our own code had bugs, until 4 s.
+        disk: from when on the disk failed, until 4 s.
+    """
+    story = Story(circuit_failures=3, retry_slow_s=(1000.0,))
+    for name, at in (("one", 1), ("two", 2), ("three", 3)):
+        story.send(at, name, took=0.001)
+        story.arrives(at + 0.5, name, status=503, after=after)
+        story.ends(name, "pending_retry", "503")
+    for rate, since in (("bug", bugs), ("write_error", disk)):
+        if since is not None:
+            story.event("faults", since, **{rate: 0.1}).event("healed", 4)
+    story.call("pause", 5)
+    story.call("resume", 5.1)
+    story.send(6, "late", took=0.001)
+    story.arrives(250, "late")
+    return story.ends("late", "succeeded", "200")
+
+
+def test_what_failed_before_a_resume_does_not_count_behind_it() -> None:
+    """However late it was stored; what may have failed during it counts, and what a bug held up."""
+    assert resumed().broken == {"what_is_due_starts"}
+    assert resumed(disk=0.5).broken == {"what_is_due_starts"}
+    assert resumed(after=4).broken == set()
+    assert resumed(bugs=0.5).broken == set()
+
+
+def test_a_bug_from_before_an_endpoint_held_up_none_of_its_attempts() -> None:
+    """Its actor was there no earlier than itself."""
+    story = resumed()
+    [created, *_] = story.history.calls
+    created.began_s, created.ended_s = 0.9, 0.95
+    story.event("faults", 0.1, bug=0.1).event("healed", 0.8)
+    assert story.broken == {"what_is_due_starts"}

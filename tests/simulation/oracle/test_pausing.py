@@ -236,7 +236,7 @@ def test_a_pause_at_the_end_has_the_reason_that_it_names() -> None:
 
 
 def test_a_resume_ends_the_pause_of_a_410() -> None:
-    """An answered one, that began when the answer was surely recorded."""
+    """An answered one, that began when the answer was surely judged."""
     story = Story()
     story.send(1, "a")
     story.arrives(2, "a", status=410)
@@ -246,6 +246,40 @@ def test_a_resume_ends_the_pause_of_a_410() -> None:
     assert story.broken == set()
     story.call("resume", 10, requeued=0)
     assert story.broken == {"pauses_have_a_reason"}
+
+
+def overtaken_410(*, after: float) -> Story:
+    """An endpoint that reads `gone`: a 410 came `after` 2 s, and then a pause and a resume."""
+    story = Story()
+    story.send(1, "a")
+    story.arrives(2, "a", status=410, after=after)
+    story.call("pause", 4)
+    story.call("resume", 4.01, requeued=0)  # the moment at which the pause was answered
+    return story.settles(60).ends("a", "failed_permanent", "410").shows(paused=True, reason="gone")
+
+
+def test_a_410_that_was_judged_before_a_resume_does_not_pause_behind_it() -> None:
+    """However late it is stored: a disk that fails excuses nothing, a bug does."""
+    assert overtaken_410(after=0).broken == {"pauses_have_a_reason"}
+    assert overtaken_410(after=2).broken == set()
+    story = overtaken_410(after=0).event("faults", 1, busy=0.5).event("healed", 5)
+    assert story.broken == {"pauses_have_a_reason"}
+    assert overtaken_410(after=0).event("faults", 1, bug=0.5).event("healed", 5).broken == set()
+
+
+def test_a_failure_that_was_judged_before_a_resume_begins_no_stretch_behind_it() -> None:
+    """One that may have come during the resume may."""
+    for after, lawful in ((0.0, False), (0.2, True)):
+        story = Story(circuit_pause_after_s=100, circuit_failures=0)
+        story.send(1.5, "a", took=0.001)
+        story.arrives(2, "a", status=500, after=after)
+        story.call("pause", 2.1)
+        story.call("resume", 2.2)
+        story.send(109.5, "b", took=0.001)
+        story.arrives(110, "b", status=500)
+        story.call("resume", 120, requeued=2)
+        story.ends("a", "pending_retry", "500").ends("b", "pending_retry", "500")
+        assert story.broken == (set() if lawful else {"pauses_answer_truly"})
 
 
 def test_a_permanent_answer_may_show_that_an_endpoint_has_failed_for_too_long() -> None:

@@ -182,3 +182,15 @@ def test_what_the_schedule_gives_is_never_reported(
     if listed:
         story.ends("a", "succeeded", *map(str, statuses), "200")
     assert story.broken == set()
+
+
+def test_which_of_the_fast_delays_follows_a_429_depends_on_the_circuit() -> None:
+    """In an open one the retry before was none of the fast ones: the first of these comes now."""
+    for limit, lawful in ((0, False), (1, True)):
+        story = Story(circuit_failures=limit)
+        story.send(1, "a", took=0.001)
+        story.arrives(2, "a", status=429)
+        story.arrives(12.1, "a", no=2, status=429)
+        story.arrives(13.2, "a", no=3)
+        story.ends("a", "succeeded", "429", "429", "200")
+        assert ("retries_wait_long_enough" not in story.broken) == lawful

@@ -57,6 +57,14 @@ def test_what_must_meet_meets_in_many_plans() -> None:
         for plan in PLANS
     ]
     assert share(*failing) > 0.3
+    overtaking = [
+        any(
+            isinstance(each, Weather) and 1 in {each.faults.hang, each.faults.busy}
+            for each in steps
+        )
+        for steps in (plan.steps for plan in PLANS)
+    ]
+    assert share(*overtaking) > 0.15
     limited = [
         any(
             isinstance(each, CreateEndpoint) and each.config.get("rate_limit_rps") == 1

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterator
 
 from sluicegate.simulation.oracle.facts import EndpointFacts, Facts, MessageFacts
 from sluicegate.simulation.oracle.history import Call, Exchange, Operation
-from sluicegate.simulation.oracle.resets import failing_stretches, was_judged_by
+from sluicegate.simulation.oracle.resets import failing_stretches, judged_by
 from sluicegate.simulation.oracle.statuses import is_final
 from sluicegate.simulation.oracle.timing import TICK_S, Span
 from sluicegate.simulation.oracle.violation import Rule, Violation
@@ -65,7 +65,7 @@ def may_be_paused(
         reason in reasons
         and begun.lo <= to_s
         and not any(
-            call.began_s > begun.hi and call.ended_s is not None and call.ended_s < from_s
+            call.began_s >= begun.hi and call.ended_s is not None and call.ended_s < from_s
             for call in resumes
         )
         for reason, begun in facts.kept("pauses", endpoint, lambda: list(_pauses(facts, endpoint)))
@@ -78,10 +78,7 @@ def _pauses(facts: Facts, endpoint: EndpointFacts) -> Iterator[tuple[str, Span]]
         yield "manual", Span(call.began_s, facts.until_s(call))
     for exchange in endpoint.exchanges:
         if exchange.answer is not None and exchange.answer.status == _GONE:
-            by_s = min(
-                was_judged_by(facts, exchange), facts.weather.death_after(exchange.request.at_s)
-            )
-            yield "gone", Span(exchange.request.at_s, by_s)
+            yield "gone", Span(exchange.request.at_s, judged_by(facts, endpoint, exchange))
     after_s = float(facts.history.circuit_pause_after_s)
     if after_s == 0:
         return

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sluicegate.simulation.oracle.duplicates import number_of
 from sluicegate.simulation.oracle.facts import EndpointFacts, Facts, MessageFacts
 from sluicegate.simulation.oracle.history import Exchange, Operation
-from sluicegate.simulation.oracle.readiness import Readiness, may_be_parked, over_by_s
+from sluicegate.simulation.oracle.readiness import Readiness, may_be_parked
 from sluicegate.simulation.oracle.resets import closed_since_s
 from sluicegate.simulation.oracle.schedule import most_delay_s
 from sluicegate.simulation.oracle.violation import Rule, Violation
@@ -109,7 +109,7 @@ def _due(
         if number == 1:
             yield message.accepted().hi, later[0]
         elif earlier is not None and number > 1 and not _is_shifted(facts, earlier[0], later[0]):
-            over_s = max(over_by_s(facts, each) for each in earlier)
+            over_s = max(facts.timing.over_by(each) for each in earlier)
             if may_be_parked(facts, endpoint, over_s + _RESTARTS_S):
                 continue  # its outcome is judged when a command takes the endpoint up again
             closed = closed_since_s(facts, endpoint, over_s) <= message.accepted().lo

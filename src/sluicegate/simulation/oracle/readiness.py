@@ -16,7 +16,7 @@ from sluicegate.simulation.oracle.resets import closed_since_s
 from sluicegate.simulation.oracle.statuses import is_over
 from sluicegate.simulation.oracle.timing import Span
 
-__all__ = ["Readiness", "may_be_parked", "over_by_s"]
+__all__ = ["Readiness", "may_be_parked"]
 
 _PATIENCE_S = 10.0
 _BLUR_S = 1.5
@@ -224,11 +224,4 @@ def _over_s(facts: Facts, message: MessageFacts) -> float:
         for operation in (Operation.CANCEL, Operation.DELETE_MESSAGE)
         for call in message.effective(operation)
     ]
-    return max([over_by_s(facts, each) for each in message.exchanges] + withdrawn) + 1
-
-
-def over_by_s(facts: Facts, exchange: Exchange) -> float:
-    """Return by when an attempt was over, if its process lived on."""
-    if facts.timing.answer_known(exchange):
-        return facts.timing.answer_by(exchange)
-    return facts.timing.ended(exchange).hi
+    return max([facts.timing.over_by(each) for each in message.exchanges] + withdrawn) + 1

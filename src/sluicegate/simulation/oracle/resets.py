@@ -9,10 +9,13 @@ from sluicegate.simulation.oracle.history import Exchange, Operation
 from sluicegate.simulation.oracle.statuses import is_permanent, is_success
 from sluicegate.simulation.oracle.timing import Span
 
-__all__ = ["closed_since_s", "failing_stretches", "was_judged_by"]
+__all__ = ["closed_since_s", "failing_stretches", "judged_by"]
 
 _RECORD_S = 1.0
 """From the end of an attempt until its result is known everywhere: some commits of 4 ms each."""
+_BUGS_LAST_S = 90.0
+"""For how long an attempt that was begun among bugs may keep its endpoint's actor from judging: its
+connection's time, its time limit, and until the actor is up again."""
 
 
 def failing_stretches(facts: Facts, endpoint: EndpointFacts) -> Iterator[Span]:
@@ -23,7 +26,7 @@ def failing_stretches(facts: Facts, endpoint: EndpointFacts) -> Iterator[Span]:
     """
     failures, resets = _failures_of(facts, endpoint), _resets_of(facts, endpoint)
     permanent = [
-        _span(facts, each)
+        _span(facts, endpoint, each)
         for each in endpoint.exchanges
         if each.answer is not None and is_permanent(each.answer.status)
     ]
@@ -50,20 +53,19 @@ def _sure_resets(facts: Facts, endpoint: EndpointFacts) -> list[Span]:
     By the answer to a resume, or by a success that was recorded; and at first when the endpoint
     was created.
     """
-    created_s = (call.began_s for call in endpoint.effective(Operation.CREATE_ENDPOINT))
-    found = [Span(0.0, min(created_s, default=0.0))]
+    found = [Span(0.0, _created_s(endpoint))]
     found += [
         Span(call.began_s, call.ended_s or math.inf)
         for call in endpoint.succeeded(Operation.RESUME)
     ]
     for exchange in endpoint.exchanges:
-        by_s = was_judged_by(facts, exchange)
+        by_s = _was_recorded_by(facts, exchange)
         if by_s < math.inf and exchange.answer is not None and is_success(exchange.answer.status):
             found.append(Span(exchange.request.at_s, by_s))
     return sorted(found, key=lambda span: span.lo)
 
 
-def was_judged_by(facts: Facts, exchange: Exchange) -> float:
+def _was_recorded_by(facts: Facts, exchange: Exchange) -> float:
     """Return by when the engine surely knew, and recorded, an answer; infinity: perhaps never.
 
     It knew it if nothing was in its way; or if it lists it, and no other attempt of that number
@@ -125,7 +127,7 @@ def _failures(facts: Facts, endpoint: EndpointFacts) -> Iterator[Span]:
                 or not (is_permanent(answer.status) or is_success(answer.status))
                 or not (facts.timing.answer_known(exchange) or _is_listed(message, exchange))
             ):
-                yield _span(facts, exchange)
+                yield _span(facts, endpoint, exchange)
         view = message.view
         if view is None or len(view.outcomes) != view.attempts:
             # Nobody has listed what no receiver saw.
@@ -140,10 +142,27 @@ def _failures(facts: Facts, endpoint: EndpointFacts) -> Iterator[Span]:
                 yield Span(lo, max(lo, hi))
 
 
-def _span(facts: Facts, exchange: Exchange) -> Span:
-    """Return between which moments a failure was judged: not before it arrived."""
-    over_s = facts.timing.ended(exchange).hi + _RECORD_S
-    begun_s = facts.timing.begun(exchange).lo
-    if facts.weather.worst(begun_s, over_s, "").bug:
-        over_s = max(over_s, facts.weather.death_after(begun_s))
-    return Span(begun_s, over_s)
+def _span(facts: Facts, endpoint: EndpointFacts, exchange: Exchange) -> Span:
+    """Return between which moments an attempt was judged: see `judged_by`."""
+    return Span(facts.timing.begun(exchange).lo, judged_by(facts, endpoint, exchange))
+
+
+def judged_by(facts: Facts, endpoint: EndpointFacts, exchange: Exchange) -> float:
+    """Return by when the engine had judged an attempt, if it ever did.
+
+    As soon as it was over, whatever the disk did: what is recorded later was judged before all the
+    same, and neither counts nor pauses behind a resume that was asked for meanwhile. A bug on
+    purpose lets it wait for whoever takes it over, in the same life.
+    """
+    begun, over_s = facts.timing.begun(exchange), facts.timing.over_by(exchange)
+    died_s = facts.weather.death_after(begun.hi)
+    buggy_s = max(begun.lo - _BUGS_LAST_S, _created_s(endpoint))
+    if buggy_s <= over_s and facts.weather.worst(buggy_s, over_s, "").bug:
+        return died_s
+    return min(over_s, died_s)
+
+
+def _created_s(endpoint: EndpointFacts) -> float:
+    """Return when an endpoint was created at the earliest."""
+    created_s = (call.began_s for call in endpoint.effective(Operation.CREATE_ENDPOINT))
+    return min(created_s, default=0.0)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from sluicegate.simulation.oracle.facts import EndpointFacts, Facts
 from sluicegate.simulation.oracle.history import Call, Operation
 from sluicegate.simulation.oracle.pausing import surely_held, surely_paused
-from sluicegate.simulation.oracle.readiness import may_be_parked, over_by_s
+from sluicegate.simulation.oracle.readiness import may_be_parked
 from sluicegate.simulation.oracle.timing import TICK_S
 from sluicegate.simulation.oracle.violation import Rule, Violation
 
@@ -83,7 +83,7 @@ def _is_free(facts: Facts, endpoint: EndpointFacts, resume: Call, since_s: float
     if any(c.began_s <= by_s and facts.until_s(c) >= began_s - 1 for c in (*others, *changes)):
         return False
     flying = sum(
-        each.request.at_s <= by_s and over_by_s(facts, each) >= began_s - 1
+        each.request.at_s <= by_s and facts.timing.over_by(each) >= began_s - 1
         for each in facts.history.exchanges
         if each.request.at_s < began_s or each not in endpoint.exchanges
     )

@@ -35,7 +35,7 @@ def least_delay_s(
     fast_before = sum(outcome == _TOO_MANY for outcome in before)
     slow_s, fast_s = facts.history.retry_slow_s, facts.history.retry_fast_s
     slow = _least(slow_s, number - fast_before, exact=sure and not circuit, known=sure)
-    fast = _least(fast_s, fast_before + 1, exact=sure, known=sure and not circuit)
+    fast = _least(fast_s, fast_before + 1, exact=sure and not circuit, known=sure and not circuit)
     if came_to == _TOO_MANY:
         delay_s = min(slow, fast) if circuit else fast
     elif came_to is None:

@@ -110,6 +110,14 @@ class Timing:
         leaves_s = exchange.answered_s + exchange.answer.delay_s
         return leaves_s + self._journey_s(leaves_s, leaves_s + _STALL_S, exchange.request.host)
 
+    def over_by(self, exchange: Exchange) -> float:
+        """Return by when an attempt was over, if its process lived on: see `ended`.
+
+        Earlier than its time limit if the engine got the answer.
+        """
+        known = self.answer_known(exchange)
+        return self.answer_by(exchange) if known else self.ended(exchange).hi
+
     def recorded_by(self, exchange: Exchange) -> float:
         """Return by when a known answer was recorded; infinity if that cannot be said."""
         by_s = self.answer_by(exchange) + _RECORD_S

@@ -25,7 +25,9 @@ def happens(chance: random.Random, share: float) -> bool:
     return chance.random() < share
 
 
-def behave_everywhere(status: int, count: int) -> Iterator[Step]:
+def behave_everywhere(
+    status: int, count: int, *, retry_after_s: int | None = None
+) -> Iterator[Step]:
     """Let every receiver answer the next `count` requests with a status."""
     for receiver in range(RECEIVERS_MAX):
-        yield Behave(receiver=receiver, status=status, count=count)
+        yield Behave(receiver=receiver, status=status, count=count, retry_after_s=retry_after_s)

@@ -8,6 +8,7 @@ from sluicegate.simulation.faults import CALM, STORM, Faults
 from sluicegate.simulation.runs.calm import draw_calm
 from sluicegate.simulation.runs.compounds import draw_ending
 from sluicegate.simulation.runs.compounds_of_many import draw_two
+from sluicegate.simulation.runs.compounds_of_resumes import draw_overtaken
 from sluicegate.simulation.runs.rules import draw_steps
 from sluicegate.simulation.runs.setup import Setup, draw_setup
 from sluicegate.simulation.runs.steps import Step
@@ -50,6 +51,9 @@ def draw_plan(seed: int) -> Plan:
     for compound in draw_two(many):
         at = many.randrange(len(steps) + 1)
         steps[at:at] = compound
+    overtaken = random.Random(f"{seed}:overtaken")
+    at = overtaken.randrange(len(steps) + 1)
+    steps[at:at] = draw_overtaken(overtaken)
     ending = [*draw_ending(chance)]
     # A run that ends in the middle of things has its calm before, any other one at the end.
     at = len(steps) if ending else len(steps) // 2

@@ -73,6 +73,8 @@ class Player:
 
     def _behave(self, step: steps.Behave) -> None:
         manners = self._scene.manners[step.receiver % len(self._scene.manners)]
+        asked_s = step.retry_after_s
+        manners.headers = () if asked_s is None else (("Retry-After", str(asked_s)),)
         manners.status, manners.left = step.status, step.count
 
     def _crash(self, step: steps.Crash) -> None:

@@ -44,13 +44,14 @@ class _Manners:
 
     def __init__(self) -> None:
         self.status = 200
+        self.headers: tuple[tuple[str, str], ...] = ()
         self.left = 0
 
     def __call__(self, _: ReceivedRequest) -> Answer:
         if self.left <= 0:
             return Answer()
         self.left -= 1
-        return Answer(status=self.status)
+        return Answer(status=self.status, headers=self.headers)
 
 
 class Scene:

@@ -211,6 +211,8 @@ class Behave(_Step, frozen=True, kw_only=True):
     receiver: int
     status: int
     count: int
+    retry_after_s: int | None = None
+    """It asks to be left alone for so long."""
 
 
 class Crash(_Step, frozen=True, kw_only=True):
