@@ -5,7 +5,6 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import pytest
 
@@ -21,8 +20,6 @@ from sluicegate.engine.model import Accepted
 from sluicegate.engine.outcome import Outcome, OutcomeKind
 from sluicegate.engine.ports import Request
 from sluicegate.http.outbound.resolver import PooledResolver
-from sluicegate.storage import writer
-from sluicegate.storage.bridge import begin
 
 URL = "http://127.0.0.1:9/hook"
 
@@ -418,27 +415,3 @@ async def test_any_mapping_gives_headers(engine: Engine) -> None:
     """Not only a `dict`."""
     endpoint_id = (await engine.create_endpoint(URL)).endpoint.id
     await engine.send(endpoint_id, 1, headers=MappingProxyType({"X-Shop": "7"}))
-
-
-async def test_whoever_gives_a_command_is_answered_before_the_next_commit_begins(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else its thread and the loop would share a core, and the answer would wait for the thread."""
-    begun: list[object] = []
-
-    def counting(*args: Any) -> None:
-        begun.append(args)
-        begin(*args)
-
-    created = await engine.create_endpoint(URL)
-    await engine.pause(created.endpoint.id)
-    await engine.resume(created.endpoint.id)  # its actor is in memory from now on
-    monkeypatch.setattr(writer, "begin", counting)
-    pause = asyncio.ensure_future(engine.pause(created.endpoint.id))
-    while not begun:  # noqa: ASYNC110 - nothing signals it
-        await asyncio.sleep(0)
-    send = asyncio.ensure_future(engine.send(created.endpoint.id, 1))
-    await pause
-    assert len(begun) == 1
-    await send
-    assert len(begun) == 2

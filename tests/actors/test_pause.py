@@ -1,7 +1,9 @@
 """Pause is a promise (contract, section 5)."""
 
 import asyncio
+from collections.abc import Awaitable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ from sluicegate.engine.errors import (
 from sluicegate.engine.model import EndpointState, PauseReason
 from sluicegate.engine.outcome import Outcome
 from sluicegate.engine.ports import Request
-from sluicegate.storage import SqliteStorage
+from sluicegate.storage import SqliteStorage, bridge, writer
 
 from .world import PROJECT, World, answered
 
@@ -44,6 +46,33 @@ async def test_no_attempt_starts_once_a_pause_is_answered(world: World) -> None:
     await world.wait_for_status(sent[:16], "succeeded")
     await world.wait_for_status(sent[16:], "paused")
     assert world.sender.ids() == sent[:16]
+
+
+async def test_a_command_begins_at_once_and_is_answered_before_the_next_commit_begins(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No turn of a busy loop goes by: between its call and its write, its commit and its answer."""
+    endpoint, other = await world.known_endpoint(), await world.known_endpoint()
+    storage, seen, begin = world.storage, list[str](), bridge.begin
+    pause = storage.pause
+
+    def writing(*args: Any, **fields: Any) -> Awaitable[EndpointState]:
+        seen.append("written")
+        return pause(*args, **fields)
+
+    def committing(*args: Any) -> None:
+        seen.append("commit")
+        begin(*args)
+
+    monkeypatch.setattr(storage, "pause", writing)
+    monkeypatch.setattr(writer, "begin", committing)
+    answer = world.directory.pause(PROJECT, endpoint)
+    answer.tell(lambda _: seen.append("answered"))
+    assert seen == ["written"]
+    while "commit" not in seen:  # noqa: ASYNC110 - nothing signals it
+        await asyncio.sleep(0)
+    await world.directory.pause(PROJECT, other)
+    assert seen == ["written", "commit", "written", "answered", "commit"]
 
 
 async def test_attempts_in_flight_run_to_their_end_and_count(world: World) -> None:

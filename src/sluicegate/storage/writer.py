@@ -30,8 +30,6 @@ _ROUNDS = 2
 """So often does the sends' commit let those in line go first, while there is little company."""
 _TOLD_AT_ONCE = 4
 """So many answers are given in the turn in which a commit ends; the others wait in line."""
-_TURNS_TO_ANSWER = 3
-"""So many turns of the loop does it take until whoever gave a command is answered."""
 _FAILED = "storage has failed"
 
 
@@ -252,17 +250,8 @@ class Writer:
             self._fail(bug)
         finally:
             self._answer(batch, done.results)
-        if self._queues.for_command:
-            self._give_way(_TURNS_TO_ANSWER)
-        elif self._queues.appends and not self._queues.is_pressing:
+        if self._queues.appends and not self._queues.is_pressing:
             self._line_up(rounds=_ROUNDS)
-        else:
-            self._commit()
-
-    def _give_way(self, turns: int) -> None:
-        """Begin the next commit some turns later: it would take the core from who was told."""
-        if turns:
-            self._loop.call_soon(self._give_way, turns - 1)
         else:
             self._commit()
 
