@@ -19,14 +19,12 @@ from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import TypeVar
 
-from pykka import ActorDeadError
-
 from sluicegate.actors.admission import Admission, Admitted
 from sluicegate.actors.alarms import Alarms
+from sluicegate.actors.asking import Owner, ask
 from sluicegate.actors.bulk import for_each_endpoint
 from sluicegate.actors.endpoint import EndpointActor
 from sluicegate.actors.entry import Entry
-from sluicegate.actors.future import AnswerLostError, AsyncioFuture
 from sluicegate.actors.messages import (
     AddSigningKey,
     Cancel,
@@ -223,24 +221,9 @@ class Directory:
         return self._in_flight.keys()
 
     def _ask(self, endpoint_id: str, command: Command[_A]) -> PromptFuture[_A]:
-        """Give a command; a flood of them, or one that crashes its actor, is answered with 503."""
-        told = PromptFuture[_A](loop=asyncio.get_running_loop())
-        self._give(endpoint_id, command, told)
-        return told
+        return ask(partial(self._owner, endpoint_id), command, self._parts.pacer)
 
-    def _give(self, endpoint_id: str, command: Command[_A], told: PromptFuture[_A]) -> None:
-        try:
-            entry, actor = self._owner(endpoint_id)
-        except SluicegateError as error:
-            told.set_exception(error)
-            return
-        entry.asking += 1
-        self._parts.pacer.begin_haste()
-        answer: AsyncioFuture[_A] = actor.ask(command, block=False)
-        answer.add_done_callback(partial(self._answered, entry, endpoint_id, command, told))
-        entry.outstanding.hasten()
-
-    def _owner(self, endpoint_id: str) -> tuple[Entry, AsyncioActorRef[EndpointActor]]:
+    def _owner(self, endpoint_id: str) -> Owner:
         """Return who a command for an endpoint is given to; refuse it if it must not be."""
         if self.closing:
             msg = "the engine is shutting down"
@@ -253,30 +236,6 @@ class Directory:
             msg = "too many commands wait for this endpoint"
             raise UnavailableError(msg)
         return entry, actor
-
-    def _answered(
-        self,
-        entry: Entry,
-        endpoint_id: str,
-        command: Command[_A],
-        told: PromptFuture[_A],
-        answer: AsyncioFuture[_A],
-    ) -> None:
-        entry.asking -= 1
-        self._parts.pacer.end_haste()
-        if told.done():
-            return  # the asker has gone away
-        try:
-            value = answer.result()
-        except AnswerLostError:
-            msg = "the endpoint's actor was restarted; the command may have been carried out"
-            told.set_exception(UnavailableError(msg))
-        except ActorDeadError:  # it retired before it saw the command
-            asyncio.get_running_loop().call_soon(self._give, endpoint_id, command, told)
-        except Exception as error:  # noqa: BLE001 - whoever asked gets it
-            told.set_exception(error)
-        else:
-            told.set_result(value)
 
     # -- activation ---------------------------------------------------------------------------
 
