@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+from collections.abc import Awaitable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from sluicegate.engine.errors import (
 from sluicegate.engine.ids import new_endpoint_id
 from sluicegate.engine.outcome import Outcome
 from sluicegate.engine.ports import Request
+from sluicegate.turns.prompt_future import PromptFuture
 
 from .bugs import BugError, eventually
 from .held import Gate, HeldPauses, take_turns
@@ -198,6 +201,30 @@ async def test_a_command_under_way_at_the_end_is_answered(tmp_path: Path) -> Non
         async with asyncio.timeout(WAIT_S):
             results = await asyncio.gather(*asked, return_exceptions=True)
         assert {type(each) for each in results} == {UnavailableError}
+
+
+async def test_a_write_under_way_at_the_end_is_let_go(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asked is answered, the end is not held up, and nobody stumbles over it."""
+    writes: list[PromptFuture[Any]] = []
+    stumbled: list[object] = []
+
+    def never(*_: object, **__: object) -> Awaitable[Any]:
+        writes.append(PromptFuture(loop=asyncio.get_running_loop()))
+        return writes[-1]
+
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: stumbled.append(told))
+    monkeypatch.setattr(world.storage, "pause", never)
+    endpoint = await world.known_endpoint()
+    asked = world.directory.pause(PROJECT, endpoint)
+    assert len(writes) == 1
+    async with asyncio.timeout(WAIT_S):
+        await world.directory.close()
+        with pytest.raises(UnavailableError):
+            await asked
+    assert writes[0].cancelled()
+    assert stumbled == []
 
 
 async def test_two_engines_in_one_process_do_not_notice_each_other(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sluicegate.engine import strict_json
 from sluicegate.engine.errors import InvalidRequestError
 from sluicegate.engine.strict_json import check_json
 
@@ -209,6 +210,26 @@ def test_nesting_is_counted_exactly(opening: bytes, closing: bytes, depth_max: i
     assert error.details["depth_max"] == depth_max
 
 
+@pytest.mark.parametrize("slice_bytes", range(1, 12))
+@pytest.mark.parametrize(
+    ("text", "depth"),
+    [
+        (b'["[[[[[[[[","]]",[" [ ",[1]]]', 3),
+        (b'[["a","b[[[[[[[","c"],{"[[[[[[":"[[[["}]', 2),
+        (b'["\\"[[[[[[[","\\\\",[["\\\\\\"[[[[[["]]]', 3),
+        (b'[1,[2,[3,[4,[5]]]],"]]]]]]]]",[[[[6]]]]]', 5),
+        (b'["\\\\\\\\",["[[[[[[\\\\"]]', 2),
+    ],
+)
+def test_nesting_is_counted_exactly_over_the_edges_of_slices(
+    monkeypatch: pytest.MonkeyPatch, text: bytes, depth: int, slice_bytes: int
+) -> None:
+    """Strings, escapes and brackets may begin in one and end in another."""
+    monkeypatch.setattr(strict_json, "_SLICE_BYTES", slice_bytes)
+    check_json(text, depth_max=depth)
+    refusal_of(text, depth_max=depth - 1)
+
+
 def test_brackets_side_by_side_are_not_nesting() -> None:
     """A long list of short ones has two levels."""
     check_json(b"[" + b",".join([b"[]"] * 10_000) + b"]", depth_max=2)
@@ -310,27 +331,36 @@ SCRAPS = [
 ]
 
 
-@example(text=b'[" \\ud800\\u0041", 1]', depth_max=1)
-@example(text=b'{"a":[],"a":{}}', depth_max=2)
-@example(text=b'["[[[",[["]]]"]]]', depth_max=2)
+@example(text=b'[" \\ud800\\u0041", 1]', depth_max=1, slice_bytes=7)
+@example(text=b'{"a":[],"a":{}}', depth_max=2, slice_bytes=7)
+@example(text=b'["[[[",[["]]]"]]]', depth_max=2, slice_bytes=3)
+@example(text=b"[1,[1,[1]]]", depth_max=2, slice_bytes=3)
 @given(
     text=st.lists(
         st.sampled_from(SCRAPS),
         max_size=25,
     ).map(b"".join),
     depth_max=st.integers(1, 4),
+    slice_bytes=st.sampled_from((1, 2, 3, 7, 65_536)),
 )
-def test_any_text_is_judged_as_the_rules_written_out_judge_it(text: bytes, depth_max: int) -> None:
-    """The fast check and a plain reading with json.loads agree on scraps of JSON."""
+def test_any_text_is_judged_as_the_rules_written_out_judge_it(
+    text: bytes, depth_max: int, slice_bytes: int
+) -> None:
+    """The fast check and a plain reading with json.loads agree on scraps of JSON.
+
+    However long the slices are in which it looks how deep they are nested.
+    """
     try:
         value = strict_reading(text)
         good = nesting_of(value) <= depth_max
     except ValueError:
         good = False
-    if good:
-        check_json(text, depth_max=depth_max)
-    else:
-        refusal_of(text, depth_max=depth_max)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strict_json, "_SLICE_BYTES", slice_bytes)
+        if good:
+            check_json(text, depth_max=depth_max)
+        else:
+            refusal_of(text, depth_max=depth_max)
 
 
 @given(value=JSON_VALUES, cut=st.floats(0, 1, exclude_max=True))

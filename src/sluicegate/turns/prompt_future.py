@@ -63,7 +63,7 @@ class PromptFuture(asyncio.Future[T]):
     def _tell(self, told: Callable[[asyncio.Future[T]], object]) -> None:
         try:
             told(self)
-        except Exception as error:  # noqa: BLE001 - who is told is not whom it concerns
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it is not whose concern this is
             message = f"{told!r} could not be told"
             self.get_loop().call_exception_handler({"message": message, "exception": error})
 
